@@ -1,0 +1,1 @@
+export declare function safeHref(href: string, at: string, o?: { parentHref?: boolean }): string;

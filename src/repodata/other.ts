@@ -1,0 +1,1 @@
+export declare function otherDocument(count: number): { head: Buffer; tail: Buffer };
