@@ -1,0 +1,111 @@
+import type { UpstreamName } from './ids.ts';
+import type { Filter, Hold } from './pattern.ts';
+import type { Window } from './window.ts';
+
+/** Severities of advisories that a tier may hasten, gravest first. */
+export const HASTENED = ['critical', 'important', 'moderate', 'low'] as const;
+export type Hastened = (typeof HASTENED)[number];
+
+/** A key file beside the policies; the fingerprint decides. */
+export interface KeyReference {
+  /** Below `policies/`, such as `keys/RPM-GPG-KEY-Rocky-9`. */
+  readonly file: string;
+  /** 40 or 64 upper-case hex digits. */
+  readonly fingerprint: string;
+}
+
+/** Whether something is signed; `none` always says why. */
+export interface SignatureRule {
+  readonly signatures: 'none' | 'required';
+  readonly reason?: string;
+}
+
+/** A file outside of git: an absolute path, or the environment variable that holds one. */
+export type SecretFile =
+  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'env'; readonly variable: string };
+
+/** A client certificate for a vendor's content network. */
+export interface ClientCertificate {
+  readonly cert: SecretFile;
+  readonly key: SecretFile;
+  readonly ca?: SecretFile;
+}
+
+/** `policies/upstreams/<id>.yaml` */
+export interface UpstreamPolicy {
+  readonly id: string;
+  readonly path: string;
+  readonly name: UpstreamName;
+  readonly baseurl: readonly string[];
+  readonly mirrorlist?: string;
+  readonly metalink?: string;
+  readonly keys: readonly KeyReference[];
+  readonly packages: SignatureRule;
+  readonly metadata: SignatureRule & { readonly severity?: 'trusted' };
+  /** Builds of a name.arch and module stream. */
+  readonly keep: number;
+  readonly content: 'full' | 'thin';
+  /** By document type: why it may be missing or inconsistent. */
+  readonly absent: ReadonlyMap<string, string>;
+  readonly weakChecksums: readonly ('md5' | 'sha1')[];
+  /** How long a withdrawn name stays in live, in milliseconds. */
+  readonly forget: number;
+  /** Source and debuginfo: not part of a client set. */
+  readonly alone: boolean;
+  /** Whether locations may leave the base by `../`. */
+  readonly parentHref: boolean;
+  readonly client?: ClientCertificate;
+}
+
+/** One tier of a team. */
+export interface TierPolicy {
+  readonly name: string;
+  /** `live`, or another tier of the same team. */
+  readonly from: string;
+  /** In milliseconds; 0 where the policy names none. */
+  readonly wait: { readonly seen: number; readonly inParent: number };
+  /** By severity, in milliseconds from *seen*: replaces both waits. */
+  readonly security: ReadonlyMap<Hastened, number>;
+  /** Builds of a name.arch and module stream. */
+  readonly keep: number;
+  readonly mode: 'rolling' | 'updates-only' | 'frozen';
+  readonly window?: Window;
+  /** Whether its pull requests merge themselves once green. */
+  readonly auto: boolean;
+}
+
+/** `policies/teams/<team>.yaml` */
+export interface TeamPolicy {
+  readonly team: string;
+  readonly path: string;
+  /** Upstream ids. */
+  readonly repositories: readonly string[];
+  /** In the policy's order. */
+  readonly tiers: readonly TierPolicy[];
+  readonly holds: readonly Hold[];
+  /** Where it is not empty, only what one of these matches comes in. */
+  readonly allow: readonly Filter[];
+  /** What any of these matches never comes in; what is there stays. */
+  readonly deny: readonly Filter[];
+  /** Further repositories that the clients have: upstream ids, or repository ids. */
+  readonly also: readonly string[];
+}
+
+/** `policies/site.yaml`; every key has a default. */
+export interface SitePolicy {
+  readonly mirrorUrl?: string;
+  readonly catalogUrl?: string;
+  /** How long earlier trees stay for clients, in milliseconds. */
+  readonly grace: number;
+  /** How long what no manifest names any more is kept, in milliseconds. */
+  readonly retain: number;
+  readonly compression: 'zstd' | 'gzip';
+  readonly forge: 'local' | 'github';
+}
+
+export interface Policies {
+  readonly upstreams: ReadonlyMap<string, UpstreamPolicy>;
+  readonly teams: ReadonlyMap<string, TeamPolicy>;
+  readonly site: SitePolicy;
+}
