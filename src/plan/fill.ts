@@ -1,0 +1,93 @@
+import { Fault } from '../base/fault.ts';
+import { by } from '../base/order.ts';
+import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
+import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+import { groupPins } from './groups.ts';
+import { changeKey } from './promote.ts';
+import type { Change, Facts, Pin, Plan, RepositoryPlan } from './types.ts';
+
+/** One empty repository of a tier, and where its first content comes from. */
+export interface FillRepository {
+  readonly repository: RepositoryName;
+  readonly target: Snapshot | undefined;
+  /** The parent, or the repository that the tier is to be like, at the date that was asked for. */
+  readonly source: Snapshot;
+  /** The id that the new manifest names as its parent. */
+  readonly from: string;
+}
+
+/** What of the source is taken. */
+export type Selection =
+  /** The newest build of each name.arch and module stream. */
+  | { readonly kind: 'latest' }
+  /** Everything that the source has. */
+  | { readonly kind: 'all' }
+  /** The builds of a list (an `rpm -qa`, a baseline), as NEVRA texts. */
+  | { readonly kind: 'list'; readonly nevras: ReadonlySet<string> }
+  /** The newest build of each that upstream's metadata dates no later than this. Selected by it only; never trusted to wait. */
+  | { readonly kind: 'dated'; readonly fileTime: (pin: Pin) => number; readonly date: Date };
+
+export interface FillInput {
+  readonly verb: 'fill' | 'init';
+  readonly team: string;
+  readonly tier: string;
+  readonly set: string;
+  readonly repositories: readonly FillRepository[];
+  readonly selection: Selection;
+  readonly facts: Facts;
+  readonly now: Date;
+}
+
+/** The first content of an empty tier. Waits count from the commit that brings it in. */
+export function planFill(input: FillInput): Plan {
+  const filled = input.repositories.find((r) => r.target && r.target.pins.length > 0);
+  if (filled) {
+    const message = `${formatRepositoryId(filled.repository)} has ${filled.target?.pins.length} builds already`;
+    const hint = 'Use promote: fill is for a tier that is empty.';
+    throw new Fault('USAGE', message, { hint, at: formatRepositoryId(filled.repository) });
+  }
+  const repositories = input.repositories.map((r) => fillRepository(r, input));
+  const { verb, team, tier, set, now } = input;
+  return { verb, team, tier, set, now, repositories };
+}
+
+function fillRepository(r: FillRepository, { selection, facts }: FillInput): RepositoryPlan {
+  const pins = select(r.source, selection, facts).map((pin) => ({ ...pin, withdrawn: false }));
+  const documents = new Set(pins.flatMap((pin) => facts.documents(formatNevra(pin.nevra))));
+  const modules = new Map([...r.source.modules].filter(([nsvca]) => documents.has(nsvca)));
+  const changes: Change[] = pins.map((to) => ({ kind: 'add', to, source: facts.build(to).source, past: [] }));
+  for (const [nsvca, to] of modules) changes.push({ kind: 'module', nsvca, to });
+  const after = makeSnapshot({ repository: r.repository, from: r.from, modules, pins });
+  const sorted = changes.sort(by(changeKey));
+  return {
+    repository: r.repository,
+    before: r.target,
+    after,
+    changes: sorted,
+    staying: [],
+    attention: [],
+    notes: [],
+  };
+}
+
+function select(source: Snapshot, selection: Selection, facts: Facts): Pin[] {
+  const pins = source.pins.filter((pin) => !pin.withdrawn);
+  switch (selection.kind) {
+    case 'all':
+      return pins;
+    case 'list':
+      return pins.filter((pin) => selection.nevras.has(formatNevra(pin.nevra)));
+    case 'latest':
+      return newestOfEach(pins, facts);
+    case 'dated':
+      return newestOfEach(
+        pins.filter((pin) => selection.fileTime(pin) * 1000 <= selection.date.getTime()),
+        facts,
+      );
+  }
+}
+
+function newestOfEach(pins: readonly Pin[], facts: Facts): Pin[] {
+  return [...groupPins(pins, facts).values()].flatMap((group) => group.slice(-1));
+}

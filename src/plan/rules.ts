@@ -1,0 +1,162 @@
+import { formatDuration } from '../base/duration.ts';
+import { type Filter, type Hold, patternMatches, type Subject } from '../manifest/pattern.ts';
+import type { TierPolicy } from '../manifest/policy.ts';
+import { isOpen, nextOpening } from '../manifest/window.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+import type { AdvisoryFacts, BuildFacts, Pin, Reason, Stay, Verdict } from './types.ts';
+
+/** One build that could move up, with all that the policy may ask of it. */
+export interface Candidate {
+  readonly build: Pin;
+  readonly facts: BuildFacts;
+  /** The upstream's id, which is what filters name. */
+  readonly repository: string;
+  readonly tier: TierPolicy;
+  readonly holds: readonly Hold[];
+  readonly allow: readonly Filter[];
+  readonly deny: readonly Filter[];
+  /** The build's name.arch stands in the target already. */
+  readonly known: boolean;
+  /** A name of the target that this build obsoletes. */
+  readonly replaces: string | undefined;
+  readonly withdrawn: boolean;
+  readonly seen: Stay | undefined;
+  readonly inParent: Stay | undefined;
+  readonly advisories: readonly AdvisoryFacts[];
+  /** Advisories' severities may shorten the wait (signed, or `severity: trusted`). */
+  readonly severityTrusted: boolean;
+  readonly now: Date;
+}
+
+type Rule = (c: Candidate) => Verdict;
+
+export const READY: Verdict = { kind: 'ready' };
+
+function subject(c: Candidate): Subject {
+  return { name: c.build.nevra.name, source: c.facts.source, repository: c.repository, tier: c.tier.name };
+}
+
+const withdrawn: Rule = (c) => (c.withdrawn ? { kind: 'withdrawn', why: 'upstream pulled it back' } : READY);
+
+const filtered: Rule = (c) => {
+  const denied = c.deny.find((filter) => patternMatches(filter, subject(c)));
+  if (denied) {
+    const rule = filterText(denied);
+    return { kind: 'filtered', rule, why: `the team's deny list has ${rule}` };
+  }
+  if (c.allow.length > 0 && !c.allow.some((filter) => patternMatches(filter, subject(c)))) {
+    return { kind: 'filtered', rule: 'allow', why: "not on the team's allow list" };
+  }
+  return READY;
+};
+
+const mode: Rule = (c) => {
+  if (c.tier.mode === 'frozen')
+    return { kind: 'mode', why: `${c.tier.name} is frozen: only named fixes move` };
+  if (c.tier.mode === 'updates-only' && !c.known && c.replaces === undefined) {
+    return { kind: 'mode', why: `${c.tier.name} takes updates only, and has no ${c.build.nevra.name}` };
+  }
+  return READY;
+};
+
+/** An expired hold stays in force (policy fails closed); whoever edits around it is told. */
+const held: Rule = (c) => {
+  const hold = c.holds.find((h) => patternMatches(h, subject(c)));
+  return hold ? heldBy(hold, c.now) : READY;
+};
+
+export function heldBy(hold: Hold, now: Date): Reason & { kind: 'held' } {
+  const expired =
+    hold.until !== undefined && now.getTime() >= Date.parse(`${hold.until}T00:00:00Z`) + 86_400_000;
+  return {
+    kind: 'held',
+    rule: filterText(hold),
+    why: hold.reason,
+    owner: hold.owner,
+    holdEnds: hold.until,
+    expired,
+  };
+}
+
+/**
+ * The wait by the history clock. What has no known beginning waits for ever rather than moving: a date that cannot be read
+ * must never let a build through.
+ */
+const wait: Rule = (c) => {
+  const due = ripeAt(c);
+  if (due === undefined) return { kind: 'unknown', why: 'the history does not say since when it is there' };
+  if (c.now >= due.at) return READY;
+  return { kind: 'wait', until: due.at, why: due.why };
+};
+
+/** When the waits of a candidate end, and which one ends last. Undefined where the history has no beginning for it. */
+export function ripeAt(c: Candidate): { at: Date; why: string } | undefined {
+  if (!c.seen || !c.inParent) return undefined;
+  const shortened = securityWait(c);
+  if (shortened) return { at: after(c.seen, shortened.ms), why: shortened.why };
+  const bySeen = after(c.seen, c.tier.wait.seen);
+  const byParent = after(c.inParent, c.tier.wait.inParent);
+  return bySeen >= byParent
+    ? { at: bySeen, why: elapsed(c.seen, c.tier.wait.seen, c.now, 'since it was seen upstream') }
+    : { at: byParent, why: elapsed(c.inParent, c.tier.wait.inParent, c.now, `in ${c.tier.from}`) };
+}
+
+function securityWait(c: Candidate): { ms: number; why: string } | undefined {
+  if (!c.severityTrusted) return undefined;
+  let shortest: { ms: number; why: string } | undefined;
+  for (const advisory of c.advisories) {
+    if (advisory.severity === 'none') continue;
+    const ms = c.tier.security.get(advisory.severity);
+    if (ms === undefined || (shortest && shortest.ms <= ms)) continue;
+    const text = `${formatDuration(ms)} after it was seen, for ${advisory.severity} ${advisory.id}`;
+    shortest = { ms, why: text };
+  }
+  return shortest;
+}
+
+function after(stay: Stay, ms: number): Date {
+  return new Date(stay.began.getTime() + ms);
+}
+
+const DAY = 86_400_000;
+
+function elapsed(stay: Stay, ms: number, now: Date, where: string): string {
+  const gone = Math.max(0, now.getTime() - stay.began.getTime());
+  if (ms % DAY === 0) return `${Math.floor(gone / DAY)} of ${ms / DAY} days ${where}`;
+  return `${formatDuration(Math.floor(gone / 60_000) * 60_000)} of ${formatDuration(ms)} ${where}`;
+}
+
+const window: Rule = (c) => {
+  if (!c.tier.window || isOpen(c.tier.window, c.now)) return READY;
+  const until = nextOpening(c.tier.window, c.now);
+  return { kind: 'window', until, why: `${c.tier.name} moves only in its window` };
+};
+
+/** The first reason wins, so this is the order in which people read them. */
+const RULES: readonly Rule[] = [withdrawn, filtered, mode, held, wait, window];
+
+/** Rules that a person passes by naming the build: they speak of what moves by itself. */
+const PASSED_BY_NAME: ReadonlySet<Rule> = new Set([mode, held, window]);
+
+/** Judges one candidate. A named one passes the rules that keep builds from moving by themselves, and says which. */
+export function judge(c: Candidate, named: boolean): { verdict: Verdict; past: readonly string[] } {
+  const past: string[] = [];
+  for (const rule of RULES) {
+    const verdict = rule(c);
+    if (verdict.kind === 'ready') continue;
+    if (!named || !PASSED_BY_NAME.has(rule)) return { verdict, past: [] };
+    past.push(verdict.kind === 'held' ? `hold ${verdict.rule} (${verdict.why})` : verdict.why);
+  }
+  return { verdict: READY, past };
+}
+
+/** A filter as people wrote it: `^kernel(-.*)?$`, `source ^mysql$`. */
+export function filterText(filter: Filter): string {
+  const parts = [filter.match?.text, filter.source && `source ${filter.source.text}`];
+  return parts.filter((part) => part !== undefined).join(' and ') || 'everything';
+}
+
+/** `openssl-1:3.0.7-28.el9.x86_64`, for sentences. */
+export function nevraOf(pin: Pin): string {
+  return formatNevra(pin.nevra);
+}

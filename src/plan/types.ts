@@ -1,0 +1,131 @@
+import type { Checksum } from '../base/checksum.ts';
+import type { RepositoryName } from '../manifest/ids.ts';
+import type { Accepted, Pin, Snapshot } from '../manifest/snapshot.ts';
+
+/** Since when a build stands in a manifest without a break. Not exact: it began then or earlier. */
+export interface Stay {
+  readonly began: Date;
+  readonly exact: boolean;
+}
+
+/** What a plan needs to know of a build beyond its pin; read from the catalog's record of it. */
+export interface BuildFacts {
+  /** Name of the source package; the package's own name where metadata names none. */
+  readonly source: string;
+  /** Version and release of the source package, or the build's own. */
+  readonly sourceVersion: string;
+  /** Names that this build obsoletes (rpm replaces them by it). */
+  readonly obsoletes: readonly string[];
+  readonly summary: string;
+}
+
+/** An advisory as far as plans and reports speak of it. */
+export interface AdvisoryFacts {
+  readonly id: string;
+  readonly severity: 'critical' | 'important' | 'moderate' | 'low' | 'none';
+  readonly type: string;
+  readonly title: string;
+  readonly cves: readonly string[];
+  readonly url: string | undefined;
+  /** Builds that it names, as NEVRA texts. */
+  readonly builds: readonly string[];
+}
+
+/** Looks up what the catalog and live's documents say. Pure: everything was read before. */
+export interface Facts {
+  build(pin: Pin): BuildFacts;
+  /** Advisories of live's newest documents that name the build. */
+  advisories(nevra: string): readonly AdvisoryFacts[];
+  /** Streams (`nodejs:18`) whose documents list the build, sorted; empty for a non-modular build. */
+  streams(nevra: string): readonly string[];
+  /** The module documents (by nsvca) that list the build. */
+  documents(nevra: string): readonly string[];
+  /** The builds (NEVRA texts) that a module document lists. */
+  artifacts(nsvca: string): readonly string[];
+}
+
+/** Why a candidate stays where it is. Always a sentence and, where it can be known, a day. */
+export type Reason =
+  | { readonly kind: 'wait'; readonly until: Date; readonly why: string }
+  | { readonly kind: 'window'; readonly until: Date; readonly why: string }
+  | {
+      readonly kind: 'held';
+      readonly rule: string;
+      readonly why: string;
+      readonly owner: string;
+      readonly holdEnds: string | undefined;
+      readonly expired: boolean;
+    }
+  | { readonly kind: 'with'; readonly other: string; readonly why: string; readonly until?: Date }
+  | { readonly kind: 'mode'; readonly why: string }
+  | { readonly kind: 'filtered'; readonly rule: string; readonly why: string }
+  | { readonly kind: 'withdrawn'; readonly why: string }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+export type Verdict = { readonly kind: 'ready' } | Reason;
+
+/** One thing that the plan changes in one repository. */
+export type Change =
+  | {
+      readonly kind: 'add';
+      readonly to: Pin;
+      readonly source: string;
+      /** By name, past these rules, when a person asked for it by name. */
+      readonly past: readonly string[];
+      /** Set where `updates-only` lets a new name in: what it replaces. */
+      readonly replaces?: string;
+    }
+  | {
+      readonly kind: 'update';
+      readonly from: Pin;
+      readonly to: Pin;
+      readonly source: string;
+      readonly past: readonly string[];
+    }
+  | { readonly kind: 'rerolled'; readonly from: Pin; readonly to: Pin; readonly source: string }
+  | { readonly kind: 'drop'; readonly from: Pin; readonly source: string; readonly why: string }
+  | { readonly kind: 'withdrawn'; readonly from: Pin; readonly source: string; readonly why: string }
+  | { readonly kind: 'relisted'; readonly to: Pin; readonly source: string }
+  | { readonly kind: 'module'; readonly nsvca: string; readonly to: Checksum | undefined };
+
+/** A candidate that does not move. */
+export interface Staying {
+  readonly build: Pin;
+  readonly source: string;
+  /** The newest build of the same name.arch and stream that the target has now. */
+  readonly has: Pin | undefined;
+  readonly reason: Reason;
+}
+
+/** What of one repository changes. `after` is the whole manifest that the plan writes. */
+export interface RepositoryPlan {
+  readonly repository: RepositoryName;
+  readonly before: Snapshot | undefined;
+  readonly after: Snapshot;
+  readonly changes: readonly Change[];
+  readonly staying: readonly Staying[];
+  /** Builds that the target has and a person should look at. */
+  readonly attention: readonly { readonly build: Pin; readonly why: string }[];
+  /** Said in the report: what of the upstream was left out, which documents are new. */
+  readonly notes: readonly string[];
+}
+
+export type Verb = 'sync' | 'promote' | 'fill' | 'init';
+
+/** What a command would change, and why every other candidate stays. Plain data, computed by a pure function. */
+export interface Plan {
+  readonly verb: Verb;
+  readonly team: string;
+  readonly tier: string;
+  /** `<os>-<version>-<arch>`: the client set. */
+  readonly set: string;
+  readonly now: Date;
+  readonly repositories: readonly RepositoryPlan[];
+}
+
+export interface AcceptRerolled {
+  readonly nevras: ReadonlySet<string>;
+  readonly reason: string;
+}
+
+export type { Accepted, Pin, Snapshot };
