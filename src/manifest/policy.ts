@@ -2,6 +2,8 @@ import type { UpstreamName } from './ids.ts';
 import type { Filter, Hold } from './pattern.ts';
 import type { Window } from './window.ts';
 
+export { type Filter, type Hold, patternMatches } from './pattern.ts';
+
 /** Severities of advisories that a tier may hasten, gravest first. */
 export const HASTENED = ['critical', 'important', 'moderate', 'low'] as const;
 export type Hastened = (typeof HASTENED)[number];
