@@ -1,0 +1,164 @@
+import { Fault, malformed, quote } from '../base/fault.ts';
+
+/** What a flow wants reviewed: one intent, one branch, one commit on `base`. */
+export interface Draft {
+  /** `sluice/<verb>/…`; see `branchName`. */
+  readonly branch: string;
+  /** The commit of main that the plan was made from. */
+  readonly base: string;
+  readonly title: string;
+  readonly body: string;
+  /** Paths from the root of the repository; `null` deletes. */
+  readonly files: ReadonlyMap<string, string | null>;
+  readonly trailers: readonly (readonly [string, string])[];
+  readonly labels?: readonly string[];
+}
+
+export type PullState = 'open' | 'merged' | 'closed';
+
+export interface Approval {
+  readonly by: string;
+  readonly at: Date;
+  /** What was looked at: an approval of another head than the present one is stale. */
+  readonly head: string;
+}
+
+export interface Comment {
+  readonly by: string;
+  readonly at: Date;
+  readonly text: string;
+}
+
+export interface PullRequest {
+  readonly number: number;
+  readonly branch: string;
+  readonly title: string;
+  readonly body: string;
+  readonly labels: readonly string[];
+  readonly trailers: readonly (readonly [string, string])[];
+  readonly state: PullState;
+  readonly base: string;
+  /** The branch as it is now, while it is open; what was merged or closed, after that. */
+  readonly head: string;
+  /** The head that a bot proposed last; absent where a person opened it. Another `head`: people changed it. */
+  readonly proposed: string | undefined;
+  readonly approvals: readonly Approval[];
+  readonly comments: readonly Comment[];
+  readonly openedBy: string;
+  readonly openedAt: Date;
+  readonly updatedAt: Date;
+  readonly closedAt?: Date;
+  readonly mergedAt?: Date;
+  readonly mergedBy?: string;
+  readonly mergeCommit?: string;
+}
+
+export interface Proposed {
+  readonly number: number;
+  readonly outcome: 'opened' | 'updated' | 'unchanged';
+}
+
+/** Who does it (`Anna <anna@example.org>` or a bare name), and when. */
+export interface Act {
+  readonly by: string;
+  readonly now: Date;
+}
+
+/** All that a flow needs of a code host. Doing a thing twice is harmless. */
+export interface Forge {
+  /** The commit that main points at. */
+  tip(): Promise<string>;
+  /**
+   * One open pull request per branch. A second run with the same facts writes nothing; the trailer `Sluice-Now` is not
+   * a fact (a plan that comes out the same keeps the time it was first made with).
+   */
+  propose(draft: Draft, o: { readonly now: Date; readonly by?: string }): Promise<Proposed>;
+  /** By number, the newest first. */
+  list(o?: { readonly state?: PullState }): Promise<PullRequest[]>;
+  get(number: number): Promise<PullRequest>;
+  approve(number: number, o: Act): Promise<void>;
+  close(number: number, o: Act & { readonly comment?: string }): Promise<void>;
+  comment(number: number, o: Act & { readonly text: string }): Promise<void>;
+  /** The tree that a merge would give now; FORGE_CONFLICT names the files that do not merge. */
+  preview(number: number): Promise<{ readonly tip: string; readonly head: string; readonly tree: string }>;
+  /** The merge commit. With `head` or `tip`: only if they are still what was checked. */
+  merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string>;
+  /** As a unified diff from where it left main. */
+  diff(number: number): Promise<string>;
+}
+
+/** Trailers that say when, not what: another value alone is no reason to touch a pull request. */
+export const TIME_TRAILERS: ReadonlySet<string> = new Set(['Sluice-Now']);
+
+export const BOT = 'sluice <sluice@localhost>';
+
+/** True when an approval is of the head that stands there now. */
+export function isCurrent(pull: Pick<PullRequest, 'head'>, approval: Approval): boolean {
+  return approval.head === pull.head;
+}
+
+/** `sluice/<part>/<part>…`, each part made of what git and every code host takes in a branch. */
+export function branchName(...parts: readonly string[]): string {
+  const slug = (part: string): string =>
+    part
+      .replace(/[^A-Za-z0-9._+-]+/g, '-')
+      .replace(/\.{2,}/g, '.')
+      .replace(/^[.-]+|(?:[.-]|\.lock)+$/g, '')
+      .slice(0, 80)
+      .replace(/(?:[.-]|\.lock)+$/, '') || 'x';
+  return checkBranch(['sluice', ...parts.map(slug)].join('/'));
+}
+
+const SEGMENT = /^[A-Za-z0-9_+][A-Za-z0-9._+-]*$/;
+
+/** git's check-ref-format and a shorter alphabet; returns the branch. */
+export function checkBranch(branch: string): string {
+  const good = branch
+    .split('/')
+    .every((s) => SEGMENT.test(s) && !s.includes('..') && !s.endsWith('.') && !s.endsWith('.lock'));
+  if (!good || branch.length > 240) throw malformed('branch', branch);
+  return branch;
+}
+
+// C0, C1, zero-width, line separators, bidi controls, and the tag block: nothing that a reviewer cannot see
+const UNSEEN =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/u;
+// What code hosts obey in a commit message or a title
+const ORDERS =
+  /\[\s*(?:skip|no|ci|actions)[\s-]+(?:skip|ci|actions)\s*\]|^\s*skip-checks\s*:|\*\*\*NO_CI\*\*\*/i;
+
+/** A line that people read and that code hosts may obey: a title, the value of a trailer. */
+export function checkLine(what: string, text: string): string {
+  if (text.trim() !== text || text === '' || text.length > 300 || UNSEEN.test(text) || !text.isWellFormed()) {
+    throw malformed(`${what} (one visible line of at most 300 characters)`, text);
+  }
+  if (ORDERS.test(text)) {
+    throw new Fault('MALFORMED', `${what} ${quote(text)} would tell a code host to skip its checks`, {
+      hint: 'Word it otherwise.',
+    });
+  }
+  return text;
+}
+
+/** A fault unless every part may be written to git as it is. */
+export function checkDraft(draft: Draft): void {
+  checkBranch(draft.branch);
+  if (!draft.branch.startsWith('sluice/')) throw malformed('branch of a bot (sluice/…)', draft.branch);
+  checkLine('title', draft.title);
+  checkTrailers(draft.trailers);
+  for (const label of draft.labels ?? []) checkLine('label', label);
+  if (!draft.body.isWellFormed() || draft.body.includes('\0')) throw malformed('body', draft.body);
+}
+
+export function checkTrailers(trailers: readonly (readonly [string, string])[]): void {
+  for (const [key, value] of trailers) {
+    if (!/^[A-Z][A-Za-z0-9]*(-[A-Za-z0-9]+)+$/.test(key)) throw malformed('trailer', key);
+    checkLine(`value of ${key}`, value);
+  }
+}
+
+/** Title, an empty line, trailers: nothing in between, so that no text can pass for a trailer. */
+export function commitMessage(title: string, trailers: readonly (readonly [string, string])[]): string {
+  const lines = trailers.map(([key, value]) => `${key}: ${value}\n`).join('');
+  return lines === '' ? `${title}\n` : `${title}\n\n${lines}`;
+}
