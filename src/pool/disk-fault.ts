@@ -1,0 +1,29 @@
+import { codeOf, Fault } from '../base/fault.ts';
+
+const DISK: Readonly<Record<string, { what: string; hint: string }>> = {
+  ENOSPC: { what: 'the disk is full', hint: 'Free space on the mirror (sluice gc), then run it again.' },
+  EDQUOT: { what: 'the quota is used up', hint: 'Free space or raise the quota, then run it again.' },
+  EROFS: { what: 'the file system is read-only', hint: 'Mount it writable, then run it again.' },
+  EXDEV: { what: 'the two are on different devices', hint: 'Keep the whole mirror root on one file system.' },
+  EMFILE: { what: 'too many files are open', hint: 'Raise the limit (ulimit -n), then run it again.' },
+  ENFILE: { what: 'too many files are open', hint: 'Raise the limit of the system, then run it again.' },
+  EIO: { what: 'the disk reports an error', hint: 'Check the disk (dmesg), then run sluice verify.' },
+  EACCES: { what: 'permission denied', hint: 'Run as the user that owns the mirror.' },
+  EPERM: { what: 'not permitted', hint: 'Run as the user that owns the mirror.' },
+};
+
+/** A DISK fault, where the system's error is about the disk; anything else comes back as it was. */
+export function diskFault(cause: unknown, doing: string, at?: string): unknown {
+  const known = DISK[codeOf(cause) ?? ''];
+  if (!known || cause instanceof Fault) return cause;
+  return new Fault('DISK', `${doing}: ${known.what} (${codeOf(cause)})`, { hint: known.hint, at, cause });
+}
+
+/** Runs `work`; the disk's errors become DISK faults that say what was being done. */
+export async function onDisk<T>(doing: string, at: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw diskFault(cause, doing, at);
+  }
+}

@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { codeOf, Fault } from '../base/fault.ts';
+import { onDisk } from './disk-fault.ts';
+
+export { lockMirror, type MirrorLock } from './lock.ts';
+
+/** Unfinished downloads are taken up again for this long, then they are leftovers like any other. */
+const PARTIAL_MS = 7 * 86_400_000;
+
+/** `<mirror>/tmp`: on the pool's own file system, so that a rename out of it is one step. */
+export function temporaryFolder(mirrorRoot: string): string {
+  return join(mirrorRoot, 'tmp');
+}
+
+/** A name in `<mirror>/tmp` that nobody else has; the folder exists afterwards. */
+export async function temporaryPath(mirrorRoot: string): Promise<string> {
+  const folder = temporaryFolder(mirrorRoot);
+  await mkdirp(folder);
+  return join(folder, randomUUID());
+}
+
+/** What a killed run left behind. Only for whoever holds the mirror's lock. */
+export async function sweepTemporary(mirrorRoot: string, now: Date): Promise<{ removed: number }> {
+  const folder = temporaryFolder(mirrorRoot);
+  let removed = 0;
+  for (const entry of await entriesOf(folder)) {
+    if (entry === 'partial') continue;
+    await rm(join(folder, entry), { recursive: true, force: true });
+    removed += 1;
+  }
+  for (const entry of await entriesOf(join(folder, 'partial'))) {
+    const path = join(folder, 'partial', entry);
+    if (now.getTime() - (await stat(path)).mtimeMs < PARTIAL_MS) continue;
+    await rm(path, { recursive: true, force: true });
+    removed += 1;
+  }
+  return { removed };
+}
+
+async function entriesOf(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return [];
+    throw cause;
+  }
+}
+
+/** Names survive a power cut only once their folder is synced (fsync(2)). */
+export async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path, 'r');
+  await folder.sync();
+}
+
+/** `mkdir -p`; every folder that is new is synced into its parent. */
+export async function mkdirp(path: string): Promise<void> {
+  await onDisk('making a folder', path, async () => {
+    const first = await mkdirReporting(path);
+    if (first === undefined) return;
+    const top = dirname(resolve(first));
+    for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
+      await syncFolder(folder);
+      if (folder === top || folder === dirname(folder)) return;
+    }
+  });
+}
+
+/** On a read-only disk Node's recursive mkdir says ENOENT; the plain one of the first missing folder tells. */
+async function mkdirReporting(path: string): Promise<string | undefined> {
+  try {
+    return await mkdir(path, { recursive: true });
+  } catch (cause) {
+    if (codeOf(cause) !== 'ENOENT') throw cause;
+    let missing = resolve(path);
+    while (dirname(missing) !== missing && !(await exists(dirname(missing)))) missing = dirname(missing);
+    await mkdir(missing);
+    return (await mkdir(path, { recursive: true })) === undefined ? missing : missing;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The whole file or the old one, never a part, also after a power cut. The temporary stands beside it under a
+ * dot name with `.sluice-tmp` at its end: the folder of `path` need not be in a mirror.
+ */
+export async function writeFileAtomic(path: string, bytes: Buffer | string, mode = 0o644): Promise<void> {
+  await mkdirp(dirname(path));
+  await onDisk('writing', path, async () => {
+    const next = besides(path);
+    try {
+      await writeSynced(next, bytes, mode);
+      await rename(next, path);
+    } catch (cause) {
+      await rm(next, { force: true });
+      throw cause;
+    }
+    await syncFolder(dirname(path));
+  });
+}
+
+async function writeSynced(path: string, bytes: Buffer | string, mode: number): Promise<void> {
+  await using file = await open(path, 'wx', mode);
+  await file.writeFile(bytes);
+  await file.chmod(mode); // whatever the umask says
+  await file.sync();
+}
+
+function besides(path: string): string {
+  return `${path}.${randomUUID()}.sluice-tmp`;
+}
+
+/** Points the symlink `name` at `target` in one step: readers see the old tree or the new, never none. */
+export async function pointAt(name: string, target: string): Promise<void> {
+  await mkdirp(dirname(name));
+  await onDisk('switching', name, async () => {
+    const next = besides(name);
+    await symlink(relative(dirname(name), target), next);
+    try {
+      await rename(next, name); // fails with EISDIR on a real folder: we refuse, we do not repair
+    } catch (cause) {
+      await rm(next, { force: true });
+      if (codeOf(cause) !== 'EISDIR') throw cause;
+      throw new Fault('POOL_CONFLICT', `${name} is a folder, not a symlink`, {
+        hint: 'Move it away, then run it again.',
+        at: name,
+        cause,
+      });
+    }
+    await syncFolder(dirname(name));
+  });
+}
+
+/** Moves a synced file to its final name and makes the name last. */
+export async function renameSynced(from: string, to: string): Promise<void> {
+  await mkdirp(dirname(to));
+  await onDisk('moving into place', to, async () => {
+    await rename(from, to);
+    await syncFolder(dirname(to));
+  });
+}
