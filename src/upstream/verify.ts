@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import { formatChecksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { decompress } from '../repodata/compression.ts';
+import type { RepomdRecord } from '../repodata/repomd.ts';
+
+/** No document of any distribution comes near it (Fedora's filelists: 0.7 GB); a bomb does. */
+export const MAX_OPEN_BYTES = 4 * 2 ** 30;
+
+/** What stands in documents that name packages, and in no opaque one. */
+const NAMES_PACKAGES = /<package\b|\bpkgid\b|\.rpm\b/;
+/** The longest of them, less one: it may straddle two chunks. */
+const OVERLAP = 16;
+
+export interface Opened {
+  /** Whether the text names packages: then a document that Sluice cannot project is not carried. */
+  readonly namesPackages: boolean;
+}
+
+/** Opens a document of the catalog and compares it with open-size and open-checksum: METADATA_INVALID, TOO_LARGE, … */
+export async function verifyOpen(catalog: Catalog, record: RepomdRecord, at: string): Promise<Opened> {
+  const ceiling = Math.min(record.openSize ?? MAX_OPEN_BYTES, MAX_OPEN_BYTES);
+  const hash = createHash(record.openChecksum?.type ?? 'sha256');
+  let bytes = 0;
+  let tail = '';
+  let namesPackages = false;
+  for await (const chunk of decompress(catalog.readDocument(record.checksum), { maxBytes: ceiling, at })) {
+    bytes += chunk.length;
+    hash.update(chunk);
+    if (namesPackages) continue;
+    const text = tail + chunk.toString('latin1');
+    namesPackages = NAMES_PACKAGES.test(text);
+    tail = text.slice(-OVERLAP);
+  }
+  const hex = hash.digest('hex');
+  if (record.openSize !== undefined && record.openSize !== bytes) {
+    throw differs(`${bytes} bytes when opened, where repomd.xml promises ${record.openSize}`, at);
+  }
+  if (record.openChecksum && record.openChecksum.hex !== hex) {
+    throw differs(`another checksum when opened than ${formatChecksum(record.openChecksum)}`, at);
+  }
+  return { namesPackages };
+}
+
+function differs(what: string, at: string): Fault {
+  return new Fault('METADATA_INVALID', what, {
+    hint: 'Try again later, or ask whoever runs this upstream.',
+    at,
+  });
+}
