@@ -21,7 +21,7 @@ const SEARCHED_DAYS = 30;
 
 /** True while the window is open. */
 export function isOpen(window: Window, now: Date): boolean {
-  return openings(window, now).some(({ opens, closes }) => opens <= now.getTime() && now.getTime() < closes);
+  return nextOpening(window, now).getTime() === now.getTime();
 }
 
 /** The first moment from `now` on at which the window is open: `now` itself where it is. */
@@ -50,8 +50,8 @@ export function minutesOf(text: string): number | undefined {
   return hours === undefined || minutes === undefined ? undefined : Number(hours) * 60 + Number(minutes);
 }
 
-/** The openings that end after yesterday began, in order. One that the clocks skip entirely is left out. */
-function openings(window: Window, now: Date): { opens: number; closes: number }[] {
+/** The openings from yesterday on, in order. One that the clocks skip entirely is left out. */
+function* openings(window: Window, now: Date): Generator<{ opens: number; closes: number }> {
   const from = minutesOf(window.from);
   const to = window.to === undefined ? 24 * 60 : minutesOf(window.to);
   if (from === undefined || to === undefined || window.days.length === 0) {
@@ -59,15 +59,13 @@ function openings(window: Window, now: Date): { opens: number; closes: number }[
   }
   const lasts = to > from ? to : to + 24 * 60; // minutes after the day's midnight
   const today = Math.floor(wallClock(window.zone, now.getTime()) / DAY) * DAY;
-  const found: { opens: number; closes: number }[] = [];
   for (let date = today - DAY; date <= today + SEARCHED_DAYS * DAY; date += DAY) {
     const day = DAYS[new Date(date).getUTCDay()];
     if (day === undefined || !window.days.includes(day)) continue;
     const opens = instants(window.zone, date + from * 60 * SECOND).first;
     const closes = instants(window.zone, date + lasts * 60 * SECOND).last;
-    if (opens < closes) found.push({ opens, closes });
+    if (opens < closes) yield { opens, closes };
   }
-  return found;
 }
 
 /**
