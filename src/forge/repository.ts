@@ -1,4 +1,22 @@
-import type { History } from './history.ts';
+import { randomUUID } from 'node:crypto';
+import type { Dirent } from 'node:fs';
+import { constants, lstat, mkdir, open, readdir, readlink, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { codeOf, Fault } from '../base/fault.ts';
+import { BOT, checkLine, checkTrailers, commitMessage } from './forge.ts';
+import { type Git, openGit, resolveCommit, withLocks } from './git.ts';
+import { type History, openHistory } from './history.ts';
+import {
+  checkPath,
+  decodeText,
+  listTree,
+  parseIdentity,
+  readBlobs,
+  splitZero,
+  writeCommit,
+  writeTree,
+} from './objects.ts';
+import { readRefs, updateRefs } from './refs.ts';
 
 export interface RepositoryFile {
   readonly text: string;
@@ -32,11 +50,50 @@ export interface Repository {
   update(): Promise<Updated>;
 }
 
+/** What Sluice reads of a state repository. */
+export const STATE_FOLDERS: readonly string[] = ['snapshots', 'policies'];
+
+/** From any folder inside a work tree, or a bare repository's own. */
 export async function openRepository(dir: string): Promise<Repository> {
-  throw new Error(`not yet: ${dir}`);
+  const answer = await openGit(dir).text(['rev-parse', '--is-bare-repository', '--absolute-git-dir']);
+  const [isBare, gitDir = ''] = answer.split('\n');
+  const bare = isBare === 'true';
+  const root = bare ? gitDir : await openGit(dir).text(['rev-parse', '--show-toplevel']);
+  const git = openGit(root);
+  const needWorkTree = (): void => {
+    if (bare)
+      throw new Fault('USAGE', `${root} has no work tree`, { hint: 'Name a clone of it with --repo.' });
+  };
+  return {
+    root,
+    gitDir,
+    bare,
+    resolve: (rev) => resolveCommit(git, rev),
+    history: (rev = 'HEAD') => openHistory(root, rev),
+    origin: () => originOf(git),
+    readCommitted: async (rev, folders = STATE_FOLDERS) =>
+      readCommitted(git, await treeOf(git, rev), folders),
+    async readWorkTree(folders = STATE_FOLDERS) {
+      needWorkTree();
+      return readWorkTree(root, folders);
+    },
+    async write(files) {
+      needWorkTree();
+      for (const path of files.keys()) checkPath(path);
+      for (const [path, text] of files) await writeInto(root, path, text);
+    },
+    async uncommitted(folders = STATE_FOLDERS) {
+      needWorkTree();
+      return uncommitted(git, folders);
+    },
+    async update() {
+      needWorkTree();
+      return update(git);
+    },
+  };
 }
 
-/** `git init -b main` and the first commit. */
+/** `git init -b main` and the first commit, as `by` (default: the bot) at `now`. Refuses a folder that has a repository. */
 export async function createRepository(
   dir: string,
   o: {
@@ -47,5 +104,189 @@ export async function createRepository(
     now: Date;
   },
 ): Promise<Repository> {
-  throw new Error(`not yet: ${dir} ${o.title}`);
+  checkLine('title', o.title);
+  checkTrailers(o.trailers ?? []);
+  const author = parseIdentity(o.by ?? BOT);
+  await mkdir(dir, { recursive: true });
+  const git = openGit(dir);
+  if (await exists(join(dir, '.git'))) {
+    throw new Fault('USAGE', `${dir} is a git repository already`, { hint: 'Name a new folder.', at: dir });
+  }
+  const clash = await firstExisting(dir, o.files.keys());
+  if (clash)
+    throw new Fault('USAGE', `${clash} is there already`, { hint: 'Name an empty folder.', at: dir });
+  await git.run(['init', '--quiet', '--template=', '--initial-branch=main']);
+  const tree = await writeTree(git, undefined, o.files);
+  const message = commitMessage(o.title, o.trailers ?? []);
+  const fields = { tree, parents: [], author, committer: author, authored: o.now, committed: o.now, message };
+  const commit = await writeCommit(git, fields);
+  await updateRefs(git, [{ ref: 'refs/heads/main', from: undefined, to: commit }], 'sluice init');
+  await git.run(['reset', '--quiet', '--hard', commit]);
+  return openRepository(dir);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await statOf(path)) !== undefined;
+}
+
+async function firstExisting(dir: string, paths: Iterable<string>): Promise<string | undefined> {
+  for (const path of paths) if (await exists(join(dir, checkPath(path)))) return path;
+  return undefined;
+}
+
+async function statOf(path: string) {
+  try {
+    return await lstat(path);
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR') return undefined;
+    throw cause;
+  }
+}
+
+async function originOf(git: Git): Promise<string | undefined> {
+  const found = await git.attempt(['config', '--local', '--get', 'remote.origin.url']);
+  const url = found.stdout.toString('utf8').trim();
+  if (url === '') return undefined;
+  const path = url.startsWith('file://') ? decodeURIComponent(new URL(url).pathname) : url;
+  return /^[a-z][a-z0-9+.-]*:\/\/|^[^/]+:/.test(path) ? url : resolve(git.dir, path);
+}
+
+async function treeOf(git: Git, rev: string): Promise<string> {
+  if (/^[0-9a-f]{40,64}$/.test(rev))
+    return git.text(['rev-parse', '--verify', '--end-of-options', `${rev}^{tree}`]);
+  return resolveCommit(git, rev);
+}
+
+async function readCommitted(
+  git: Git,
+  tree: string,
+  folders: readonly string[],
+): Promise<Map<string, RepositoryFile>> {
+  const entries = [...(await listTree(git, tree, folders))];
+  const files = new Map<string, RepositoryFile>();
+  const blobs = entries.filter(([, { mode }]) => mode !== '160000'); // a submodule's commit is not here
+  const bytes = readBlobs(
+    git,
+    blobs.map(([, { id }]) => id),
+  );
+  for (const [path, { mode }] of entries) {
+    if (mode === '160000') files.set(path, { text: '', mode });
+    else
+      files.set(path, { text: decodeText((await bytes.next()).value?.bytes ?? Buffer.alloc(0), path), mode });
+  }
+  return files;
+}
+
+async function readWorkTree(root: string, folders: readonly string[]): Promise<Map<string, RepositoryFile>> {
+  const files = new Map<string, RepositoryFile>();
+  const visit = async (
+    path: string,
+    entry: Pick<Dirent, 'isDirectory' | 'isFile' | 'isSymbolicLink'>,
+  ): Promise<void> => {
+    const full = join(root, path);
+    if (entry.isSymbolicLink()) {
+      files.set(path, { text: await readlink(full), mode: '120000' });
+    } else if (entry.isDirectory()) {
+      if (await exists(join(full, '.git'))) files.set(path, { text: '', mode: '160000' });
+      else for (const child of await childrenOf(full, path)) await visit(`${path}/${child.name}`, child);
+    } else if (entry.isFile()) {
+      files.set(path, await readRegular(full, path));
+    } else {
+      throw new Fault('MANIFEST_INVALID', 'neither a file nor a folder', { hint: 'Remove it.', at: path });
+    }
+  };
+  for (const folder of folders) {
+    const found = await statOf(join(root, folder));
+    if (found) await visit(folder, found);
+  }
+  return files;
+}
+
+/** In git's order (by the bytes of the name), so that both readers agree on which file complains first. */
+async function childrenOf(full: string, path: string): Promise<Dirent[]> {
+  const children = await readdir(full, { withFileTypes: true });
+  const odd = children.find(({ name }) => name.includes('\ufffd'));
+  if (odd)
+    throw new Fault('UNSAFE_PATH', 'a file name is not UTF-8', {
+      hint: 'Rename it.',
+      at: `${path}/${odd.name}`,
+    });
+  const key = (child: Dirent): Buffer => Buffer.from(child.isDirectory() ? `${child.name}/` : child.name);
+  return children.sort((a, b) => Buffer.compare(key(a), key(b)));
+}
+
+async function readRegular(full: string, path: string): Promise<RepositoryFile> {
+  // a link that took the file's place since we looked is refused with ELOOP
+  await using file = await open(full, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const { mode } = await file.stat();
+  return { text: decodeText(await file.readFile(), path), mode: mode & 0o100 ? '100755' : '100644' };
+}
+
+async function writeInto(root: string, path: string, text: string | null): Promise<void> {
+  const target = join(root, path);
+  for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) {
+    const found = await statOf(join(root, parent));
+    if (!found || found.isDirectory()) continue;
+    throw new Fault('UNSAFE_PATH', `${parent} is not a folder`, { hint: 'Remove what is there.', at: path });
+  }
+  if (text === null) return rm(target, { force: true });
+  const found = await statOf(target);
+  if (found && !found.isFile()) {
+    throw new Fault('UNSAFE_PATH', 'not a regular file', { hint: 'Remove what is there.', at: path });
+  }
+  await mkdir(dirname(target), { recursive: true });
+  const next = `${target}.${randomUUID()}.tmp`; // beside it, so that rename(2) is atomic
+  try {
+    await using file = await open(next, 'wx', 0o644);
+    await file.writeFile(text);
+    await file.sync();
+    await rename(next, target);
+  } catch (cause) {
+    await rm(next, { force: true });
+    throw cause;
+  }
+}
+
+async function uncommitted(git: Git, folders: readonly string[]): Promise<string[]> {
+  const args = [
+    'status',
+    '--porcelain=v1',
+    '-z',
+    '--no-renames',
+    '--untracked-files=all',
+    '--ignored=no',
+    '--',
+  ];
+  return splitZero(await git.run([...args, ...folders])).map((line) => line.slice(3));
+}
+
+async function update(git: Git): Promise<Updated> {
+  if ((await originOf(git)) === undefined) return { kind: 'no-origin' };
+  const fetched = [
+    'fetch',
+    '--quiet',
+    '--no-tags',
+    '--no-recurse-submodules',
+    '--no-write-fetch-head',
+    'origin',
+  ];
+  const outcome = await withLocks(git, [...fetched, '+refs/heads/main:refs/remotes/origin/main']);
+  if (outcome.status !== 0) {
+    throw new Fault('GIT', `origin's main cannot be fetched: ${outcome.stderr.trim().slice(0, 300)}`, {
+      hint: 'Look at `git remote -v`.',
+      at: git.dir,
+    });
+  }
+  const refs = await readRefs(git, ['refs/heads/main', 'refs/remotes/origin/main']);
+  const from = refs.get('refs/heads/main');
+  const to = refs.get('refs/remotes/origin/main');
+  const branch = (await git.attempt(['symbolic-ref', '--quiet', 'HEAD'])).stdout.toString('utf8').trim();
+  if (from === undefined || to === undefined || branch !== 'refs/heads/main') return { kind: 'other-branch' };
+  if (from === to) return { kind: 'current' };
+  if ((await git.attempt(['merge-base', '--is-ancestor', from, to])).status !== 0)
+    return { kind: 'diverged' };
+  if ((await git.run(['status', '--porcelain=v1', '-z', '--untracked-files=no'])).length > 0)
+    return { kind: 'dirty' };
+  const moved = await withLocks(git, ['merge', '--quiet', '--ff-only', '--no-edit', to]);
+  return moved.status === 0 ? { kind: 'updated', from, to } : { kind: 'dirty' }; // an untracked file in the way
 }

@@ -1,0 +1,250 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { stat, unlink } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, Fault, malformed } from '../base/fault.ts';
+
+/**
+ * The only caller of git, by `spawn` with an argument list and not through simple-git: that has no standard input (which
+ * `cat-file --batch`, `hash-object --stdin` and `update-ref --stdin` need), decodes output as text, and guards against
+ * options by lists of known bad ones that were passed three times (CVE-2026-28291, -6951, -102827).
+ */
+export interface Git {
+  /** Where git runs: a work tree's root or a bare repository. */
+  readonly dir: string;
+  /** Standard output. A Fault of code GIT when git fails. */
+  run(args: readonly string[], o?: RunOptions): Promise<Buffer>;
+  /** The same as text without the last line end. */
+  text(args: readonly string[], o?: RunOptions): Promise<string>;
+  /** For commands whose exit code is an answer. */
+  attempt(args: readonly string[], o?: RunOptions): Promise<Outcome>;
+  /** Standard output as it comes; leaving the loop early ends git. */
+  stream(args: readonly string[], o?: { stdin?: string }): AsyncGenerator<Buffer>;
+}
+
+export interface RunOptions {
+  readonly stdin?: string | Buffer;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Outcome {
+  readonly status: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** More than any command of ours prints. */
+const MAX_OUTPUT = 1 << 30;
+
+/** How long a lock file must stand unchanged to be one that a killed git left: git holds them for milliseconds. */
+const STALE_LOCK_MS = 10_000;
+
+const CONFIG = [
+  'core.hooksPath=/dev/null', // no hook of a clone runs for us
+  'core.fsmonitor=false', // may name a program
+  'core.attributesFile=/dev/null',
+  'core.excludesFile=/dev/null',
+  'core.autocrlf=false',
+  'core.logAllRefUpdates=always',
+  'core.fsync=committed,loose-object,reference', // a merge survives a power cut
+  'core.filesRefLockTimeout=2000', // others hold a ref's lock for milliseconds
+  'core.packedRefsTimeout=2000',
+  'core.commitGraph=true',
+  'commit.gpgSign=false',
+  'merge.renames=false', // a file that left and a file that came are never one file of ours
+  'diff.renames=false',
+  'log.showRoot=true',
+  'log.showSignature=false',
+  'gc.auto=0', // not in the middle of a run
+  'maintenance.auto=false',
+];
+
+// THREATS 3.3. All that is left of the caller's environment is what is not about git: PATH, HOME, proxies, an ssh agent.
+function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(?:GIT_|LC_|LANG|SSH_ASKPASS)/.test(name));
+  return {
+    ...Object.fromEntries(kept),
+    LC_ALL: 'C', // messages are read below
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ALLOW_PROTOCOL: 'file:http:https:ssh', // never ext::, which runs a program
+    GIT_PROTOCOL_FROM_USER: '0',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_LITERAL_PATHSPECS: '1',
+    GIT_NO_REPLACE_OBJECTS: '1', // refs/replace and grafts would rewrite the history that is our clock
+    GIT_GRAFT_FILE: '/dev/null',
+    GIT_ADVICE: '0',
+    ...extra,
+  };
+}
+
+export function openGit(dir: string): Git {
+  if (dir.includes('\0') || dir === '') throw malformed('folder', dir);
+  const attempt = (args: readonly string[], o: RunOptions = {}): Promise<Outcome> => execute(dir, args, o);
+  const run = async (args: readonly string[], o?: RunOptions): Promise<Buffer> => {
+    const outcome = await attempt(args, o);
+    if (outcome.status !== 0) throw gitFault(dir, args, outcome);
+    return outcome.stdout;
+  };
+  return {
+    dir,
+    attempt,
+    run,
+    text: async (args, o) => (await run(args, o)).toString('utf8').replace(/\n$/, ''),
+    stream: (args, o) => streamed(dir, args, o?.stdin),
+  };
+}
+
+function start(dir: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const settings = CONFIG.flatMap((setting) => ['-c', setting]);
+  return spawn('git', ['-C', dir, ...settings, ...args], {
+    env: environment(env),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+}
+
+async function execute(dir: string, args: readonly string[], o: RunOptions): Promise<Outcome> {
+  const child = start(dir, args, o.env);
+  const output: Buffer[] = [];
+  let size = 0;
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > MAX_OUTPUT) child.kill('SIGKILL');
+    else output.push(chunk);
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (stderr.length < 64_000) stderr += chunk.toString('utf8');
+  });
+  child.stdin.on('error', () => {}); // EPIPE: git ended first, and its exit code says why
+  child.stdin.end(o.stdin ?? '');
+  try {
+    const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
+    if (size > MAX_OUTPUT) throw tooMuch(args);
+    return {
+      status: status ?? 128,
+      stdout: Buffer.concat(output),
+      stderr: signal ? `${stderr} (${signal})` : stderr,
+    };
+  } catch (cause) {
+    throw notStarted(dir, cause);
+  }
+}
+
+async function* streamed(dir: string, args: readonly string[], stdin = ''): AsyncGenerator<Buffer> {
+  const child = start(dir, args);
+  const closed = once(child, 'close') as Promise<[number | null, string | null]>;
+  closed.catch(() => {}); // awaited below, unless the loop is left early
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (stderr.length < 64_000) stderr += chunk.toString('utf8');
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(stdin);
+  try {
+    yield* child.stdout as AsyncIterable<Buffer>;
+    const [status] = await closed;
+    if (status !== 0) throw gitFault(dir, args, { status: status ?? 128, stderr });
+  } catch (cause) {
+    throw notStarted(dir, cause);
+  } finally {
+    child.kill('SIGKILL'); // does nothing once it has ended
+  }
+}
+
+function notStarted(dir: string, cause: unknown): unknown {
+  if (codeOf(cause) !== 'ENOENT') return cause;
+  return new Fault('GIT', 'git cannot be started', { hint: 'Install git 2.38 or newer.', at: dir, cause });
+}
+
+function tooMuch(args: readonly string[]): Fault {
+  return new Fault('TOO_LARGE', `git ${args[0]} printed more than ${MAX_OUTPUT} bytes`, {
+    hint: 'Look for a file in the repository that does not belong there.',
+  });
+}
+
+export function gitFault(
+  dir: string,
+  args: readonly string[],
+  outcome: Pick<Outcome, 'status' | 'stderr'>,
+): Fault {
+  const { status, stderr } = outcome;
+  // a remote's words may hold escape sequences
+  const said = stderr
+    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '')
+    .trim()
+    .split('\n')
+    .slice(-6)
+    .join('; ');
+  const verb = args.find((arg) => /^[a-z]/.test(arg)) ?? '';
+  const message = `git ${verb} failed (${status}): ${said.slice(0, 800) || 'no message'}`;
+  if (/dubious ownership/.test(stderr)) {
+    return new Fault('GIT', message, { hint: 'Run as the user who owns the repository.', at: dir });
+  }
+  if (/not a git repository|cannot change to/.test(stderr)) {
+    return new Fault('NOT_FOUND', `${dir} is not a git repository`, {
+      hint: 'Name one with --repo.',
+      at: dir,
+    });
+  }
+  if (/No space left|Read-only file system|Permission denied|Input\/output error/.test(stderr)) {
+    return new Fault('DISK', message, { hint: 'Make room, or give this user write access.', at: dir });
+  }
+  return new Fault('GIT', message, { hint: 'Run `git fsck` there if it says that again.', at: dir });
+}
+
+/**
+ * Runs a command that takes git's lock files, and breaks one that a killed git left behind: the very same file, found
+ * again after ten seconds. What is broken is said by `onStale`.
+ */
+export async function withLocks(git: Git, args: readonly string[], o: RunOptions = {}): Promise<Outcome> {
+  let seen: { path: string; identity: string; since: number } | undefined;
+  for (;;) {
+    const outcome = await git.attempt(args, o);
+    const path = /Unable to create '([^']+\.lock)': File exists/.exec(outcome.stderr)?.[1];
+    if (outcome.status === 0 || path === undefined) return outcome;
+    const identity = await lockIdentity(path);
+    if (identity === undefined) continue; // gone by itself
+    const now = performance.now();
+    if (seen?.path !== path || seen.identity !== identity) seen = { path, identity, since: now };
+    else if (now - seen.since >= STALE_LOCK_MS) await unlink(path).catch(() => {}); // another run may be first
+    await sleep(50 + Math.random() * 50);
+  }
+}
+
+async function lockIdentity(path: string): Promise<string | undefined> {
+  try {
+    const { ino, mtimeNs } = await stat(path, { bigint: true });
+    return `${ino} ${mtimeNs}`;
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return undefined;
+    throw cause;
+  }
+}
+
+/** A full object id, sha1 or sha256. */
+export const OBJECT_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+
+// A branch, tag or id, then steps back: no `-x`, no `rev:path`, no `:/text`, no spaces, no `..`
+const REV = /^(?:@|[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9._/+-]*)(?:[~^][0-9]{0,6}|@\{[0-9]{1,6}\})*$/;
+
+/** The id of a commit. NOT_FOUND when there is none of that name, MALFORMED when it cannot be a name. */
+export async function resolveCommit(git: Git, rev: string): Promise<string> {
+  if (rev.length > 250 || !REV.test(rev)) throw malformed('revision', rev);
+  const found = await git.attempt([
+    'rev-parse',
+    '--verify',
+    '--quiet',
+    '--end-of-options',
+    `${rev}^{commit}`,
+  ]);
+  const id = found.stdout.toString('utf8').trim();
+  if (found.status === 0 && OBJECT_ID.test(id)) return id;
+  if (found.stderr.trim() !== '') throw gitFault(git.dir, ['rev-parse'], found);
+  throw new Fault('NOT_FOUND', `there is no commit ${rev}`, {
+    hint: 'Fetch it, or name another.',
+    at: git.dir,
+  });
+}

@@ -1,0 +1,272 @@
+import { isUtf8 } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Fault, malformed } from '../base/fault.ts';
+import { type Git, gitFault, OBJECT_ID } from './git.ts';
+
+export interface TreeEntry {
+  /** 100644, 100755, 120000 (a link) or 160000 (a submodule). */
+  readonly mode: string;
+  readonly id: string;
+}
+
+/** A lock of 200,000 builds is 24 MB; no file of ours comes near. */
+const MAX_BLOB = 256 << 20;
+
+/** The blobs of these ids, as they come out of one `cat-file --batch`: a blob at a time in memory. */
+export async function* readBlobs(
+  git: Git,
+  ids: Iterable<string>,
+): AsyncGenerator<{ id: string; bytes: Buffer }> {
+  const wanted = [...ids];
+  if (wanted.length === 0) return;
+  const batch = new BatchReader(
+    git.stream(['cat-file', '--batch', '--buffer'], { stdin: `${wanted.join('\n')}\n` }),
+  );
+  try {
+    for (const id of wanted) {
+      const [found, type, size] = (await batch.line()).split(' ');
+      if (type === 'missing' || found === undefined) throw missing(git, id);
+      const length = Number(size);
+      if (length > MAX_BLOB) throw tooLarge(git, id, length);
+      const bytes = await batch.bytes(length);
+      await batch.bytes(1); // the line end after each object
+      if (type !== 'blob') throw missing(git, id);
+      yield { id, bytes };
+    }
+  } finally {
+    await batch.end();
+  }
+}
+
+class BatchReader {
+  #chunks: Buffer[] = [];
+  #length = 0;
+  readonly #source: AsyncGenerator<Buffer>;
+
+  constructor(source: AsyncGenerator<Buffer>) {
+    this.#source = source;
+  }
+
+  async line(): Promise<string> {
+    for (;;) {
+      const joined = this.#join();
+      const end = joined.indexOf(10);
+      if (end >= 0) return (await this.bytes(end + 1)).toString('latin1', 0, end);
+      await this.#more();
+    }
+  }
+
+  async bytes(count: number): Promise<Buffer> {
+    while (this.#length < count) await this.#more();
+    const joined = this.#join();
+    this.#chunks = [joined.subarray(count)];
+    this.#length -= count;
+    return joined.subarray(0, count);
+  }
+
+  async end(): Promise<void> {
+    await this.#source.return(undefined);
+  }
+
+  #join(): Buffer {
+    const [first] = this.#chunks;
+    const joined = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks);
+    this.#chunks = [joined];
+    return joined;
+  }
+
+  async #more(): Promise<void> {
+    const { value, done } = await this.#source.next();
+    if (done) throw new Error('cat-file ended early');
+    this.#chunks.push(value);
+    this.#length += value.length;
+  }
+}
+
+function missing(git: Git, id: string): Fault {
+  return new Fault('GIT', `the repository has no file of id ${id}`, {
+    hint: 'Run `git fsck`; fetch again.',
+    at: git.dir,
+  });
+}
+
+function tooLarge(git: Git, id: string, size: number): Fault {
+  return new Fault('TOO_LARGE', `the file of id ${id} has ${size} bytes`, {
+    hint: 'Take it out of the repository; snapshots and policies are small.',
+    at: git.dir,
+  });
+}
+
+/** Every file of a commit or tree below a folder, or the file of that path; '' is the root. By path, in git's order. */
+export async function listTree(
+  git: Git,
+  treeish: string,
+  paths: readonly string[],
+): Promise<Map<string, TreeEntry>> {
+  const entries = new Map<string, TreeEntry>();
+  for (let from = 0; from === 0 || from < paths.length; from += 500) {
+    const some = paths.slice(from, from + 500).filter((path) => path !== '');
+    const args = ['ls-tree', '-r', '-z', '--full-tree', '--end-of-options', treeish, ...some];
+    for (const line of splitZero(await git.run(args))) {
+      const [, mode, id, path] = /^(\d{6}) [a-z]+ ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
+      if (mode && id && path) entries.set(path, { mode, id });
+    }
+  }
+  return entries;
+}
+
+/** Text of a file that people or we write: UTF-8, or a Fault that names it. */
+export function decodeText(bytes: Buffer, path: string): string {
+  const text = bytes.toString('utf8');
+  if (!text.includes('\ufffd') || isUtf8(bytes)) return text;
+  throw new Fault('MANIFEST_INVALID', 'the file is not UTF-8', { hint: 'Save it as UTF-8.', at: path });
+}
+
+/** The fields of a `-z` output. A path that is not UTF-8 is nobody's here. */
+export function splitZero(bytes: Buffer): string[] {
+  const text = bytes.toString('utf8');
+  if (text.includes('\ufffd')) {
+    const path = text.split('\0').find((field) => field.includes('\ufffd'));
+    throw new Fault('UNSAFE_PATH', 'a path in the repository is not UTF-8', {
+      hint: 'Rename that file.',
+      at: path,
+    });
+  }
+  const fields = text.split('\0');
+  if (fields.at(-1) === '') fields.pop();
+  return fields;
+}
+
+/** A path that may be written: relative, inside, and not git's own. Returns it. */
+export function checkPath(path: string): string {
+  const bad = path
+    .split('/')
+    .some(
+      (s) => s === '' || s === '.' || s === '..' || /^\.git$/i.test(s) || s.length > 255 || /[ .]$/.test(s),
+    );
+  if (bad || path.length > 1024 || /[\u0000-\u001f\u007f\\:]/.test(path) || !path.isWellFormed()) {
+    throw new Fault(
+      'UNSAFE_PATH',
+      `${JSON.stringify(path.slice(0, 100))} is not a path inside the repository`,
+      {
+        hint: 'Name a file below snapshots/ or policies/.',
+      },
+    );
+  }
+  return path;
+}
+
+/** The tree of `base` (`undefined`: an empty one) with these files put in or, by `null`, taken out. Writes objects only. */
+export async function writeTree(
+  git: Git,
+  base: string | undefined,
+  files: ReadonlyMap<string, string | Buffer | null>,
+): Promise<string> {
+  const ids = await writeBlobs(
+    git,
+    [...files.values()].filter((text) => text !== null),
+  );
+  let next = 0;
+  const lines = [...files].map(([path, text]) => {
+    checkPath(path);
+    return text === null
+      ? `0 ${'0'.repeat(base?.length ?? 40)}\t${path}\0`
+      : `100644 ${ids[next++]}\t${path}\0`;
+  });
+  const env = { GIT_INDEX_FILE: join(tmpdir(), `sluice-index-${randomUUID()}`) };
+  try {
+    await git.run(base === undefined ? ['read-tree', '--empty'] : ['read-tree', base], { env });
+    await git.run(['update-index', '-z', '--index-info'], { env, stdin: lines.join('') });
+    return await git.text(['write-tree'], { env });
+  } finally {
+    await rm(env.GIT_INDEX_FILE, { force: true });
+    await rm(`${env.GIT_INDEX_FILE}.lock`, { force: true });
+  }
+}
+
+async function writeBlobs(git: Git, texts: readonly (string | Buffer)[]): Promise<string[]> {
+  const ids: string[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let i = next++; i < texts.length; i = next++) {
+      ids[i] = await git.text(['hash-object', '-w', '-t', 'blob', '--stdin'], { stdin: texts[i] ?? '' });
+    }
+  };
+  await Promise.all([worker(), worker(), worker(), worker()]);
+  return ids;
+}
+
+export interface Identity {
+  readonly name: string;
+  readonly email: string;
+}
+
+/** `Anna <anna@example.org>`, or a bare name, which gets an address at localhost. */
+export function parseIdentity(text: string): Identity {
+  const [, name = '', email] = /^([^<>]+?)(?:\s*<([^<>\s]+)>)?$/.exec(text) ?? [];
+  // git drops these from both ends of a name, and fails when nothing is left
+  if (text.length > 200 || /[\u0000-\u001f\u007f-\u009f]/.test(text) || !/[^\s.,:;<>"\\']/.test(name)) {
+    throw malformed('person (`Name <address>`)', text);
+  }
+  return {
+    name,
+    email:
+      email ??
+      `${
+        name
+          .toLowerCase()
+          .replace(/[^a-z0-9]+/g, '.')
+          .replace(/^\.|\.$/g, '') || 'user'
+      }@localhost`,
+  };
+}
+
+/** Whole seconds, as git counts. */
+export function gitSeconds(date: Date): number {
+  const seconds = Math.floor(date.getTime() / 1000);
+  if (!(seconds >= 0)) throw malformed('time of a commit', String(date));
+  return seconds;
+}
+
+export interface CommitFields {
+  readonly tree: string;
+  readonly parents: readonly string[];
+  readonly author: Identity;
+  readonly committer: Identity;
+  readonly authored: Date;
+  readonly committed: Date;
+  readonly message: string;
+}
+
+export async function writeCommit(git: Git, commit: CommitFields): Promise<string> {
+  const parents = commit.parents.flatMap((parent) => ['-p', parent]);
+  const env = {
+    GIT_AUTHOR_NAME: commit.author.name,
+    GIT_AUTHOR_EMAIL: commit.author.email,
+    GIT_AUTHOR_DATE: `@${gitSeconds(commit.authored)} +0000`,
+    GIT_COMMITTER_NAME: commit.committer.name,
+    GIT_COMMITTER_EMAIL: commit.committer.email,
+    GIT_COMMITTER_DATE: `@${gitSeconds(commit.committed)} +0000`,
+  };
+  return git.text(['commit-tree', commit.tree, ...parents], { env, stdin: commit.message });
+}
+
+/** Three ways, as text, without a work tree. `conflicts`: the files that do not merge. */
+export async function mergeTrees(
+  git: Git,
+  ours: string,
+  theirs: string,
+): Promise<{ readonly tree: string; readonly conflicts: readonly string[] }> {
+  const args = ['merge-tree', '--write-tree', '--name-only', '--no-messages', '-z', ours, theirs];
+  const outcome = await git.attempt(args);
+  if (outcome.status > 1) throw gitFault(git.dir, args, outcome);
+  const [tree = '', ...conflicts] = splitZero(outcome.stdout);
+  if (!OBJECT_ID.test(tree)) throw gitFault(git.dir, args, outcome);
+  return {
+    tree,
+    conflicts: outcome.status === 0 ? [] : [...new Set(conflicts.filter((path) => path !== ''))],
+  };
+}
