@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault, malformed } from '../base/fault.ts';
+import { checkLine } from './forge.ts';
 import { type Git, gitFault, OBJECT_ID } from './git.ts';
 
 export interface TreeEntry {
@@ -208,7 +209,8 @@ export interface Identity {
 export function parseIdentity(text: string): Identity {
   const [, name = '', email] = /^([^<>]+?)(?:\s*<([^<>\s]+)>)?$/.exec(text) ?? [];
   // git drops these from both ends of a name, and fails when nothing is left
-  if (text.length > 200 || /[\u0000-\u001f\u007f-\u009f]/.test(text) || !/[^\s.,:;<>"\\']/.test(name)) {
+  checkLine('person', text);
+  if (text.length > 200 || !/[^\s.,:;<>"\\']/.test(name)) {
     throw malformed('person (`Name <address>`)', text);
   }
   return {

@@ -43,21 +43,12 @@ export async function readRefs(git: Git, refs: readonly string[]): Promise<Map<s
   // one question for all: git lists `refs/a/b` under the pattern `refs/a` too
   const wanted = new Set(refs);
   const ids = new Map<string, string>();
-  const listed = await git.text([
-    'for-each-ref',
-    '--format=%(objectname) %(refname)',
-    '--',
-    ...refs.map(escapeGlob),
-  ]);
+  const listed = await git.text(['for-each-ref', '--format=%(objectname) %(refname)', '--', ...refs]);
   for (const line of listed.split('\n')) {
     const [id = '', ref = ''] = line.split(' ');
     if (wanted.has(ref) && OBJECT_ID.test(id)) ids.set(ref, id);
   }
   return ids;
-}
-
-function escapeGlob(ref: string): string {
-  return ref.replace(/[\\*?[\]]/g, '\\$&');
 }
 
 export interface CommitInfo {

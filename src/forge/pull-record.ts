@@ -1,0 +1,55 @@
+import type { Draft, PullRequest } from './forge.ts';
+
+/** A pull request as it is stored; times are ISO 8601. `head` is the last one that the forge itself knows. */
+export interface PullRecord {
+  readonly number: number;
+  readonly branch: string;
+  readonly title: string;
+  readonly body: string;
+  readonly labels: readonly string[];
+  readonly trailers: readonly (readonly [string, string])[];
+  readonly state: 'open' | 'merged' | 'closed';
+  readonly base: string;
+  readonly head: string;
+  readonly proposed?: string;
+  readonly approvals: readonly { readonly by: string; readonly at: string; readonly head: string }[];
+  readonly comments: readonly { readonly by: string; readonly at: string; readonly text: string }[];
+  readonly openedBy: string;
+  readonly openedAt: string;
+  readonly updatedAt: string;
+  readonly endedAt?: string;
+  readonly mergedBy?: string;
+  readonly mergeCommit?: string;
+}
+
+/** What an open pull request says after a proposal; what others added to it before stays. */
+export function proposal(
+  known: PullRecord | undefined,
+  draft: Draft,
+  o: { number: number; base: string; head: string; by: string; now: Date },
+): PullRecord {
+  const at = o.now.toISOString();
+  const { branch, title, body, trailers } = draft;
+  const facts = { branch, title, body, labels: draft.labels ?? [], trailers, base: o.base, head: o.head };
+  const before = known ?? { approvals: [], comments: [], openedBy: o.by, openedAt: at };
+  return { ...before, number: o.number, ...facts, state: 'open', proposed: o.head, updatedAt: at };
+}
+
+/** As flows see it: `head` is where the branch is now, while it is open. */
+export function asPullRequest(record: PullRecord, branchHead: string | undefined): PullRequest {
+  const { endedAt, state } = record;
+  const { number, branch, title, body, labels, trailers, base, openedBy } = record;
+  return {
+    ...{ number, branch, title, body, labels, trailers, state, base, openedBy },
+    head: state === 'open' ? (branchHead ?? record.head) : record.head,
+    proposed: record.proposed,
+    approvals: record.approvals.map((a) => ({ ...a, at: new Date(a.at) })),
+    comments: record.comments.map((c) => ({ ...c, at: new Date(c.at) })),
+    openedAt: new Date(record.openedAt),
+    updatedAt: new Date(record.updatedAt),
+    ...(state === 'closed' && endedAt ? { closedAt: new Date(endedAt) } : {}),
+    ...(state === 'merged' && endedAt ? { mergedAt: new Date(endedAt) } : {}),
+    ...(record.mergedBy === undefined ? {} : { mergedBy: record.mergedBy }),
+    ...(record.mergeCommit === undefined ? {} : { mergeCommit: record.mergeCommit }),
+  };
+}
