@@ -13,7 +13,7 @@ export function recordDigest(record: PackageRecord): string {
   const hash = createHash('sha256').update('sluice-record-v1\n');
   for (const element of [record.primary, record.filelists, record.other]) {
     if (element === undefined) hash.update('-\n');
-    else hash.update(`${element.length}\n`).update(element).update('\n');
+    else hash.update(`${element.length}\n`).update(element);
   }
   return hash.digest('hex');
 }
