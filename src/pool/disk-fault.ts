@@ -12,11 +12,20 @@ const DISK: Readonly<Record<string, { what: string; hint: string }>> = {
   EPERM: { what: 'not permitted', hint: 'Run as the user that owns the mirror.' },
 };
 
+/** libuv has no name for EDQUOT: Node says `Unknown system error -122` (Linux). */
+const EDQUOT = -122;
+
+function diskCode(cause: unknown): string | undefined {
+  const unnamed = typeof cause === 'object' && cause !== null && 'errno' in cause && cause.errno === EDQUOT;
+  return unnamed ? 'EDQUOT' : codeOf(cause);
+}
+
 /** A DISK fault, where the system's error is about the disk; anything else comes back as it was. */
 export function diskFault(cause: unknown, doing: string, at?: string): unknown {
-  const known = DISK[codeOf(cause) ?? ''];
+  const code = diskCode(cause);
+  const known = DISK[code ?? ''];
   if (!known || cause instanceof Fault) return cause;
-  return new Fault('DISK', `${doing}: ${known.what} (${codeOf(cause)})`, { hint: known.hint, at, cause });
+  return new Fault('DISK', `${doing}: ${known.what} (${code})`, { hint: known.hint, at, cause });
 }
 
 /** Runs `work`; the disk's errors become DISK faults that say what was being done. */

@@ -124,7 +124,7 @@ export async function pointAt(name: string, target: string): Promise<void> {
   await mkdirp(dirname(name));
   await onDisk('switching', name, async () => {
     const next = besides(name);
-    await symlink(relative(dirname(name), target), next);
+    await symlink(relative(dirname(name), target) || '.', next);
     try {
       await rename(next, name); // fails with EISDIR on a real folder: we refuse, we do not repair
     } catch (cause) {

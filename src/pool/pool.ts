@@ -69,20 +69,15 @@ async function linkInto(mirrorRoot: string, source: string, target: string): Pro
     });
   }
   await onDisk('linking', target, async () => {
-    try {
-      await link(source, target);
-    } catch (cause) {
-      switch (codeOf(cause)) {
-        case 'EEXIST':
-          return await sameInode(source, target, cause);
-        case 'ENOENT':
-          await mkdirp(dirname(target));
-          return await link(source, target);
-        case 'EMLINK':
-          await secondCopy(mirrorRoot, source);
-          return await link(source, target);
-        default:
-          throw cause; // ENOSPC and EXDEV keep their own names
+    for (let repairs = 0; ; repairs += 1) {
+      try {
+        return await link(source, target);
+      } catch (cause) {
+        const code = codeOf(cause);
+        if (code === 'EEXIST') return await sameInode(source, target, cause);
+        if (code === 'ENOENT' && repairs < 2) await mkdirp(dirname(target));
+        else if (code === 'EMLINK' && repairs < 2) await secondCopy(mirrorRoot, source);
+        else throw cause; // ENOSPC and EXDEV keep their own names
       }
     }
   });
