@@ -1,4 +1,5 @@
 import { malformed } from '../base/fault.ts';
+import { byCodeUnit } from '../base/order.ts';
 
 /** Epoch, version, release. An absent epoch is 0 (rpm's rule), so `epoch` is always a number once parsed. */
 export interface Evr {
@@ -7,8 +8,22 @@ export interface Evr {
   readonly release: string;
 }
 
-const TILDE = 0x7e;
-const CARET = 0x5e;
+/** What may come next in a version, older first: the one number that decides most comparisons. */
+const TILDE = 0;
+const END = 1;
+const CARET = 2;
+const LETTERS = 3;
+const DIGITS = 4;
+const SEPARATOR = 5;
+
+/** What each ASCII character begins, whatever the locale; everything else separates. */
+const KINDS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  if (character === '~') return TILDE;
+  if (character === '^') return CARET;
+  return /[0-9]/.test(character) ? DIGITS : /[A-Za-z]/.test(character) ? LETTERS : SEPARATOR;
+});
+
 const ZERO = 0x30;
 
 /** What rpmbuild admits in a version and in a release; all of the corpus keeps to it. `-` and `:` are separators. */
@@ -26,35 +41,27 @@ export function vercmp(a: string, b: string): -1 | 0 | 1 {
   let i = 0;
   let j = 0;
   for (;;) {
-    i = skipSeparators(a, i);
-    j = skipSeparators(b, j);
-    const x = a.charCodeAt(i); // NaN at the end: equal to nothing, neither digit nor letter
-    const y = b.charCodeAt(j);
-    if (x === TILDE || y === TILDE) {
-      if (x !== y) return x === TILDE ? -1 : 1;
-    } else if (x === CARET || y === CARET) {
-      if (i === a.length) return -1;
-      if (j === b.length) return 1;
-      if (x !== y) return x === CARET ? -1 : 1;
-    } else {
-      if (i === a.length || j === b.length) break;
-      const numeric = isDigit(x);
-      const endA = segmentEnd(a, i, numeric);
-      const endB = segmentEnd(b, j, numeric);
-      if (endB === j) return numeric ? 1 : -1; // segments of two kinds: the number is newer
-      const order = numeric
-        ? compareDigits(a, i, endA, b, j, endB)
-        : compareText(a.slice(i, endA), b.slice(j, endB));
-      if (order !== 0) return order;
-      i = endA;
-      j = endB;
+    i = runEnd(a, i, SEPARATOR);
+    j = runEnd(b, j, SEPARATOR);
+    const kind = kindAt(a, i);
+    const other = kindAt(b, j);
+    if (kind !== other) return kind < other ? -1 : 1;
+    if (kind === END) return 0;
+    if (kind === TILDE || kind === CARET) {
+      i += 1; // one at a time: `~~` is older than `~`
+      j += 1;
       continue;
     }
-    i += 1; // both stand on the same mark
-    j += 1;
+    const endA = runEnd(a, i, kind);
+    const endB = runEnd(b, j, kind);
+    const order =
+      kind === DIGITS
+        ? compareNumbers(a, i, endA, b, j, endB)
+        : byCodeUnit(a.slice(i, endA), b.slice(j, endB));
+    if (order !== 0) return order;
+    i = endA;
+    j = endB;
   }
-  if (i === a.length) return j === b.length ? 0 : -1; // whoever has something left is newer
-  return 1;
 }
 
 /** Order of the builds of one package: epoch, then version, then release. */
@@ -96,31 +103,19 @@ export function parseEpoch(text: string | undefined, at?: string): number {
   return Number(text);
 }
 
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
+function kindAt(text: string, at: number): number {
+  return at < text.length ? (KINDS[text.charCodeAt(at)] ?? SEPARATOR) : END;
 }
 
-function isLetter(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a); // ASCII only, whatever the locale
-}
-
-function skipSeparators(text: string, from: number): number {
-  let i = from;
-  for (; i < text.length; i += 1) {
-    const code = text.charCodeAt(i);
-    if (isDigit(code) || isLetter(code) || code === TILDE || code === CARET) break;
-  }
-  return i;
-}
-
-function segmentEnd(text: string, from: number, numeric: boolean): number {
-  let i = from;
-  while (i < text.length && (numeric ? isDigit(text.charCodeAt(i)) : isLetter(text.charCodeAt(i)))) i += 1;
-  return i;
+/** The first place from `from` on where something else than `kind` stands. */
+function runEnd(text: string, from: number, kind: number): number {
+  let at = from;
+  while (kindAt(text, at) === kind) at += 1;
+  return at;
 }
 
 /** As numbers of any length, without making them numbers. */
-function compareDigits(a: string, i: number, endA: number, b: string, j: number, endB: number): -1 | 0 | 1 {
+function compareNumbers(a: string, i: number, endA: number, b: string, j: number, endB: number): -1 | 0 | 1 {
   let x = i;
   let y = j;
   while (x < endA && a.charCodeAt(x) === ZERO) x += 1;
@@ -131,8 +126,4 @@ function compareDigits(a: string, i: number, endA: number, b: string, j: number,
     if (difference !== 0) return difference < 0 ? -1 : 1;
   }
   return 0;
-}
-
-function compareText(a: string, b: string): -1 | 0 | 1 {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,7 +1,17 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createReadStream, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readRpm } from '../../src/rpm/header.ts';
 import { CORPUS, oracle } from '../fixtures/oracle.ts';
@@ -36,11 +46,16 @@ async function ours(path: string, rpmArch: string): Promise<string> {
   ].join('|');
 }
 
+/** The RPM files of a set of the corpus. */
+function rpmsOf(set: string): string[] {
+  return readdirSync(join(CORPUS ?? '', set), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.rpm'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
 describe.skipIf(!CORPUS || !oracle('rpm'))('rpm reads the same in every package of', () => {
   it.each(SETS)('%s', async (set) => {
-    const files = readdirSync(join(CORPUS ?? '', set), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith('.rpm'))
-      .map((entry) => join(entry.parentPath, entry.name));
+    const files = rpmsOf(set);
     expect(files.length).toBeGreaterThan(15);
     const out = execFileSync('rpm', [...UNCHECKED, '--qf', QUESTION, ...files], {
       encoding: 'utf8',
@@ -52,6 +67,49 @@ describe.skipIf(!CORPUS || !oracle('rpm'))('rpm reads the same in every package 
     expect(answers).toEqual(theirs);
   });
 });
+
+describe.skipIf(!CORPUS || !oracle('createrepo_c'))(
+  'createrepo_c writes the same of every package of',
+  () => {
+    it.each(SETS)('%s', { timeout: 60_000 }, async (set) => {
+      const out = join(folder, set);
+      mkdirSync(out);
+      execFileSync('createrepo_c', ['-q', '--no-database', '-o', out, join(CORPUS ?? '', set)], {
+        stdio: 'pipe',
+      });
+      const repodata = join(out, 'repodata');
+      const primary = readdirSync(repodata).find((name) => name.endsWith('primary.xml.gz')) ?? '';
+      const elements = gunzipSync(readFileSync(join(repodata, primary)))
+        .toString()
+        .split('<package ')
+        .slice(1);
+      expect(elements.length).toBeGreaterThan(15);
+      for (const element of elements) {
+        const [, href = ''] = /<location href="([^"]*)"/.exec(element) ?? [];
+        const path = join(CORPUS ?? '', set, href.replaceAll('&amp;', '&'));
+        const {
+          nevra,
+          installedSize,
+          buildTime,
+          sourceRpm = '',
+          headerStart,
+          headerEnd,
+        } = await readRpm(createReadStream(path), path);
+        const { epoch, version, release } = nevra.evr;
+        const expected = [
+          `<name>${nevra.name}</name>`,
+          `<arch>${nevra.arch}</arch>`,
+          `<version epoch="${epoch}" ver="${version}" rel="${release}"/>`,
+          ` installed="${installedSize}"`,
+          ` build="${buildTime}"`,
+          `<rpm:sourcerpm>${sourceRpm}</rpm:sourcerpm>`,
+          `<rpm:header-range start="${headerStart}" end="${headerEnd}"/>`,
+        ];
+        for (const text of expected) expect(element).toContain(text);
+      }
+    });
+  },
+);
 
 describe.skipIf(!oracle('rpm'))('rpm itself', () => {
   function rpmReads(name: string, bytes: Buffer): boolean {
