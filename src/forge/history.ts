@@ -124,14 +124,14 @@ export async function openHistory(dir: string, rev: string): Promise<History> {
     readMany,
     list: async (prefix, at) => [...(await listTree(git, await treeish(at), [prefix])).keys()],
     entries: async (prefix, at) => listTree(git, await treeish(at), [prefix]),
-    stays: (path, since, o) => stays(git, path, windowOf(since, o?.at), 'listed'),
-    withdrawals: (path, since, o) => stays(git, path, windowOf(since, o?.at), 'withdrawn'),
+    stays: async (path, since, o) => stays(git, path, windowOf(since, o?.at), 'listed'),
+    withdrawals: async (path, since, o) => stays(git, path, windowOf(since, o?.at), 'withdrawn'),
     seenAt(path) {
       const known = seen.get(path) ?? periods(git, path, windowOf(undefined));
       seen.set(path, known);
       return known;
     },
-    pathChanges: (paths, o) => pathChanges(git, paths, windowOf(o?.since, o?.at), o?.limit),
+    pathChanges: async (paths, o) => pathChanges(git, paths, windowOf(o?.since, o?.at), o?.limit),
   };
 }
 
