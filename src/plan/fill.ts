@@ -3,6 +3,7 @@ import { by } from '../base/order.ts';
 import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
 import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { aboutBuilds } from './about.ts';
 import { groupPins } from './groups.ts';
 import { changeKey } from './promote.ts';
 import type { Change, Facts, Pin, Plan, RepositoryPlan } from './types.ts';
@@ -33,6 +34,8 @@ export interface FillInput {
   readonly team: string;
   readonly tier: string;
   readonly set: string;
+  /** What it is filled from, for the report: `unstable`, `live`. */
+  readonly parent: string;
   readonly repositories: readonly FillRepository[];
   readonly selection: Selection;
   readonly facts: Facts;
@@ -49,7 +52,11 @@ export function planFill(input: FillInput): Plan {
   }
   const repositories = input.repositories.map((r) => fillRepository(r, input));
   const { verb, team, tier, set, now } = input;
-  return { verb, team, tier, set, now, repositories };
+  const about = aboutBuilds(
+    repositories.map((plan) => ({ plan })),
+    input.facts,
+  );
+  return { verb, team, tier, set, now, from: input.parent, repositories, about };
 }
 
 function fillRepository(r: FillRepository, { selection, facts }: FillInput): RepositoryPlan {

@@ -6,6 +6,7 @@ import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.
 import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { aboutBuilds } from './about.ts';
 import { groupPins, newest } from './groups.ts';
 import { type Child, mayGo } from './retain.ts';
 import { type Candidate, filterText, judge, nevraOf } from './rules.ts';
@@ -71,7 +72,24 @@ export function planPromotion(input: PromoteInput): Plan {
     );
   });
   const { team, tier, set, now } = input;
-  return { verb: 'promote', team: team.team, tier: tier.name, set, now, repositories };
+  const about = aboutBuilds(
+    repositories.map((plan, i) => ({ plan, ...stays(input.repositories[i]) })),
+    input.facts,
+  );
+  return {
+    verb: 'promote',
+    team: team.team,
+    tier: tier.name,
+    set,
+    now,
+    from: tier.from,
+    repositories,
+    about,
+  };
+}
+
+function stays(r: PromoteRepository | undefined): { seen?: Stays; inParent?: Stays } {
+  return r ? { seen: r.seen, inParent: r.inParent } : {};
 }
 
 /** Every build of the parent that is newer than what the target has of its group, or the same build with other bytes. */

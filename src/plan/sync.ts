@@ -6,6 +6,7 @@ import type { UpstreamPolicy } from '../manifest/policy.ts';
 import { type Accepted, type AcceptedState, makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { aboutBuilds } from './about.ts';
 import { groupKey, groupPins, newest } from './groups.ts';
 import { changeKey, type Stays } from './promote.ts';
 import { type Child, mayGo } from './retain.ts';
@@ -50,7 +51,12 @@ export interface SyncInput {
  */
 export function planSync(input: SyncInput): Plan {
   const repositories = input.repositories.map((r) => syncRepository(r, input));
-  return { verb: 'sync', team: LIVE_TEAM, tier: LIVE_TIER, set: input.set, now: input.now, repositories };
+  const about = aboutBuilds(
+    repositories.map((plan, i) => ({ plan, seen: input.repositories[i]?.seen ?? new Map() })),
+    input.facts,
+  );
+  const { set, now } = input;
+  return { verb: 'sync', team: LIVE_TEAM, tier: LIVE_TIER, set, now, from: 'upstream', repositories, about };
 }
 
 function syncRepository(r: SyncRepository, { facts, now }: SyncInput): RepositoryPlan {

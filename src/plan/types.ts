@@ -110,6 +110,13 @@ export interface RepositoryPlan {
   readonly notes: readonly string[];
 }
 
+/** What reports say of a build, so that a plan holds everything that the pull request will say. */
+export interface About extends BuildFacts {
+  readonly advisories: readonly AdvisoryFacts[];
+  readonly seen: Stay | undefined;
+  readonly inParent: Stay | undefined;
+}
+
 export type Verb = 'sync' | 'promote' | 'fill' | 'init';
 
 /** What a command would change, and why every other candidate stays. Plain data, computed by a pure function. */
@@ -120,7 +127,11 @@ export interface Plan {
   /** `<os>-<version>-<arch>`: the client set. */
   readonly set: string;
   readonly now: Date;
+  /** The parent tier's name, or `upstream`. */
+  readonly from: string;
   readonly repositories: readonly RepositoryPlan[];
+  /** Every build that a change or a staying candidate names, by NEVRA text. */
+  readonly about: ReadonlyMap<string, About>;
 }
 
 export interface AcceptRerolled {

@@ -1,0 +1,188 @@
+import type { Plan } from '../plan/types.ts';
+import { type Digest, digest, type Row, type StayRow } from './digest.ts';
+import { code, link, markdown } from './safe.ts';
+import { age, bytes, count, number, setName, when, why } from './words.ts';
+
+/** What the body says of where the plan comes from; the same for equal plans. */
+export interface Provenance {
+  /** The commit that the plan was computed against. */
+  readonly base: string;
+  /** Digest of the plan's files, `sha256:…`. */
+  readonly plan: string;
+  /** The upstream states that it was computed from: `rocky-9-x86_64-baseos sha256:…`. */
+  readonly catalog: readonly string[];
+  /** `https://mirror.example/sluice`, where previews and trees are served; undefined: not said. */
+  readonly mirrorUrl: string | undefined;
+  readonly version: string;
+}
+
+/** GitHub refuses more than 65,536 characters; some stay free for what a forge adds. */
+const BUDGET = 60_000;
+
+/** How many rows each section may have, from all of them down to what always fits. */
+const CUTS = [Number.POSITIVE_INFINITY, 1_000, 300, 100, 40, 10, 0];
+
+/**
+ * The pull request's body. Needs attention and security come first and are never cut; routine rows and what stays are folded,
+ * and cut from the end where the whole would be too long (the diff and the report have them all).
+ */
+export function body(plan: Plan, from: Provenance): string {
+  const d = digest(plan);
+  let text = '';
+  for (const rows of CUTS) {
+    text = `${sections(plan, d, from, rows).join('\n\n')}\n`;
+    if (text.length <= BUDGET) break;
+  }
+  return text;
+}
+
+function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string[] {
+  return [
+    summary(plan, d),
+    attention(d),
+    security(d),
+    routine(plan, d, rows),
+    modules(d, rows),
+    dropped(d, rows),
+    staying(d, rows),
+    notes(d),
+    acting(plan),
+    provenance(plan, from),
+  ].filter((section) => section !== '');
+}
+
+function summary(plan: Plan, d: Digest): string {
+  const where = `**${plan.team} / ${plan.tier}** (${setName(plan.set)})`;
+  const fixes =
+    d.security.length > 0
+      ? `${count(d.security.length, 'security advisory', 'security advisories')}`
+      : 'no security advisory';
+  const lines: Record<Plan['verb'], string> = {
+    promote: `${count(d.moving, 'build')} of ${count(sources(d), 'source package')} move from \`${plan.from}\` to ${where}; ${fixes}, ${bytes(d.bytes)}. Nothing is lowered. ${count(d.staying.length, 'candidate')} stay, each with its reason below.`,
+    sync: `What upstream of ${setName(plan.set)} changed: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')}, ${fixes}, ${bytes(d.bytes)}. Every document was verified against repomd.xml.`,
+    fill: `The first content of ${where}: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')} from \`${plan.from}\`, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`,
+    init: `The first import of ${setName(plan.set)}: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')}, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`,
+  };
+  const gone = d.dropped.length > 0 ? ` ${count(d.dropped.length, 'older build')} leave.` : '';
+  const eyes = d.attention.length > 0 ? `\n\n> [!WARNING]\n> ${rowsNeedEyes(d.attention.length)}` : '';
+  return `> ${lines[plan.verb]}${gone}${eyes}`;
+}
+
+function rowsNeedEyes(n: number): string {
+  return n === 1
+    ? 'One row needs your eyes before you merge.'
+    : `${number(n)} rows need your eyes before you merge.`;
+}
+
+function sources(d: Digest): number {
+  return new Set(d.rows.map((row) => row.source)).size;
+}
+
+function attention(d: Digest): string {
+  if (d.attention.length === 0) return '';
+  const rows = d.attention.map((a) => [`**${a.what}**`, a.repository, markdown(a.why, 300)]);
+  return `### Needs attention\n\n${table(['what', 'repository', 'why it is here'], rows)}`;
+}
+
+function security(d: Digest): string {
+  if (d.security.length === 0) return '';
+  const rows = d.security.map(({ advisory, moving, present, named }) => [
+    link(advisory.id, advisory.url),
+    advisory.severity === 'critical' ? '**critical**' : advisory.severity,
+    markdown(advisory.title, 100),
+    advisory.cves
+      .slice(0, 6)
+      .map((cve) => markdown(cve, 30))
+      .join(', ') + (advisory.cves.length > 6 ? ', …' : ''),
+    `${moving.length} move; ${present} of ${named} present`,
+  ]);
+  return `### Security\n\n${table(['advisory', 'severity', 'title', 'CVEs', 'builds'], rows)}`;
+}
+
+function routine(plan: Plan, d: Digest, max: number): string {
+  if (d.rows.length === 0) return '';
+  const parent = plan.verb === 'promote' ? `in \`${plan.from}\`` : '';
+  const head = ['source package', 'from → to', 'builds', ...(parent ? [parent] : []), 'what it is'];
+  const updates = d.rows.filter((row) => row.kind !== 'add');
+  const added = d.rows.filter((row) => row.kind === 'add');
+  const cells = (row: Row) => [
+    row.source,
+    row.from === undefined ? `— → ${row.to}` : `${row.from} → ${row.to}`,
+    String(row.builds.length),
+    ...(parent ? [age(row.inParent ?? row.seen, plan.now)] : []),
+    markdown(row.summary, 80),
+  ];
+  const parts = [
+    updates.length > 0
+      ? `### Updates\n\n${folded(count(updates.length, 'source package'), head, updates.map(cells), max)}`
+      : '',
+    added.length > 0
+      ? `### New\n\n${folded(count(added.length, 'source package'), head, added.map(cells), max)}`
+      : '',
+  ];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function modules(d: Digest, max: number): string {
+  if (d.modules.length === 0) return '';
+  const rows = d.modules.map((m) => [code(m.nsvca), m.gone ? 'leaves' : 'comes or changes']);
+  return `### Module streams\n\n${folded(count(d.modules.length, 'document'), ['stream', ''], rows, max)}`;
+}
+
+function dropped(d: Digest, max: number): string {
+  if (d.dropped.length === 0) return '';
+  const rows = d.dropped.map((x) => [x.build, x.repository, markdown(x.why)]);
+  return `### Leaving\n\n${folded(count(d.dropped.length, 'build'), ['build', 'repository', 'why'], rows, max)}`;
+}
+
+function staying(d: Digest, max: number): string {
+  if (d.staying.length === 0) return '';
+  const cells = (row: StayRow) => [
+    row.source,
+    row.build,
+    String(row.builds),
+    markdown(why(row.reason), 300),
+    when(row.reason),
+  ];
+  const head = ['source package', 'waiting build', 'builds', 'why', 'moves'];
+  return `### Not in this pull request, and when\n\n${folded(count(d.staying.length, 'row'), head, d.staying.map(cells), max, 30)}`;
+}
+
+function notes(d: Digest): string {
+  if (d.notes.length === 0) return '';
+  return `### Noted\n\n${d.notes.map((n) => `- ${n.repository}: ${markdown(n.note, 300)}`).join('\n')}`;
+}
+
+function acting(plan: Plan): string {
+  if (plan.verb === 'sync') {
+    return '### To act\n\nMerging makes this the state that every tier chooses from; no client uses `live`. To keep a build from going further, add a hold to the team’s policy.';
+  }
+  return '### To change it\n\nMerging publishes this. To leave something out, add a hold to the team’s policy, or edit the YAML by hand and run `sluice fix`; then run the command again.';
+}
+
+function provenance(plan: Plan, from: Provenance): string {
+  const catalog = from.catalog.map((c) => code(c)).join(', ');
+  return `<sub>Plan ${code(from.plan)} of base ${code(from.base.slice(0, 12))} at ${plan.now.toISOString()}${catalog ? ` · upstream ${catalog}` : ''} · sluice ${from.version}</sub>`;
+}
+
+/** A table; folded where it has more than `open` rows; cut after `max`. */
+function folded(
+  what: string,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  max: number,
+  open = 12,
+): string {
+  const shown = rows.slice(0, max);
+  const rest = rows.length - shown.length;
+  const more = rest > 0 ? `\n\n… and ${number(rest)} more: see the diff.` : '';
+  const text = `${shown.length > 0 ? table(head, shown) : ''}${more}`.trim();
+  return rows.length <= open && rest === 0
+    ? text
+    : `<details><summary>${what}</summary>\n\n${text}\n\n</details>`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,207 @@
+import { byCodeUnit, groupBy } from '../base/order.ts';
+import { upstreamId } from '../manifest/ids.ts';
+import type { About, AdvisoryFacts, Change, Pin, Plan, Reason, Stay } from '../plan/types.ts';
+import { compareEvr, formatEvr } from '../rpm/evr.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+
+/** The builds of one source package that move together from and to the same versions: one line of a report. */
+export interface Row {
+  readonly source: string;
+  readonly repository: string;
+  readonly kind: 'add' | 'update' | 'rerolled' | 'relisted';
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly builds: readonly Pin[];
+  readonly bytes: number;
+  readonly seen: Stay | undefined;
+  readonly inParent: Stay | undefined;
+  readonly summary: string;
+  readonly flags: readonly string[];
+}
+
+/** Candidates of one source package that stay for one reason. */
+export interface StayRow {
+  readonly source: string;
+  readonly repository: string;
+  readonly has: string | undefined;
+  readonly build: string;
+  readonly builds: number;
+  readonly reason: Reason;
+}
+
+export interface SecurityRow {
+  readonly advisory: AdvisoryFacts;
+  /** NEVRA texts that move with this plan. */
+  readonly moving: readonly string[];
+  /** Builds that the advisory names and that the set has after the plan, of those that this set could have. */
+  readonly present: number;
+  readonly named: number;
+}
+
+/** A plan in the order in which people read it: what both the terminal and the pull request show. */
+export interface Digest {
+  readonly rows: readonly Row[];
+  readonly security: readonly SecurityRow[];
+  readonly staying: readonly StayRow[];
+  readonly attention: readonly { readonly what: string; readonly repository: string; readonly why: string }[];
+  readonly dropped: readonly { readonly build: string; readonly repository: string; readonly why: string }[];
+  readonly modules: readonly { readonly nsvca: string; readonly gone: boolean }[];
+  readonly notes: readonly { readonly repository: string; readonly note: string }[];
+  readonly moving: number;
+  readonly bytes: number;
+}
+
+const SEVERITIES = ['critical', 'important', 'moderate', 'low', 'none'];
+
+export function digest(plan: Plan): Digest {
+  const rows = plan.repositories.flatMap((r) => rowsOf(r.changes, upstreamId(r.repository), plan));
+  const moving = rows.reduce((sum, row) => sum + row.builds.length, 0);
+  return {
+    rows,
+    security: securityRows(plan),
+    staying: plan.repositories.flatMap((r) => stayRows(r.staying, upstreamId(r.repository))),
+    attention: [...attentionOf(plan), ...flagged(rows)],
+    dropped: plan.repositories.flatMap((r) =>
+      r.changes
+        .filter((c) => c.kind === 'drop')
+        .map((c) => ({ build: formatNevra(c.from.nevra), repository: upstreamId(r.repository), why: c.why })),
+    ),
+    modules: plan.repositories.flatMap((r) =>
+      r.changes.filter((c) => c.kind === 'module').map((c) => ({ nsvca: c.nsvca, gone: c.to === undefined })),
+    ),
+    notes: plan.repositories.flatMap((r) =>
+      r.notes.map((note) => ({ repository: upstreamId(r.repository), note })),
+    ),
+    moving,
+    bytes: rows.reduce((sum, row) => sum + row.bytes, 0),
+  };
+}
+
+type Moving = Extract<Change, { kind: 'add' | 'update' | 'rerolled' | 'relisted' }>;
+
+function isMoving(change: Change): change is Moving {
+  return ['add', 'update', 'rerolled', 'relisted'].includes(change.kind);
+}
+
+function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row[] {
+  const groups = groupBy(changes.filter(isMoving), (c) => {
+    const from = c.kind === 'update' ? formatEvr(c.from.nevra.evr) : '';
+    return `${c.source}\0${c.kind}\0${from}\0${formatEvr(c.to.nevra.evr)}`;
+  });
+  const rows = [...groups.values()].map((group): Row => {
+    const [first] = group as [Moving, ...Moving[]];
+    const builds = group.map((c) => c.to);
+    const main = builds.find((pin) => pin.nevra.name === first.source) ?? first.to;
+    const about = aboutOf(main, plan);
+    return {
+      source: first.source,
+      repository,
+      kind: first.kind,
+      from:
+        first.kind === 'update' || first.kind === 'rerolled' ? formatEvr(first.from.nevra.evr) : undefined,
+      to: formatEvr(first.to.nevra.evr),
+      builds,
+      bytes: builds.reduce((sum, pin) => sum + pin.size, 0),
+      seen: youngest(builds.map((pin) => aboutOf(pin, plan)?.seen)),
+      inParent: youngest(builds.map((pin) => aboutOf(pin, plan)?.inParent)),
+      summary: about?.summary ?? '',
+      flags: flagsOf(group),
+    };
+  });
+  return rows.sort((a, b) => byCodeUnit(a.source, b.source) || byCodeUnit(a.to, b.to));
+}
+
+function flagsOf(group: readonly Moving[]): string[] {
+  const flags = new Set<string>();
+  for (const change of group) {
+    if (change.kind === 'rerolled') flags.add('same version, other bytes');
+    if (change.kind === 'relisted') flags.add('listed upstream again after it had been pulled back');
+    if (change.kind === 'update' && change.from.nevra.evr.epoch !== change.to.nevra.evr.epoch) {
+      flags.add(`epoch ${change.from.nevra.evr.epoch} → ${change.to.nevra.evr.epoch}`);
+    }
+    if (change.kind === 'update' && compareEvr(change.to.nevra.evr, change.from.nevra.evr) < 0) {
+      flags.add('older than what live had');
+    }
+    if (change.kind === 'add' && change.replaces !== undefined)
+      flags.add(`new name, replaces ${change.replaces}`);
+    if ('past' in change) for (const past of change.past) flags.add(`moved by name, past ${past}`);
+  }
+  return [...flags];
+}
+
+function flagged(rows: readonly Row[]) {
+  return rows
+    .filter((row) => row.flags.length > 0)
+    .map((row) => ({
+      what: `${row.source} ${row.from === undefined ? '' : `${row.from} → `}${row.to}`,
+      repository: row.repository,
+      why: row.flags.join('; '),
+    }));
+}
+
+function attentionOf(plan: Plan) {
+  return plan.repositories.flatMap((r) =>
+    r.attention.map(({ build, why }) => ({
+      what: formatNevra(build.nevra),
+      repository: upstreamId(r.repository),
+      why,
+    })),
+  );
+}
+
+function aboutOf(pin: Pin, plan: Plan): About | undefined {
+  return plan.about.get(formatNevra(pin.nevra));
+}
+
+function youngest(stays: readonly (Stay | undefined)[]): Stay | undefined {
+  let latest: Stay | undefined;
+  for (const stay of stays) if (stay && (!latest || stay.began > latest.began)) latest = stay;
+  return latest;
+}
+
+function stayRows(staying: Plan['repositories'][number]['staying'], repository: string): StayRow[] {
+  const groups = groupBy(
+    staying,
+    (s) => `${s.source}\0${formatEvr(s.build.nevra.evr)}\0${JSON.stringify(s.reason)}`,
+  );
+  const rows = [...groups.values()].map((group): StayRow => {
+    const first = group[0] as (typeof group)[number];
+    return {
+      source: first.source,
+      repository,
+      has: first.has && formatEvr(first.has.nevra.evr),
+      build: formatEvr(first.build.nevra.evr),
+      builds: group.length,
+      reason: first.reason,
+    };
+  });
+  return rows.sort((a, b) => byCodeUnit(a.source, b.source) || byCodeUnit(a.build, b.build));
+}
+
+function securityRows(plan: Plan): SecurityRow[] {
+  const after = new Set(plan.repositories.flatMap((r) => r.after.pins.map((pin) => formatNevra(pin.nevra))));
+  const rows = new Map<string, { advisory: AdvisoryFacts; moving: string[] }>();
+  for (const r of plan.repositories) {
+    for (const change of r.changes.filter(isMoving)) {
+      const nevra = formatNevra(change.to.nevra);
+      for (const advisory of plan.about.get(nevra)?.advisories ?? []) {
+        if (advisory.type !== 'security') continue;
+        const row = rows.get(advisory.id);
+        if (row) row.moving.push(nevra);
+        else rows.set(advisory.id, { advisory, moving: [nevra] });
+      }
+    }
+  }
+  return [...rows.values()]
+    .map(({ advisory, moving }) => ({
+      advisory,
+      moving,
+      present: advisory.builds.filter((build) => after.has(build)).length,
+      named: advisory.builds.length,
+    }))
+    .sort(
+      (a, b) =>
+        SEVERITIES.indexOf(a.advisory.severity) - SEVERITIES.indexOf(b.advisory.severity) ||
+        byCodeUnit(a.advisory.id, b.advisory.id),
+    );
+}

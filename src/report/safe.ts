@@ -1,0 +1,42 @@
+/**
+ * Foreign text (advisory titles, summaries, reasons) made harmless: THREATS 3.4. Names and versions need none of this, they
+ * pass an allow-list when they are read.
+ */
+
+/** C0 and C1 controls, bidi controls, zero-width and tag characters. */
+const UNSEEN =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]+/gu;
+
+/** One line of plain text without anything that a terminal or a reader would take for something else. */
+export function plain(text: string, max = 200): string {
+  const line = text.replace(UNSEEN, ' ').replace(/ {2,}/g, ' ').trim();
+  return line.length > max ? `${line.slice(0, max - 1)}…` : line;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+/** For Markdown, inside or outside of a table: no markup, mention, reference, closing keyword or autolink survives. */
+export function markdown(text: string, max = 200): string {
+  return plain(text, max)
+    .replace(/[&<>"]/g, (c) => ENTITIES[c] ?? c)
+    .replace(/[\\`*_{}[\]()#|~!]/g, (c) => `\\${c}`)
+    .replace(/@/g, '@\u200b')
+    .replace(/(\bGH)-(?=\d)/gi, '$1-\u200b')
+    .replace(/\\#(?=\d)/g, '\\#\u200b')
+    .replace(/\b(https?|ftp):/gi, '$1\u200b:')
+    .replace(/\bwww\./gi, 'www\u200b.')
+    .replace(/\b([0-9a-f]{7})([0-9a-f]{33})\b/gi, '$1\u200b$2');
+}
+
+/** A link, where the address is plain https; else only its text. */
+export function link(text: string, url: string | undefined): string {
+  const label = markdown(text, 80);
+  return url !== undefined && /^https:\/\/[A-Za-z0-9.-]+(\/[A-Za-z0-9._~:/?&=%+-]*)?$/.test(url)
+    ? `[${label}](${url})`
+    : label;
+}
+
+/** A code span; what it holds passed an allow-list without backticks, or has them removed. */
+export function code(text: string): string {
+  return `\`${plain(text, 300).replaceAll('`', "'").replaceAll('|', '\\|')}\``;
+}

@@ -1,0 +1,87 @@
+import type { Plan } from '../plan/types.ts';
+import { type Digest, digest } from './digest.ts';
+import { plain } from './safe.ts';
+import { title } from './title.ts';
+import { age, bytes, count, when, why } from './words.ts';
+
+/** A plan for a terminal: what moves, what needs eyes, what stays and until when. `all`: every row, else the first 20 of each. */
+export function terminal(plan: Plan, o: { all: boolean } = { all: false }): string {
+  const d = digest(plan);
+  const max = o.all ? Number.POSITIVE_INFINITY : 20;
+  const parts = [
+    section(
+      'needs attention',
+      d.attention.map((a) => [a.what, plain(a.why, 300)]),
+      Number.POSITIVE_INFINITY,
+    ),
+    section('security', securityLines(d), Number.POSITIVE_INFINITY),
+    section(plan.verb === 'promote' ? 'moves' : 'changes', moves(plan, d), max),
+    section(
+      'leaves',
+      d.dropped.map((x) => [x.build, plain(x.why)]),
+      max,
+    ),
+    section('stays', stays(d), max),
+    section(
+      'noted',
+      d.notes.map((n) => [n.repository, plain(n.note, 300)]),
+      max,
+    ),
+  ].filter((part) => part !== '');
+  const size = d.bytes > 0 ? `, ${bytes(d.bytes)}` : '';
+  return `${title(plan, d)}: ${count(d.moving, 'build')}${size}\n${parts.join('')}`;
+}
+
+function securityLines(d: Digest): string[][] {
+  return d.security.map(({ advisory, moving, present, named }) => [
+    advisory.severity,
+    advisory.id,
+    `${moving.length} move; ${present} of ${named} present`,
+    plain(advisory.cves.join(' '), 80),
+    plain(advisory.title, 60),
+  ]);
+}
+
+function moves(plan: Plan, d: Digest): string[][] {
+  return d.rows.map((row) => {
+    const waited = plan.verb === 'promote' ? age(row.inParent ?? row.seen, plan.now) : '';
+    return [
+      row.source,
+      row.from === undefined ? `new → ${row.to}` : `${row.from} → ${row.to}`,
+      count(row.builds.length, 'build'),
+      waited && `${waited} in ${plan.from}`,
+    ];
+  });
+}
+
+function stays(d: Digest): string[][] {
+  return d.staying.map((row) => [
+    row.source,
+    row.build,
+    `moves: ${when(row.reason)}`,
+    plain(why(row.reason), 160),
+  ]);
+}
+
+/** A heading and its lines in columns. */
+function section(name: string, rows: readonly (readonly string[])[], max: number): string {
+  if (rows.length === 0) return '';
+  const shown = rows.slice(0, max);
+  const more =
+    rows.length > shown.length ? `    … and ${rows.length - shown.length} more (--all shows them)\n` : '';
+  return `  ${name}\n${columns(shown)}${more}`;
+}
+
+/** Lines of aligned cells, indented by four; no trailing space. */
+export function columns(rows: readonly (readonly string[])[], indent = '    '): string {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, i) => (widths[i] = Math.min(44, Math.max(widths[i] ?? 0, cell.length))));
+  return rows
+    .map(
+      (row) =>
+        `${indent}${row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i] ?? 0) : cell)).join('  ')}`,
+    )
+    .map((line) => `${line.trimEnd()}\n`)
+    .join('');
+}

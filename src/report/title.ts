@@ -1,0 +1,43 @@
+import type { Plan } from '../plan/types.ts';
+import { type Digest, digest } from './digest.ts';
+import { count, number, setName } from './words.ts';
+
+/** One line, at most 120 characters, of enumerated words and checked names only. */
+export function title(plan: Plan, d: Digest = digest(plan)): string {
+  const set = setName(plan.set);
+  switch (plan.verb) {
+    case 'promote': {
+      const sources = new Set(d.rows.map((row) => row.source));
+      const [only] = sources.size === 1 ? d.rows : [];
+      const what =
+        only && only.source.length <= 40
+          ? `${only.source} ${only.to}`
+          : count(sources.size, 'source package');
+      return cut(`Promote ${what} to ${plan.team}/${plan.tier} (${set})`);
+    }
+    case 'sync':
+      return cut(`Upstream of ${set}: ${changesInWords(d)}`);
+    case 'fill':
+      return cut(`Fill ${plan.team}/${plan.tier} (${set}) with ${count(d.moving, 'build')}`);
+    case 'init':
+      return cut(`First import of ${set}: ${count(d.moving, 'build')}`);
+  }
+}
+
+function changesInWords(d: Digest): string {
+  const of = (kind: string) => d.rows.filter((r) => r.kind === kind).reduce((n, r) => n + r.builds.length, 0);
+  const parts = [
+    [of('add'), 'new'],
+    [of('update'), 'newer'],
+    [of('rerolled'), 're-rolled'],
+    [of('relisted'), 'listed again'],
+    [d.attention.filter((a) => a.why.startsWith('upstream stopped')).length, 'pulled back'],
+    [d.dropped.length, 'dropped'],
+  ] as const;
+  const said = parts.filter(([n]) => n > 0).map(([n, word]) => `${number(n)} ${word}`);
+  return said.length > 0 ? said.join(', ') : 'documents only';
+}
+
+function cut(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+}
