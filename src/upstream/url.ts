@@ -1,7 +1,6 @@
 import { Fault, quote } from '../base/fault.ts';
+import { safeHref } from '../repodata/location.ts';
 
-/** Longer locations than this are no one's. */
-const MAX_HREF = 2048;
 const SCHEMES = new Set(['http:', 'https:', 'file:']);
 
 /** A policy's base URL: http, https or file, without credentials, query or fragment, with a slash at its end. */
@@ -24,8 +23,8 @@ export interface Location {
 
 /**
  * The URL of a document or a package. It stays on the origin of one of the bases, and below that base unless the
- * policy allows `../`. Checked as written and again as parsed, because `new URL` quietly turns `//host/x`, `\` and
- * tabs into other places.
+ * policy allows `../`. Checked as written (UNSAFE_PATH) and again as parsed (UNSAFE_URL), because `new URL` quietly
+ * turns `//host/x`, `\` and tabs into other places.
  */
 export function locate(
   bases: readonly URL[],
@@ -37,7 +36,7 @@ export function locate(
   const root = location.base === undefined ? first : baseUrl(location.base, o.at);
   const home = bases.find((base) => base.origin === root.origin && base.protocol === root.protocol);
   if (!home) throw unsafe(`xml:base ${quote(root.href)} is not on the upstream's own server`, o.at);
-  const url = new URL(encoded(location.href, o), root);
+  const url = new URL(encoded(safeHref(location.href, o.at, o)), root);
   const sameServer =
     url.protocol === home.protocol && url.host === home.host && !url.username && !url.password;
   const below =
@@ -46,23 +45,13 @@ export function locate(
   return url;
 }
 
-/** As metadata writes paths (`libstdc++~1^2 .rpm`, or already with `%2B`), so that a URL keeps each character. */
-function encoded(href: string, o: { at: string; parentHref: boolean }): string {
-  const refuse = (why: string) => unsafe(`the location ${quote(href)} ${why}`, o.at);
-  if (href === '' || href.length > MAX_HREF) throw refuse(`has ${href.length} characters`);
-  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]|\p{Cs}/u.test(href)) throw refuse('holds a character that no path has');
-  if (href.startsWith('/') || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(href)) throw refuse('is not relative');
-  const segments = href.split('/');
-  for (const segment of segments) {
-    if (segment === '..' && !o.parentHref) throw refuse('leaves its folder');
-    if (/%(?:2e|2f|5c|[01][0-9a-f]|7f)/i.test(segment))
-      throw refuse('hides a dot, a slash or a control character');
-    if (/%(?![0-9a-f]{2})/i.test(segment)) throw refuse('has a % that encodes nothing');
-  }
-  return segments
-    .map((s) => s.replace(/[^%A-Za-z0-9._~!$&'()*+,;=:@-]/gu, encodeURIComponent))
-    .join('/')
-    .replace(/^(?=[^/]*:)/, './');
+/**
+ * A path as metadata writes it (`libstdc++-1~2^3.rpm`, or already with `%2B`) as a URL has it. Sent as it is where
+ * it may be, because some servers take `%7E` and `~` for two files.
+ */
+function encoded(href: string): string {
+  const segments = href.toWellFormed().split('/'); // half a surrogate pair is a character that no server has
+  return segments.map((s) => s.replace(/[^%A-Za-z0-9._~!$&'()*+,;=:@-]/gu, encodeURIComponent)).join('/');
 }
 
 /** Where a redirect may lead, apart from the address that the name stands for. */
