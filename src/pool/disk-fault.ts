@@ -8,6 +8,8 @@ const DISK: Readonly<Record<string, { what: string; hint: string }>> = {
   EMFILE: { what: 'too many files are open', hint: 'Raise the limit (ulimit -n), then run it again.' },
   ENFILE: { what: 'too many files are open', hint: 'Raise the limit of the system, then run it again.' },
   EIO: { what: 'the disk reports an error', hint: 'Check the disk (dmesg), then run sluice verify.' },
+  ENOTDIR: { what: 'a file stands where a folder must be', hint: 'Move it away, then run it again.' },
+  EEXIST: { what: 'something else stands in its place', hint: 'Move it away, then run it again.' },
   EACCES: { what: 'permission denied', hint: 'Run as the user that owns the mirror.' },
   EPERM: { what: 'not permitted', hint: 'Run as the user that owns the mirror.' },
 };
