@@ -1,0 +1,89 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { codeOf } from '../base/fault.ts';
+import type { SitePolicy } from '../manifest/policy.ts';
+import { onDisk } from '../pool/disk-fault.ts';
+import { compress } from '../repodata/compression.ts';
+
+/** One part of a document, compressed by itself: dnf and zypper read frames and members one after the other (run). */
+export interface Frame {
+  readonly bytes: Buffer;
+  readonly openLength: number;
+  /** How many packages have an element of the upstream's own in it. */
+  readonly present: number;
+}
+
+/** Frames by key. Derived: bytes never depend on whether a frame was there. */
+export interface FrameStore {
+  get(key: string): Promise<Frame | undefined>;
+  put(key: string, frame: Frame): Promise<void>;
+}
+
+const MAGIC = Buffer.from('sluice-frame-1\n\0');
+const HEAD = MAGIC.length + 32 + 8;
+
+export function makeFrame(text: Buffer, present: number, how: SitePolicy['compression']): Frame {
+  return { bytes: compress(text, how), openLength: text.length, present };
+}
+
+/** In one go, into a buffer of the right size: five times faster than the stream. */
+export function openFrame(frame: Frame, how: SitePolicy['compression']): Buffer {
+  const limit = { chunkSize: frame.openLength + 64, maxOutputLength: frame.openLength + 64 };
+  return how === 'zstd' ? zstdDecompressSync(frame.bytes, limit) : gunzipSync(frame.bytes, limit);
+}
+
+/** Below `catalog/frames`. A file that is not what was written is as good as none. */
+export function openFrameStore(folder: string): FrameStore {
+  const path = (key: string) => framePath(folder, key);
+  return {
+    get: async (key) => {
+      try {
+        return parse(await readFile(path(key)));
+      } catch (cause) {
+        if (codeOf(cause) === 'ENOENT') return undefined;
+        throw cause;
+      }
+    },
+    put: async (key, frame) => {
+      const target = path(key);
+      await onDisk('writing', target, () => write(target, frame));
+    },
+  };
+}
+
+export function framePath(folder: string, key: string): string {
+  return join(folder, key.slice(0, 2), key);
+}
+
+/** Not synced: after a power cut its own digest says that it is not whole. */
+async function write(target: string, frame: Frame): Promise<void> {
+  const head = Buffer.alloc(HEAD);
+  MAGIC.copy(head);
+  head.writeUInt32LE(frame.openLength, HEAD - 8);
+  head.writeUInt32LE(frame.present, HEAD - 4);
+  digestOf(head, frame.bytes).copy(head, MAGIC.length);
+  const next = `${target}.${randomUUID()}`;
+  await mkdir(dirname(target), { recursive: true });
+  try {
+    await using file = await open(next, 'wx', 0o644);
+    await file.writev([head, frame.bytes]);
+    await rename(next, target);
+  } catch (cause) {
+    await rm(next, { force: true });
+    throw cause;
+  }
+}
+
+function parse(file: Buffer): Frame | undefined {
+  if (file.length < HEAD || !file.subarray(0, MAGIC.length).equals(MAGIC)) return undefined;
+  const bytes = file.subarray(HEAD);
+  const head = file.subarray(0, HEAD);
+  if (!digestOf(head, bytes).equals(head.subarray(MAGIC.length, MAGIC.length + 32))) return undefined;
+  return { bytes, openLength: head.readUInt32LE(HEAD - 8), present: head.readUInt32LE(HEAD - 4) };
+}
+
+function digestOf(head: Buffer, bytes: Buffer): Buffer {
+  return createHash('sha256').update(head.subarray(HEAD - 8)).update(bytes).digest();
+}

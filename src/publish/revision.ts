@@ -1,0 +1,53 @@
+import { Fault } from '../base/fault.ts';
+import type { RepositoryName } from '../manifest/ids.ts';
+import { type CommitReader, inputPaths } from './commit.ts';
+import type { Content } from './content.ts';
+import type { CommitHistory, Moment } from './history.ts';
+
+/** Most content changed with the last commit or two that touched its files. */
+const FIRST_LOOK = 8;
+
+/**
+ * The first-parent commit at which the present, unbroken stay of this content began: its id is `<revision>`, its time
+ * every timestamp. A commit that touches the files and leaves the content (live's advisories about other builds, a
+ * mark in a lock, a comment in a policy) does not count, so that such a publication keeps every byte.
+ *
+ * The walk ends where an older commit cannot be read any more: its documents were freed, or its format is not ours.
+ * Then the stay is known to have begun there or earlier, and what is published already goes first (`publish`).
+ */
+export async function revisionOf(
+  repository: RepositoryName,
+  content: Content,
+  history: CommitHistory,
+  reader: CommitReader,
+): Promise<Moment> {
+  const paths = inputPaths(repository);
+  const lock = await reader.lockDigest(repository);
+  let began: Moment | undefined;
+  for (let limit: number | undefined = FIRST_LOOK; ; limit = undefined) {
+    const changes = await history.pathChanges(paths, limit === undefined ? {} : { limit });
+    for (const change of changes.slice(began ? FIRST_LOOK : 0)) {
+      // Nothing changed after the newest of them, so what it says is what the tip says.
+      if (began && !(await hasContent(change.id))) return began;
+      began = change;
+    }
+    if (limit === undefined || changes.length < limit) break;
+  }
+  if (began) return began;
+  throw new Fault('HISTORY_REFUSED', 'no commit of the first-parent chain has these files', {
+    hint: 'Fetch the whole history (git fetch --unshallow).',
+    at: paths[0],
+  });
+
+  async function hasContent(commit: string): Promise<boolean> {
+    const inputs = await reader.inputs(repository, commit);
+    if (inputs === undefined || (await reader.lockDigest(repository, commit)) !== lock) return false;
+    if (inputs === (await reader.inputs(repository))) return true;
+    try {
+      return (await reader.content(repository, commit)).key === content.key;
+    } catch (cause) {
+      if (cause instanceof Fault) return false;
+      throw cause;
+    }
+  }
+}
