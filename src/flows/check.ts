@@ -1,0 +1,159 @@
+import { formatChecksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
+import { byCodeUnit } from '../base/order.ts';
+import type { History } from '../forge/history.ts';
+import type { Repository } from '../forge/repository.ts';
+import { formatRepositoryId, LIVE_TIER, lockPath, parseSnapshotPath, snapshotPath } from '../manifest/ids.ts';
+import { collectComplaints } from '../manifest/policy.ts';
+import { checkCanonical, type Snapshot } from '../manifest/snapshot.ts';
+import { checkTree } from '../manifest/tree.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+import { planFiles } from './proposal.ts';
+import { type Claim, recompute } from './recompute.ts';
+import { parentName, type State, stateOf } from './state.ts';
+
+/** What a check says of a state: complaints stop a merge, warnings are shown. */
+export interface Checked {
+  readonly complaints: readonly Fault[];
+  readonly warnings: readonly Fault[];
+}
+
+/** Everything that can be said of a state by itself: texts, pairs, policies, names that fit each other. */
+export function checkFiles(
+  files: ReadonlyMap<string, { readonly text: string; readonly mode: string }>,
+  history: History,
+): { checked: Checked; state: State | undefined } {
+  const entries = [...files].map(([path, { mode }]) => ({ path, mode, type: 'blob' as const }));
+  const complaints: Fault[] = [...checkTree(entries)];
+  const texts = new Map([...files].map(([path, { text }]) => [path, text]));
+  complaints.push(...collectComplaints(new Map([...texts].filter(([path]) => path.startsWith('policies/')))));
+  if (complaints.length > 0) return { checked: { complaints, warnings: [] }, state: undefined };
+  const state = stateOf(history, texts);
+  for (const name of state.repositories) {
+    const path = snapshotPath(name);
+    const pair = { yaml: texts.get(path) ?? '', lock: texts.get(lockPath(name)) };
+    if (pair.lock === undefined) {
+      const hint = 'Run sluice fix, which completes the lock.';
+      complaints.push(new Fault('LOCK_MISMATCH', `${lockPath(name)} is missing`, { hint, at: path }));
+      continue;
+    }
+    const found = checkCanonical({ yaml: pair.yaml, lock: pair.lock }, path);
+    complaints.push(...found);
+    if (found.length === 0) complaints.push(...checkPlace(state, state.snapshot(name) as Snapshot));
+  }
+  for (const path of texts.keys()) {
+    if (!path.startsWith('snapshots/') || !path.endsWith('.lock')) continue;
+    const yaml = path.replace(/\.lock$/, '.yaml');
+    if (texts.has(yaml) && parseSnapshotPath(yaml)) continue;
+    const hint = 'Remove it, or bring its YAML back.';
+    complaints.push(new Fault('LOCK_MISMATCH', `${yaml} is missing beside it`, { hint, at: path }));
+  }
+  return { checked: { complaints, warnings: expiredHolds(state) }, state };
+}
+
+/** A manifest stands where its policies say that one may stand, and names the parent that they name. */
+function checkPlace(state: State, snapshot: Snapshot): Fault[] {
+  const { repository } = snapshot;
+  const at = snapshotPath(repository);
+  const id = `${repository.os}-${repository.version}-${repository.arch}-${repository.repo}`;
+  const upstream = state.policies.upstreams.get(id);
+  const refuse = (message: string, hint: string) => [new Fault('MANIFEST_INVALID', message, { hint, at })];
+  if (!upstream)
+    return refuse(`no policy declares the upstream ${id}`, `Write policies/upstreams/${id}.yaml.`);
+  if (repository.tier === LIVE_TIER) {
+    return snapshot.from === id ? [] : refuse(`live must be from ${id}`, 'Run sluice fix.');
+  }
+  const team = state.policies.teams.get(repository.team);
+  const tier = team?.tiers.find((t) => t.name === repository.tier);
+  if (!team || !tier) {
+    return refuse(
+      `no policy declares ${repository.team}/${repository.tier}`,
+      'Declare the tier, or remove the file.',
+    );
+  }
+  const from = formatRepositoryId(parentName(team, tier, upstream));
+  if (snapshot.from === from) return [];
+  return refuse(`its parent is ${from} by policy, and the manifest says ${snapshot.from}`, 'Run sluice fix.');
+}
+
+function expiredHolds(state: State): Fault[] {
+  const now = state.history.chain[0]?.time.getTime() ?? 0;
+  return [...state.policies.teams.values()].flatMap((team) =>
+    team.holds
+      .filter((hold) => hold.until !== undefined && Date.parse(`${hold.until}T23:59:59Z`) < now)
+      .map((hold) => {
+        const message = `a hold of ${team.team} ended on ${hold.until} and stays in force: ${hold.reason}`;
+        return new Fault('POLICY_INVALID', message, { hint: 'Renew it or drop it.', at: hold.at });
+      }),
+  );
+}
+
+/** How a head differs from what its bot's plan says. */
+export interface Difference {
+  readonly path: string;
+  readonly kind: 'missing' | 'added' | 'other';
+}
+
+/** Recomputes a bot's plan and holds the head against it, file by file, byte by byte. */
+export async function compareWithPlan(
+  claim: Claim,
+  base: State,
+  head: State,
+  catalog: Catalog,
+): Promise<readonly Difference[]> {
+  const planned = planFiles([await recompute(claim, base, head, catalog)], base);
+  const differences: Difference[] = [];
+  for (const path of [...new Set([...planned.keys(), ...base.files.keys(), ...head.files.keys()])].sort(
+    byCodeUnit,
+  )) {
+    const wanted = planned.get(path) ?? base.files.get(path);
+    const found = head.files.get(path);
+    if (wanted === found) continue;
+    differences.push({
+      path,
+      kind: found === undefined ? 'missing' : wanted === undefined ? 'added' : 'other',
+    });
+  }
+  return differences;
+}
+
+/**
+ * What a pull request does to tiers, whoever wrote it: never lower, and nothing that the parent does not have. Live is judged
+ * by its plan alone.
+ */
+export function checkMoves(base: State, head: State): Fault[] {
+  const complaints: Fault[] = [];
+  for (const name of head.repositories) {
+    if (name.tier === LIVE_TIER) continue;
+    const path = snapshotPath(name);
+    if (head.files.get(lockPath(name)) === base.files.get(lockPath(name))) continue;
+    const after = head.snapshot(name) as Snapshot;
+    const before = base.snapshot(name);
+    const had = new Set(before?.pins.map((pin) => formatChecksum(pin.checksum)));
+    const team = head.policies.teams.get(name.team);
+    const tier = team?.tiers.find((t) => t.name === name.tier);
+    const upstream = head.policies.upstreams.get(`${name.os}-${name.version}-${name.arch}-${name.repo}`);
+    if (!team || !tier || !upstream) continue; // said by checkFiles
+    const parent = parentName(team, tier, upstream);
+    const inParent = new Set(
+      [...(head.snapshot(parent)?.pins ?? []), ...(base.snapshot(parent)?.pins ?? [])].map((p) =>
+        formatChecksum(p.checksum),
+      ),
+    );
+    for (const pin of after.pins) {
+      const sum = formatChecksum(pin.checksum);
+      if (had.has(sum) || inParent.has(sum)) continue;
+      const message = `${formatNevra(pin.nevra)} is not in ${formatRepositoryId(parent)}`;
+      const hint = 'Let it come through the tiers, or check the checksum in the lock.';
+      complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at: path }));
+    }
+  }
+  return complaints;
+}
+
+/** The state that a tree (a merged one, too) has, on a history. */
+export async function stateAt(repo: Repository, rev: string, history: History) {
+  const files = await repo.readCommitted(rev);
+  return checkFiles(files, history);
+}

@@ -1,0 +1,68 @@
+import { Fault } from '../base/fault.ts';
+import type { Progress } from '../base/progress.ts';
+import type { Forge } from '../forge/forge.ts';
+import { openLocalForge } from '../forge/local.ts';
+import { openRepository, type Repository } from '../forge/repository.ts';
+import { type Catalog, openCatalog } from '../pool/catalog.ts';
+import { openPool, type Pool } from '../pool/pool.ts';
+
+/** What the command line knows of the world: read once, at the entry, and handed down. */
+export interface World {
+  readonly repoDir: string;
+  readonly mirrorDir: string | undefined;
+  readonly now: Date;
+  /** Who acts: the name that approvals, merges and comments carry. */
+  readonly by: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly progress: Progress;
+  /** Results, for people or machines: standard output. */
+  readonly print: (text: string) => void;
+  readonly json: boolean;
+}
+
+export interface Mirror {
+  readonly root: string;
+  readonly catalog: Catalog;
+  readonly pool: Pool;
+}
+
+export function mirrorOf(world: World): Mirror {
+  if (world.mirrorDir === undefined) {
+    throw new Fault('USAGE', 'no mirror is named', {
+      hint: 'Name its root with --mirror DIR, or in the environment variable SLUICE_MIRROR.',
+    });
+  }
+  const root = world.mirrorDir;
+  return { root, catalog: openCatalog(root), pool: openPool(root) };
+}
+
+/** The state repository, and the revision that commands build on: origin's main where there is one, else main. */
+export async function openState(world: World): Promise<{ repo: Repository; main: string }> {
+  const repo = await openRepository(world.repoDir);
+  const origin = repo.bare ? undefined : await repo.origin();
+  if (origin === undefined) return { repo, main: 'main' };
+  const updated = await repo.update();
+  if (updated.kind === 'dirty' || updated.kind === 'diverged') {
+    world.progress.say(`${repo.root}: your main is ${updated.kind}; commands build on origin's main`);
+  }
+  const changed = await repo.uncommitted();
+  if (changed.length > 0) {
+    world.progress.say(`not committed, and so not looked at: ${changed.slice(0, 5).join(', ')}`);
+  }
+  return { repo, main: 'origin/main' };
+}
+
+/** The local forge that `origin` is, or the bare repository itself. */
+export async function localForge(repo: Repository): Promise<Forge> {
+  if (repo.bare) return openLocalForge(repo.root);
+  const origin = await repo.origin();
+  if (origin !== undefined && !/^[a-z+]+:\/\/|^[^/]+:/.test(origin)) return openLocalForge(origin);
+  throw new Fault(
+    'FORGE_REFUSED',
+    origin === undefined ? 'the repository has no origin' : `${origin} is not a local forge`,
+    {
+      hint: 'sluice init DIR makes a state repository with a local forge beside it.',
+      at: repo.root,
+    },
+  );
+}

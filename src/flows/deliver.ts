@@ -1,0 +1,65 @@
+import type { Forge } from '../forge/forge.ts';
+import type { Repository } from '../forge/repository.ts';
+import type { Plan } from '../plan/types.ts';
+import { toJson } from '../report/json.ts';
+import { terminal } from '../report/terminal.ts';
+import { localForge, type World } from './context.ts';
+import { type Asked, draftOf, planFiles } from './proposal.ts';
+import type { State } from './state.ts';
+
+/** What becomes of a plan: shown only, written into the work tree, or offered for review. */
+export type Delivery = 'show' | 'write' | 'propose';
+
+export interface Delivered {
+  readonly plan: Plan;
+  readonly files: ReadonlyMap<string, string>;
+  /** Of the pull request, where one was asked for and there was something to propose. */
+  readonly pull?: { readonly number: number; readonly outcome: 'opened' | 'updated' | 'unchanged' };
+}
+
+/** Prints one plan and carries it as far as it was asked. An empty plan writes and opens nothing. */
+export async function deliver(
+  world: World,
+  o: {
+    readonly plan: Plan;
+    readonly state: State;
+    readonly repo: Repository;
+    readonly asked: Asked;
+    readonly how: Delivery;
+    readonly all: boolean;
+    /** Runs before anything is written: packages are fetched and verified. */
+    readonly prepare?: () => Promise<void>;
+  },
+): Promise<Delivered> {
+  const { plan, state, repo } = o;
+  const files = planFiles([plan], state);
+  if (!world.json) world.print(shown(plan, files.size, o.all));
+  if (files.size === 0 || o.how === 'show') return { plan, files };
+  await o.prepare?.();
+  if (o.how === 'write') {
+    await repo.write(files);
+    if (!world.json) world.print(`wrote ${[...files.keys()].join(', ')}\n`);
+    return { plan, files };
+  }
+  const forge: Forge = await localForge(repo);
+  const pull = await forge.propose(draftOf(plan, state, files, o.asked), { now: world.now });
+  if (!world.json)
+    world.print(`pull request #${pull.number} ${pull.outcome}: sluice pr show ${pull.number}\n`);
+  return { plan, files, pull };
+}
+
+function shown(plan: Plan, files: number, all: boolean): string {
+  const staying = plan.repositories.some((r) => r.staying.length > 0);
+  if (files === 0 && !staying) return `${plan.team}/${plan.tier} ${plan.set}: nothing to do\n`;
+  return terminal(plan, { all });
+}
+
+/** All that several deliveries have to say, for `--json`. */
+export function deliveredJson(delivered: readonly Delivered[]): string {
+  const data = delivered.map(({ plan, files, pull }) => ({
+    ...toJson(plan),
+    files: [...files.keys()],
+    pull,
+  }));
+  return `${JSON.stringify(data, null, 2)}\n`;
+}

@@ -1,0 +1,136 @@
+import { type Checksum, formatChecksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
+import type { Snapshot } from '../manifest/snapshot.ts';
+import type { AdvisoryFacts, BuildFacts, Facts, Pin } from '../plan/types.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { decompress } from '../repodata/compression.ts';
+import { type ModuleDocument, readModules } from '../repodata/modules.ts';
+import { readPackage } from '../repodata/primary.ts';
+import { type Advisory, readUpdateinfo } from '../repodata/updateinfo.ts';
+import { formatNevra, parseNevra } from '../rpm/nevra.ts';
+
+const MAX_UPDATEINFO = 1 << 30;
+const MAX_MODULE = 16 << 20;
+
+/** What the plan may ask, from the catalog: reads the records and documents of these manifests once. */
+export async function loadFacts(catalog: Catalog, snapshots: readonly Snapshot[]): Promise<Facts> {
+  const pins = new Map<string, Pin>();
+  const modules = new Map<string, { nsvca: string; sum: Checksum }>();
+  const updateinfos = new Map<string, Checksum>();
+  for (const snapshot of snapshots) {
+    for (const pin of snapshot.pins) pins.set(pin.record, pin);
+    for (const [nsvca, sum] of snapshot.modules)
+      modules.set(`${nsvca} ${formatChecksum(sum)}`, { nsvca, sum });
+    const sum = snapshot.upstream?.documents.get('updateinfo');
+    if (sum) updateinfos.set(formatChecksum(sum), sum);
+  }
+  const primaries = await catalog.getPrimaries([...pins.keys()]);
+  const documents: ModuleDocument[] = [];
+  for (const { nsvca, sum } of modules.values()) documents.push(await moduleDocument(catalog, nsvca, sum));
+  const advisories: Advisory[] = [];
+  for (const sum of updateinfos.values()) advisories.push(...(await readAdvisories(catalog, sum)));
+  return factsOf(primaries, documents, advisories);
+}
+
+/** The same from what was just read. `primaries` by record id. */
+export function factsOf(
+  primaries: ReadonlyMap<string, Buffer>,
+  modules: readonly ModuleDocument[],
+  advisories: readonly Advisory[],
+): Facts {
+  const builds = new Map<string, BuildFacts>();
+  const streams = indexModules(modules);
+  const byBuild = indexAdvisories(advisories);
+  return {
+    build(pin) {
+      const known = builds.get(pin.record);
+      if (known) return known;
+      const element = primaries.get(pin.record);
+      if (!element) throw new Error(`no record ${pin.record} of ${formatNevra(pin.nevra)} was read`);
+      const facts = buildFacts(element, pin);
+      builds.set(pin.record, facts);
+      return facts;
+    },
+    advisories: (nevra) => byBuild.get(nevra) ?? [],
+    streams: (nevra) => streams.ofBuild.get(nevra)?.streams ?? [],
+    documents: (nevra) => streams.ofBuild.get(nevra)?.documents ?? [],
+    artifacts: (nsvca) => streams.artifacts.get(nsvca) ?? [],
+  };
+}
+
+function buildFacts(element: Buffer, pin: Pin): BuildFacts {
+  const p = readPackage(element, `record ${pin.record}`);
+  const { name, evr } = p.nevra;
+  const own = { source: name, sourceVersion: `${evr.version}-${evr.release}` };
+  const source = p.sourceRpm === undefined ? own : (splitSource(p.sourceRpm) ?? own);
+  return { ...source, obsoletes: p.obsoletes.map((c) => c.name), summary: p.summary };
+}
+
+/** `openssl-3.0.7-28.el9.src.rpm`: a source package's file name is written by rpmbuild, and has no epoch. */
+function splitSource(file: string): { source: string; sourceVersion: string } | undefined {
+  const [, source, sourceVersion] = /^(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm$/.exec(file) ?? [];
+  return source && sourceVersion ? { source, sourceVersion } : undefined;
+}
+
+function indexModules(modules: readonly ModuleDocument[]) {
+  const ofBuild = new Map<string, { streams: string[]; documents: string[] }>();
+  const artifacts = new Map<string, string[]>();
+  for (const { nsvca, name, stream, artifacts: listed } of modules) {
+    if (nsvca === undefined || artifacts.has(nsvca)) continue;
+    const texts = listed.map((artifact) => formatNevra(parseNevra(artifact, nsvca)));
+    artifacts.set(nsvca, texts);
+    for (const text of texts) {
+      const entry = ofBuild.get(text) ?? { streams: [], documents: [] };
+      const key = `${name}:${stream}`;
+      if (!entry.streams.includes(key)) entry.streams.push(key);
+      entry.documents.push(nsvca);
+      ofBuild.set(text, entry);
+    }
+  }
+  for (const entry of ofBuild.values()) {
+    entry.streams.sort();
+    entry.documents.sort();
+  }
+  return { ofBuild, artifacts };
+}
+
+function indexAdvisories(advisories: readonly Advisory[]): Map<string, AdvisoryFacts[]> {
+  const byBuild = new Map<string, AdvisoryFacts[]>();
+  for (const advisory of advisories) {
+    const builds = [...new Set(advisory.packages.map((p) => formatNevra(p.nevra)))];
+    const { id, severity, type, title, cves } = advisory;
+    const url = advisory.references.find((r) => r.type === 'self' || r.type === 'vendor')?.href;
+    const facts: AdvisoryFacts = { id, severity, type, title, cves, url, builds };
+    for (const build of builds) {
+      const list = byBuild.get(build);
+      if (list) list.push(facts);
+      else byBuild.set(build, [facts]);
+    }
+  }
+  return byBuild;
+}
+
+/** A pinned module document, kept in the catalog by its own digest. */
+export async function moduleDocument(
+  catalog: Catalog,
+  nsvca: string,
+  sum: Checksum,
+): Promise<ModuleDocument> {
+  const [document] = readModules(await whole(catalog, sum, MAX_MODULE, nsvca), nsvca);
+  if (document?.nsvca === nsvca) return document;
+  throw new Fault('CATALOG_CORRUPT', `${formatChecksum(sum)} is not the module document ${nsvca}`, {
+    hint: 'Run sluice sync again; if it stays so, the manifest pins a wrong digest.',
+    at: nsvca,
+  });
+}
+
+export async function readAdvisories(catalog: Catalog, sum: Checksum): Promise<Advisory[]> {
+  const at = `updateinfo ${formatChecksum(sum)}`;
+  return readUpdateinfo(decompress(catalog.readDocument(sum), { maxBytes: MAX_UPDATEINFO, at }), at);
+}
+
+export async function whole(catalog: Catalog, sum: Checksum, maxBytes: number, at: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of decompress(catalog.readDocument(sum), { maxBytes, at })) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,143 @@
+import { Fault } from '../base/fault.ts';
+import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
+import type { UpstreamPolicy } from '../manifest/policy.ts';
+import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
+import { type FillRepository, planFill, type Selection } from '../plan/fill.ts';
+import type { Plan } from '../plan/types.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { identify } from '../repodata/primary.ts';
+import { formatNevra, parseNevra } from '../rpm/nevra.ts';
+import { loadFacts } from './facts.ts';
+import type { PromoteScope } from './plan-promote.ts';
+import {
+  checkNow,
+  clientSetKey,
+  liveName,
+  lockPath,
+  parentName,
+  type State,
+  snapshotPath,
+  targetName,
+  teamOf,
+  upstreamsOf,
+} from './state.ts';
+
+/** What an empty tier is filled from; nothing: the newest of each in its parent. */
+export interface FillRequest {
+  /** The same tier of this team. */
+  readonly like?: string | undefined;
+  /** The parent as main had it then (RFC 3339 or a day), or by upstream's own dates where history does not reach so far. */
+  readonly at?: string | undefined;
+  /** NEVRAs, one a line: `rpm -qa`, a baseline. */
+  readonly list?: readonly string[] | undefined;
+}
+
+/** Plans the first content of one client set of an empty tier. */
+export async function fillPlan(
+  state: State,
+  catalog: Catalog,
+  scope: PromoteScope,
+  request: FillRequest,
+  now: Date,
+): Promise<Plan> {
+  checkNow(state, now);
+  const { team, tier, set } = scope;
+  const upstreams = upstreamsOf(state.policies, team).filter(
+    (u) => (u.alone ? u.id : clientSetKey(u.name)) === set,
+  );
+  const repositories: FillRepository[] = [];
+  for (const upstream of upstreams) {
+    const source = await sourceOf(state, scope, upstream, request);
+    if (!source) continue;
+    const repository = targetName(team, tier.name, upstream);
+    const from = formatRepositoryId(parentName(team, tier, upstream));
+    repositories.push({ repository, target: state.snapshot(repository), source, from });
+  }
+  const sources = repositories.map((r) => r.source);
+  const lives = upstreams.flatMap((u) => state.snapshot(liveName(u)) ?? []);
+  const facts = await loadFacts(catalog, [...sources, ...lives]);
+  const selection = await selectionOf(catalog, sources, request);
+  const parent = request.like === undefined ? tier.from : `${request.like}/${tier.name}`;
+  return planFill({
+    verb: 'fill',
+    team: team.team,
+    tier: tier.name,
+    set,
+    parent,
+    repositories,
+    selection,
+    facts,
+    now,
+  });
+}
+
+async function sourceOf(
+  state: State,
+  { team, tier }: PromoteScope,
+  upstream: UpstreamPolicy,
+  request: FillRequest,
+): Promise<Snapshot | undefined> {
+  const name =
+    request.like === undefined
+      ? parentName(team, tier, upstream)
+      : targetName(teamOf(state.policies, request.like), tier.name, upstream);
+  if (request.at === undefined) return state.snapshot(name);
+  const commit = state.history.commitAt(dateOf(request.at));
+  const then = commit && (await snapshotAt(state, name, commit.id));
+  return then ?? state.snapshot(name);
+}
+
+async function snapshotAt(state: State, name: RepositoryName, commit: string): Promise<Snapshot | undefined> {
+  const paths = [snapshotPath(name), lockPath(name)];
+  const texts = await state.history.readMany(paths, commit);
+  const [yaml, lock] = paths.map((path) => texts.get(path));
+  return yaml === undefined || lock === undefined
+    ? undefined
+    : parseSnapshot({ yaml, lock }, snapshotPath(name));
+}
+
+async function selectionOf(
+  catalog: Catalog,
+  sources: readonly Snapshot[],
+  request: FillRequest,
+): Promise<Selection> {
+  if (request.list !== undefined) return { kind: 'list', nevras: listed(request.list, sources) };
+  if (request.like !== undefined) return { kind: 'all' };
+  if (request.at === undefined) return { kind: 'latest' };
+  const records = sources.flatMap((s) => s.pins.map((pin) => pin.record));
+  const primaries = await catalog.getPrimaries(records);
+  const fileTime = (pin: { record: string }) => {
+    const element = primaries.get(pin.record);
+    return element ? identify(element, pin.record).fileTime : Number.POSITIVE_INFINITY;
+  };
+  return { kind: 'dated', fileTime, date: dateOf(request.at) };
+}
+
+/** `rpm -qa` prints no epoch, so a line matches with any; nothing that is not there is invented. */
+function listed(lines: readonly string[], sources: readonly Snapshot[]): ReadonlySet<string> {
+  const wanted = new Set<string>();
+  for (const line of lines) {
+    const text = line.trim();
+    if (text === '' || text.startsWith('#') || text.startsWith('gpg-pubkey-')) continue;
+    const { name, evr, arch } = parseNevra(text.replace(/\.rpm$/, ''));
+    wanted.add(`${name}-${evr.version}-${evr.release}.${arch}`);
+    if (/-\d+:/.test(text)) wanted.add(formatNevra({ name, evr, arch }));
+  }
+  const found = new Set<string>();
+  for (const { pins } of sources) {
+    for (const { nevra } of pins) {
+      const bare = `${nevra.name}-${nevra.evr.version}-${nevra.evr.release}.${nevra.arch}`;
+      if (wanted.has(bare) || wanted.has(formatNevra(nevra))) found.add(formatNevra(nevra));
+    }
+  }
+  return found;
+}
+
+/** A day, or a moment in RFC 3339; a Fault on anything else. */
+export function dateOf(text: string): Date {
+  const date = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T23:59:59Z` : text);
+  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(date.getTime())) return date;
+  throw new Fault('USAGE', `${JSON.stringify(text)} is not a date`, {
+    hint: 'Write 2026-03-12 or 2026-03-12T09:00:00Z.',
+  });
+}

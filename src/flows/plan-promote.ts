@@ -1,0 +1,127 @@
+import { Fault } from '../base/fault.ts';
+import { clientSetKey, lockPath, type RepositoryName } from '../manifest/ids.ts';
+import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
+import { emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
+import { groupPins } from '../plan/groups.ts';
+import { type PromoteRepository, planPromotion, type Stays } from '../plan/promote.ts';
+import type { Child } from '../plan/retain.ts';
+import type { Facts, Plan } from '../plan/types.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { loadFacts } from './facts.ts';
+import {
+  checkNow,
+  formatRepositoryId,
+  liveName,
+  parentName,
+  type State,
+  targetName,
+  upstreamsOf,
+} from './state.ts';
+
+export interface PromoteScope {
+  readonly team: TeamPolicy;
+  readonly tier: TierPolicy;
+  /** `<os>-<version>-<arch>`, or the id of an upstream that stands alone. */
+  readonly set: string;
+}
+
+/** Plans one client set of one tier from what main says at a commit: the bot and the check that recomputes it run this. */
+export async function promotionPlan(
+  state: State,
+  catalog: Catalog,
+  scope: PromoteScope,
+  o: { readonly named: readonly string[]; readonly now: Date },
+): Promise<Plan> {
+  checkNow(state, o.now);
+  const upstreams = upstreamsInSet(state, scope);
+  const snapshots = upstreams.flatMap((u) => relatedSnapshots(state, scope.team, u));
+  const facts = await loadFacts(catalog, snapshots);
+  const repositories: PromoteRepository[] = [];
+  for (const upstream of upstreams) {
+    const repository = await promoteRepository(state, scope, upstream, facts, o.now);
+    if (repository) repositories.push(repository);
+  }
+  refuseUnknownNames(repositories, o.named, facts, scope);
+  const { team, tier, set } = scope;
+  return planPromotion({ team, tier, set, repositories, facts, named: o.named, now: o.now });
+}
+
+function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {
+  return upstreamsOf(state.policies, team).filter((u) => (u.alone ? u.id : clientSetKey(u.name)) === set);
+}
+
+/** Every manifest that a plan of this upstream may look at: live's and the team's. */
+function relatedSnapshots(state: State, team: TeamPolicy, upstream: UpstreamPolicy): Snapshot[] {
+  const names = [liveName(upstream), ...team.tiers.map((tier) => targetName(team, tier.name, upstream))];
+  return names.flatMap((name) => state.snapshot(name) ?? []);
+}
+
+async function promoteRepository(
+  state: State,
+  { team, tier }: PromoteScope,
+  upstream: UpstreamPolicy,
+  facts: Facts,
+  now: Date,
+): Promise<PromoteRepository | undefined> {
+  const live = state.snapshot(liveName(upstream));
+  if (!live) return undefined; // never synced: nothing to choose from yet
+  const parent = parentName(team, tier, upstream);
+  const repository = targetName(team, tier.name, upstream);
+  const since = new Date(now.getTime() - longestWait(team));
+  const stays = (name: RepositoryName): Promise<Stays> => state.history.stays(lockPath(name), since);
+  return {
+    repository,
+    upstream,
+    live,
+    parent: state.snapshot(parent) ?? emptySnapshot(parent, formatRepositoryId(liveName(upstream))),
+    target: state.snapshot(repository),
+    seen: await stays(liveName(upstream)),
+    inParent: await stays(parent),
+    inTarget: await stays(repository),
+    children: childrenOf(state, team, tier.name, upstream, facts),
+  };
+}
+
+/** The tiers of a team that take from this one, with what they have. */
+export function childrenOf(
+  state: State,
+  team: TeamPolicy,
+  from: string,
+  upstream: UpstreamPolicy,
+  facts: Facts,
+): Child[] {
+  return team.tiers
+    .filter((child) => child.from === from)
+    .map((child) => ({
+      name: `${team.team}/${child.name}`,
+      groups: groupPins(state.snapshot(targetName(team, child.name, upstream))?.pins ?? [], facts),
+      wait: child.wait,
+    }));
+}
+
+const DAY = 86_400_000;
+
+/** How far back waits of a team reach; a day more, so that what has just waited is told from what has always been there. */
+export function longestWait(team: TeamPolicy): number {
+  const waits = team.tiers.flatMap((t) => [t.wait.seen, t.wait.inParent, ...t.security.values()]);
+  return Math.max(0, ...waits) + DAY;
+}
+
+function refuseUnknownNames(
+  repositories: readonly PromoteRepository[],
+  named: readonly string[],
+  facts: Facts,
+  { team, tier }: PromoteScope,
+): void {
+  if (named.length === 0) return;
+  const known = new Set<string>();
+  for (const { parent } of repositories) {
+    for (const pin of parent.pins) known.add(pin.nevra.name).add(facts.build(pin).source);
+  }
+  const unknown = named.filter((name) => !known.has(name));
+  if (unknown.length < named.length) return; // another client set may have the others
+  throw new Fault('NOT_FOUND', `${tier.from} has no package ${unknown.join(', ')}`, {
+    hint: `Name a package or a source package that ${tier.from} has; sluice explain NAME --team ${team.team} looks everywhere.`,
+    at: `${team.team}/${tier.name}`,
+  });
+}

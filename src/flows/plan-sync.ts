@@ -1,0 +1,109 @@
+import { formatChecksum } from '../base/checksum.ts';
+import { formatRepositoryId, lockPath } from '../manifest/ids.ts';
+import type { UpstreamPolicy } from '../manifest/policy.ts';
+import type { AcceptedState, Snapshot } from '../manifest/snapshot.ts';
+import { planSync, type SyncRepository } from '../plan/sync.ts';
+import type { Plan } from '../plan/types.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import type { ModuleDocument } from '../repodata/modules.ts';
+import { readUpstream } from '../upstream/read.ts';
+import type { UpstreamContent } from '../upstream/types.ts';
+import { factsOf, moduleDocument } from './facts.ts';
+import { childrenOf, longestWait } from './plan-promote.ts';
+import { checkNow, liveName, type State } from './state.ts';
+
+/** One upstream of a client set, and the state of it that is to be taken in. */
+export interface SyncSource {
+  readonly upstream: UpstreamPolicy;
+  readonly state: AcceptedState;
+  readonly notes: readonly string[];
+}
+
+export interface SyncOptions {
+  readonly now: Date;
+  readonly rerolled?: { readonly nevras: ReadonlySet<string>; readonly reason: string } | undefined;
+  readonly older?: string | undefined;
+}
+
+/** Plans what is new in live from documents in the catalog alone: the bot and the check that recomputes it run this. */
+export async function syncPlan(
+  state: State,
+  catalog: Catalog,
+  set: string,
+  sources: readonly SyncSource[],
+  o: SyncOptions,
+): Promise<{ plan: Plan; contents: ReadonlyMap<string, UpstreamContent> }> {
+  checkNow(state, o.now);
+  const contents = new Map<string, UpstreamContent>();
+  const primaries = new Map<string, Buffer>();
+  const modules: ModuleDocument[] = [];
+  const advisories = [];
+  for (const { upstream, state: accepted } of sources) {
+    const content = await readUpstream(catalog, upstream, accepted);
+    contents.set(upstream.id, content);
+    for (const build of content.builds) primaries.set(build.pin.record, build.primary);
+    modules.push(...content.modules);
+    advisories.push(...content.advisories);
+    await keepModules(catalog, content.modules);
+    const before = state.snapshot(liveName(upstream));
+    if (!before) continue;
+    const others = before.pins.map((pin) => pin.record).filter((record) => !primaries.has(record));
+    for (const [record, element] of await catalog.getPrimaries(others)) primaries.set(record, element);
+    for (const [nsvca, sum] of before.modules) modules.push(await moduleDocument(catalog, nsvca, sum));
+  }
+  const facts = factsOf(primaries, modules, advisories);
+  const repositories: SyncRepository[] = [];
+  for (const { upstream, state: accepted, notes } of sources) {
+    const content = contents.get(upstream.id) as UpstreamContent;
+    const repository = liveName(upstream);
+    const teams = [...state.policies.teams.values()].filter((t) => t.repositories.includes(upstream.id));
+    const wait = Math.max(0, ...teams.map(longestWait));
+    const since = new Date(o.now.getTime() - wait);
+    const listed = content.builds.map(({ pin }) => pin);
+    repositories.push({
+      upstream,
+      repository,
+      before: state.snapshot(repository),
+      state: accepted,
+      listed,
+      modules: new Map(content.modules.flatMap((m) => (m.nsvca === undefined ? [] : [[m.nsvca, m.digest]]))),
+      pinned: pinnedAnywhere(state, upstream),
+      children: teams.flatMap((team) => childrenOf(state, team, 'live', upstream, facts)),
+      seen: await state.history.stays(lockPath(repository), since),
+      withdrawnSince: await state.history.withdrawals(
+        lockPath(repository),
+        new Date(o.now.getTime() - upstream.forget),
+      ),
+      rerolled: o.rerolled,
+      older: o.older,
+      notes,
+    });
+  }
+  return { plan: planSync({ set, repositories, facts, now: o.now }), contents };
+}
+
+/** Module documents are pinned one by one, so each is kept by its own digest too. */
+async function keepModules(catalog: Catalog, modules: readonly ModuleDocument[]): Promise<void> {
+  for (const { bytes, digest } of modules) {
+    if (await catalog.hasDocument(digest)) continue;
+    await catalog.putDocument(one(bytes), { checksum: digest, size: bytes.length });
+  }
+}
+
+async function* one(bytes: Buffer): AsyncIterable<Buffer> {
+  yield bytes;
+}
+
+/** Checksums that any tier of any team pins of this upstream. */
+function pinnedAnywhere(state: State, upstream: UpstreamPolicy): ReadonlySet<string> {
+  const live = formatRepositoryId(liveName(upstream));
+  const pinned = new Set<string>();
+  for (const name of state.repositories) {
+    const { os, version, arch, repo } = upstream.name;
+    if (name.os !== os || name.version !== version || name.arch !== arch || name.repo !== repo) continue;
+    if (formatRepositoryId(name) === live) continue;
+    const snapshot = state.snapshot(name) as Snapshot;
+    for (const pin of snapshot.pins) pinned.add(formatChecksum(pin.checksum));
+  }
+  return pinned;
+}

@@ -1,0 +1,90 @@
+import { Fault } from '../base/fault.ts';
+import { mirrorOf, openState, type World } from './context.ts';
+import { type Delivered, type Delivery, deliver } from './deliver.ts';
+import { type FillRequest, fillPlan } from './plan-fill.ts';
+import { type PromoteScope, promotionPlan } from './plan-promote.ts';
+import { clientSets, readState, type State, teamOf, tierOf, upstreamsOf } from './state.ts';
+
+export interface PromoteRequest {
+  readonly packages: readonly string[];
+  readonly team?: string | undefined;
+  readonly to?: string | undefined;
+  readonly how: Delivery;
+  readonly all: boolean;
+}
+
+/** Plans what may move up: every team, tier and client set that was asked for, one plan (and pull request) each. */
+export async function promote(world: World, request: PromoteRequest): Promise<Delivered[]> {
+  const { catalog } = mirrorOf(world);
+  const { repo, main } = await openState(world);
+  const state = await readState(repo, main);
+  const delivered: Delivered[] = [];
+  for (const scope of scopes(state, request)) {
+    const plan = await promotionPlan(state, catalog, scope, { named: request.packages, now: world.now });
+    const asked = {
+      verb: 'promote',
+      scope: `${scope.team.team}/${scope.tier.name} ${scope.set}`,
+      now: world.now,
+      options: request.packages.map((name): [string, string] => ['Sluice-Named', name]),
+    };
+    delivered.push(await deliver(world, { plan, state, repo, asked, how: request.how, all: request.all }));
+  }
+  return delivered;
+}
+
+/** Every client set of every tier of every team, or of those that are named. */
+export function scopes(
+  state: State,
+  o: { readonly team?: string | undefined; readonly to?: string | undefined },
+): PromoteScope[] {
+  const { policies } = state;
+  const teams = o.team === undefined ? [...policies.teams.values()] : [teamOf(policies, o.team)];
+  if (teams.length === 0) {
+    const hint = 'Write policies/teams/<team>.yaml, or start with sluice init DIR --distro NAME.';
+    throw new Fault('NOT_FOUND', 'no team is declared', { hint });
+  }
+  const found = teams.flatMap((team) => {
+    const tiers = o.to === undefined ? team.tiers : team.tiers.filter((t) => t.name === o.to);
+    const sets = [...clientSets(upstreamsOf(policies, team)).keys()];
+    return tiers.flatMap((tier) => sets.map((set) => ({ team, tier, set })));
+  });
+  const [team] = teams;
+  if (found.length === 0 && team && o.to !== undefined) tierOf(team, o.to);
+  return found;
+}
+
+export interface FillFlowRequest extends FillRequest {
+  readonly team: string;
+  readonly tier: string;
+  readonly how: Delivery;
+  readonly all: boolean;
+}
+
+/** Plans the first content of an empty tier. */
+export async function fill(world: World, request: FillFlowRequest): Promise<Delivered[]> {
+  const { catalog } = mirrorOf(world);
+  const { repo, main } = await openState(world);
+  const state = await readState(repo, main);
+  const { team, tier, like, at, list } = request;
+  tierOf(teamOf(state.policies, team), tier);
+  const source: FillRequest = {
+    ...(like === undefined ? {} : { like }),
+    ...(at === undefined ? {} : { at }),
+    ...(list === undefined ? {} : { list }),
+  };
+  const delivered: Delivered[] = [];
+  for (const scope of scopes(state, { team, to: tier })) {
+    const plan = await fillPlan(state, catalog, scope, source, world.now);
+    const asked = {
+      verb: 'fill',
+      scope: `${team}/${tier} ${scope.set}`,
+      now: world.now,
+      options: [
+        ['Sluice-Baseline', `${team}/${tier}`],
+        ['Sluice-Fill', JSON.stringify(source)],
+      ] as [string, string][],
+    };
+    delivered.push(await deliver(world, { plan, state, repo, asked, how: request.how, all: request.all }));
+  }
+  return delivered;
+}

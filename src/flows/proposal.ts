@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { formatChecksum } from '../base/checksum.ts';
+import { byCodeUnit } from '../base/order.ts';
+import { branchName, type Draft } from '../forge/forge.ts';
+import { lockPath, snapshotPath } from '../manifest/ids.ts';
+import { renderSnapshot } from '../manifest/snapshot.ts';
+import type { Plan } from '../plan/types.ts';
+import { body } from '../report/body.ts';
+import { title } from '../report/title.ts';
+import { liveName, type State, upstreamOf } from './state.ts';
+import { VERSION } from './version.ts';
+
+/** The files that a plan changes, as they will be: path to text. Empty: nothing to do. */
+export function planFiles(plans: readonly Plan[], state: State): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const plan of plans) {
+    for (const { repository, before, after, changes } of plan.repositories) {
+      if (before === after || (before && changes.length === 0 && plan.verb !== 'sync')) continue;
+      if (!before && after.pins.length === 0 && plan.verb === 'promote') continue;
+      const { yaml, lock } = renderSnapshot(after);
+      for (const [path, text] of [
+        [snapshotPath(repository), yaml],
+        [lockPath(repository), lock],
+      ] as const) {
+        if (state.files.get(path) !== text) files.set(path, text);
+      }
+    }
+  }
+  return new Map([...files].sort(([a], [b]) => byCodeUnit(a, b)));
+}
+
+/** The digest of what a plan writes: path and text of each file. */
+export function filesDigest(files: ReadonlyMap<string, string>): string {
+  const hash = createHash('sha256');
+  for (const [path, text] of files) hash.update(`${path}\0${text.length}\0${text}\0`);
+  return `sha256:${hash.digest('hex')}`;
+}
+
+/** What was asked, in words that the check can ask again: the trailers of the bot's commit. */
+export interface Asked {
+  readonly verb: string;
+  /** `infra/stable rocky-9-x86_64` */
+  readonly scope: string;
+  readonly now: Date;
+  /** Options that had a part in the plan: `Sluice-Named: openssl`. */
+  readonly options: readonly (readonly [string, string])[];
+}
+
+export function trailers(asked: Asked, catalog: readonly string[]): [string, string][] {
+  return [
+    ['Sluice-Verb', asked.verb],
+    ['Sluice-Scope', asked.scope],
+    ['Sluice-Now', asked.now.toISOString()],
+    ...catalog.map((line): [string, string] => ['Sluice-Catalog', line]),
+    ...asked.options.map(([key, value]): [string, string] => [key, value]),
+  ];
+}
+
+/** Which upstream states the plan stands on: `<upstream id> sha256:…`, of live's manifests (after the plan, for a sync). */
+export function catalogLines(plan: Plan, state: State): string[] {
+  const lines = new Set<string>();
+  for (const { repository, after } of plan.repositories) {
+    const id = `${repository.os}-${repository.version}-${repository.arch}-${repository.repo}`;
+    const live = after.upstream ?? state.snapshot(liveName(upstreamOf(state.policies, id)))?.upstream;
+    if (live) lines.add(`${id} ${formatChecksum(live.repomd)}`);
+  }
+  return [...lines].sort();
+}
+
+/** One plan as a pull request: branch, title, body, files, trailers. */
+export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, string>, asked: Asked): Draft {
+  const catalog = catalogLines(plan, state);
+  const named = asked.options.filter(([key]) => key === 'Sluice-Named').map(([, value]) => value);
+  const from = {
+    base: state.commit,
+    plan: filesDigest(files),
+    catalog,
+    mirrorUrl: state.policies.site.mirrorUrl,
+    version: VERSION,
+  };
+  return {
+    branch: branchName(asked.verb, plan.team, plan.tier, plan.set, ...named.slice(0, 3)),
+    base: state.commit,
+    title: title(plan),
+    body: body(plan, from),
+    files,
+    trailers: trailers(asked, catalog),
+  };
+}

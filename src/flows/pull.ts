@@ -1,0 +1,161 @@
+import { Fault } from '../base/fault.ts';
+import { isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
+import { openRepository, type Repository } from '../forge/repository.ts';
+import type { Plan } from '../plan/types.ts';
+import { plain } from '../report/safe.ts';
+import { columns } from '../report/terminal.ts';
+import { day } from '../report/words.ts';
+import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
+import { localForge, mirrorOf, openState, type World } from './context.ts';
+import { readClaim } from './recompute.ts';
+import { readState } from './state.ts';
+
+/** What the check `sluice/plan` says of a pull request. */
+export interface Verdict {
+  readonly complaints: readonly Fault[];
+  readonly warnings: readonly Fault[];
+  /** Undefined: a person's pull request, which claims no plan. */
+  readonly differences: readonly Difference[] | undefined;
+}
+
+/**
+ * The check `sluice/plan`: the head is data only. A bot's commit must be its plan, recomputed from its base; what people
+ * changed on top is listed. Then the tree that a merge would give is checked as a whole.
+ */
+export async function checkPull(world: World, repo: Repository, pull: PullRequest): Promise<Verdict> {
+  const { catalog } = mirrorOf(world);
+  const forge = await localForge(repo);
+  const local = await openForgeRepository(repo);
+  const claim = readClaim(pull.trailers);
+  const preview = await forge.preview(pull.number);
+  const base = await readState(local, pull.base);
+  const main = await readState(local, preview.tip);
+  if (claim && claim.now > world.now) {
+    const hint = 'Check the clocks of whoever proposed it and of this host.';
+    throw new Fault('HISTORY_REFUSED', `Sluice-Now (${claim.now.toISOString()}) lies ahead of this clock`, {
+      hint,
+    });
+  }
+  const head = await stateAt(local, pull.head, base.history);
+  if (!head.state) return { ...head.checked, differences: undefined };
+  const differences = claim && (await compareWithPlan(claim, base, head.state, catalog));
+  const merged = await stateAt(local, preview.tree, main.history);
+  const moves = merged.state ? checkMoves(main, merged.state) : [];
+  return {
+    complaints: [...merged.checked.complaints, ...moves],
+    warnings: merged.checked.warnings,
+    differences,
+  };
+}
+
+/** The forge's own repository: it has every head. */
+async function openForgeRepository(repo: Repository): Promise<Repository> {
+  const origin = await repo.origin();
+  return repo.bare || origin === undefined ? repo : openRepository(origin);
+}
+
+/** Live follows upstream by itself: merged when its check is green and nothing asks for a person's eyes. */
+export async function mergeIfGreen(
+  world: World,
+  repo: Repository,
+  number: number,
+  plan: Plan,
+): Promise<boolean> {
+  const first = plan.repositories.some((r) => r.before === undefined);
+  if (plan.verb !== 'sync' || first || plan.repositories.some((r) => r.attention.length > 0)) return false;
+  const forge = await localForge(repo);
+  const pull = await forge.get(number);
+  if (pull.state !== 'open' || pull.proposed !== pull.head) return false;
+  const verdict = await checkPull(world, repo, pull);
+  if (verdict.complaints.length > 0 || verdict.differences?.length !== 0) return false;
+  const commit = await forge.merge(number, { by: world.by, now: world.now, head: pull.head });
+  if (!world.json)
+    world.print(`merged #${number} as ${commit.slice(0, 12)}: live follows upstream, nothing was flagged\n`);
+  return true;
+}
+
+export async function pullList(world: World, state: PullState | undefined): Promise<void> {
+  const { repo } = await openState(world);
+  const forge = await localForge(repo);
+  const pulls = await forge.list(state === undefined ? {} : { state });
+  if (world.json) return world.print(`${JSON.stringify(pulls, null, 2)}\n`);
+  if (pulls.length === 0) return world.print(`no ${state ?? ''} pull requests\n`.replace('  ', ' '));
+  const rows = pulls.map((p) => [`#${p.number}`, p.state, day(p.updatedAt), plain(p.title, 120)]);
+  world.print(columns(rows, ''));
+}
+
+export async function pullShow(world: World, number: number, o: { diff: boolean }): Promise<void> {
+  const { repo } = await openState(world);
+  const forge = await localForge(repo);
+  const pull = await forge.get(number);
+  if (o.diff) return world.print(await forge.diff(number));
+  if (world.json) return world.print(`${JSON.stringify(pull, null, 2)}\n`);
+  const approvals = pull.approvals.map(
+    (a) => `${plain(a.by)}${isCurrent(pull, a) ? '' : ' (of an earlier head)'}`,
+  );
+  const facts = [
+    ['branch', pull.branch],
+    ['head', pull.head.slice(0, 12)],
+    ['base', pull.base.slice(0, 12)],
+    ['opened', `${day(pull.openedAt)} by ${plain(pull.openedBy)}`],
+    ...(approvals.length > 0 ? [['approved', approvals.join(', ')]] : []),
+    ...(pull.mergeCommit === undefined ? [] : [['merged', pull.mergeCommit.slice(0, 12)]]),
+  ];
+  world.print(
+    `#${pull.number} ${plain(pull.title, 200)} [${pull.state}]\n${columns(facts, '  ')}\n${pull.body}`,
+  );
+}
+
+export async function pullApprove(world: World, number: number): Promise<void> {
+  const { repo } = await openState(world);
+  await (await localForge(repo)).approve(number, { by: world.by, now: world.now });
+  world.print(`approved #${number} as ${plain(world.by)}\n`);
+}
+
+export async function pullClose(world: World, number: number, comment: string | undefined): Promise<void> {
+  const { repo } = await openState(world);
+  const forge = await localForge(repo);
+  await forge.close(number, { by: world.by, now: world.now, ...(comment === undefined ? {} : { comment }) });
+  world.print(`closed #${number}\n`);
+}
+
+/** Checks, then merges: what stands at main afterwards is what was checked, or nothing happened. */
+export async function pullMerge(world: World, number: number): Promise<void> {
+  const { repo } = await openState(world);
+  const forge = await localForge(repo);
+  const pull = await forge.get(number);
+  if (pull.state !== 'open') {
+    const hint =
+      pull.state === 'merged' ? 'There is nothing left to do.' : 'Run the command that made it again.';
+    throw new Fault('FORGE_REFUSED', `#${number} is ${pull.state}`, { hint });
+  }
+  const verdict = await checkPull(world, repo, pull);
+  refuseUnlessGreen(pull, verdict);
+  const commit = await forge.merge(number, { by: world.by, now: world.now, head: pull.head });
+  await repo.update();
+  world.print(`merged #${number} as ${commit.slice(0, 12)}; now: sluice publish\n`);
+}
+
+/** A bot's own commit must be its plan; what a person changed needs somebody's approval of just that head. */
+function refuseUnlessGreen(pull: PullRequest, verdict: Verdict): void {
+  const [first] = verdict.complaints;
+  if (first) {
+    const more = verdict.complaints.length > 1 ? ` (and ${verdict.complaints.length - 1} more)` : '';
+    throw new Fault(first.code, `#${pull.number} is not green: ${first.message}${more}`, {
+      hint: first.hint,
+      at: first.at,
+      cause: first,
+    });
+  }
+  if (!verdict.differences || verdict.differences.length === 0) return;
+  const paths = verdict.differences.map((d) => `${d.path} (${d.kind})`).join(', ');
+  if (pull.proposed === pull.head) {
+    throw new Fault('PLAN_DIFFERS', `#${pull.number} is not the plan that its trailers name: ${paths}`, {
+      hint: 'Close it and run the command again; then find out who wrote it.',
+    });
+  }
+  if (pull.approvals.some((a) => isCurrent(pull, a))) return;
+  throw new Fault('PLAN_DIFFERS', `people changed #${pull.number} beyond its plan: ${paths}`, {
+    hint: `Look at sluice pr show ${pull.number} --diff, then approve it: sluice pr approve ${pull.number}.`,
+  });
+}

@@ -1,0 +1,179 @@
+import { type Checksum, formatChecksum, parseChecksum, sameChecksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
+import type { UpstreamPolicy } from '../manifest/policy.ts';
+import type { AcceptedState } from '../manifest/snapshot.ts';
+import type { Plan } from '../plan/types.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
+import { whole } from './facts.ts';
+import { type FillRequest, fillPlan } from './plan-fill.ts';
+import { importPlan } from './plan-import.ts';
+import { promotionPlan } from './plan-promote.ts';
+import { type SyncSource, syncPlan } from './plan-sync.ts';
+import { clientSets, liveName, type State, teamOf, tierOf } from './state.ts';
+
+/** What a bot's commit says of itself: its trailers. */
+export interface Claim {
+  readonly verb: string;
+  readonly team: string;
+  readonly tier: string;
+  readonly set: string;
+  readonly now: Date;
+  /** By upstream id. */
+  readonly catalog: ReadonlyMap<string, Checksum>;
+  readonly named: readonly string[];
+  readonly rerolled: readonly string[];
+  readonly older: boolean;
+  readonly reason: string | undefined;
+  /** What `fill` was told of its source, as JSON. */
+  readonly fill: string | undefined;
+}
+
+const MAX_REPOMD = 16 << 20;
+
+/** Undefined: the commit claims nothing (a person's pull request). A Fault where it claims what cannot be read. */
+export function readClaim(trailers: readonly (readonly [string, string])[]): Claim | undefined {
+  const all = (key: string) => trailers.filter(([k]) => k === key).map(([, value]) => value);
+  const [verb] = all('Sluice-Verb');
+  if (verb === undefined) return undefined;
+  const [, team, tier, set] = /^([a-z0-9._]+)\/([a-z0-9._]+) (\S+)$/.exec(all('Sluice-Scope')[0] ?? '') ?? [];
+  const now = new Date(all('Sluice-Now')[0] ?? '');
+  if (!team || !tier || !set || Number.isNaN(now.getTime())) {
+    throw new Fault('PLAN_DIFFERS', 'the trailers Sluice-Scope and Sluice-Now cannot be read', {
+      hint: 'Close the pull request and run the command again.',
+    });
+  }
+  const catalog = new Map<string, Checksum>();
+  for (const line of all('Sluice-Catalog')) {
+    const [id = '', sum = ''] = line.split(' ');
+    catalog.set(id, parseChecksum(sum, 'Sluice-Catalog'));
+  }
+  return {
+    verb,
+    team,
+    tier,
+    set,
+    now,
+    catalog,
+    named: all('Sluice-Named'),
+    rerolled: all('Sluice-Rerolled'),
+    older: all('Sluice-Older').length > 0,
+    reason: all('Sluice-Reason')[0],
+    fill: all('Sluice-Fill')[0],
+  };
+}
+
+/**
+ * The plan that a claim stands for, computed again from the base commit, its policies, and the documents that the claim names.
+ * `head` is what the pull request wants main to be; it is read as data only, for the upstream states that a sync takes in.
+ */
+export async function recompute(claim: Claim, base: State, head: State, catalog: Catalog): Promise<Plan> {
+  const { now } = claim;
+  switch (claim.verb) {
+    case 'promote': {
+      checkCatalog(claim, base);
+      const team = teamOf(base.policies, claim.team);
+      const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
+      return promotionPlan(base, catalog, scope, { named: claim.named, now });
+    }
+    case 'fill': {
+      checkCatalog(claim, base);
+      const team = teamOf(base.policies, claim.team);
+      const request = JSON.parse(claim.fill ?? '{}') as FillRequest;
+      return fillPlan(base, catalog, { team, tier: tierOf(team, claim.tier), set: claim.set }, request, now);
+    }
+    case 'init':
+    case 'sync': {
+      const upstreams = clientSets(base.policies.upstreams.values()).get(claim.set) ?? [];
+      const sources: SyncSource[] = [];
+      for (const upstream of upstreams) {
+        const source = await claimedSource(claim, upstream, base, head, catalog);
+        if (source) sources.push(source);
+      }
+      const rerolled =
+        claim.rerolled.length > 0
+          ? { nevras: new Set(claim.rerolled), reason: claim.reason ?? '' }
+          : undefined;
+      const older = claim.older ? (claim.reason ?? '') : undefined;
+      if (claim.verb === 'init') {
+        const request = JSON.parse(claim.fill ?? '{}') as FillRequest;
+        return (await importPlan(base, catalog, claim.set, sources, request, { now })).plan;
+      }
+      return (await syncPlan(base, catalog, claim.set, sources, { now, rerolled, older })).plan;
+    }
+    default:
+      throw new Fault(
+        'PLAN_DIFFERS',
+        `Sluice-Verb names ${JSON.stringify(claim.verb)}, which no command is`,
+        {
+          hint: 'Close the pull request and run the command again.',
+        },
+      );
+  }
+}
+
+/** A promotion must stand on the upstream states that live's manifests name at the base. */
+function checkCatalog(claim: Claim, base: State): void {
+  for (const [id, sum] of claim.catalog) {
+    const upstream = base.policies.upstreams.get(id);
+    const live = upstream && base.snapshot(liveName(upstream))?.upstream;
+    if (live && sameChecksum(live.repomd, sum)) continue;
+    throw new Fault(
+      'PLAN_DIFFERS',
+      `Sluice-Catalog names ${id} ${formatChecksum(sum)}, and live at the base does not`,
+      {
+        hint: 'Run the command again, so that the plan stands on the present state.',
+        at: base.commit,
+      },
+    );
+  }
+}
+
+/** The upstream state that the head names, held against repomd.xml itself as the catalog has it. */
+async function claimedSource(
+  claim: Claim,
+  upstream: UpstreamPolicy,
+  base: State,
+  head: State,
+  catalog: Catalog,
+): Promise<SyncSource | undefined> {
+  const before = base.snapshot(liveName(upstream))?.upstream;
+  const after = head.snapshot(liveName(upstream))?.upstream;
+  const sum = claim.catalog.get(upstream.id);
+  if (!after || !sum) return undefined;
+  if (before && sameState(before, after)) return undefined;
+  if (!sameChecksum(after.repomd, sum)) {
+    throw differs(`${upstream.id}: the manifest names another repomd.xml than Sluice-Catalog`, upstream);
+  }
+  const at = `${upstream.id}: repomd.xml`;
+  const repomd = readRepomd(await whole(catalog, sum, MAX_REPOMD, at), at);
+  if (after.timestamp !== newestTimestamp(repomd))
+    throw differs(`${at}: another timestamp than it has`, upstream);
+  for (const [type, document] of after.documents) {
+    const listed = repomd.records.find((r) => r.type === type);
+    if (!listed || !sameChecksum(listed.checksum, document)) {
+      throw differs(`${at} does not list ${type} as ${formatChecksum(document)}`, upstream);
+    }
+  }
+  if (before && after.timestamp < before.timestamp && !claim.older) {
+    throw differs(`${upstream.id}: older than what was accepted, and Sluice-Older does not say so`, upstream);
+  }
+  return { upstream, state: after, notes: [] };
+}
+
+function differs(message: string, upstream: UpstreamPolicy): Fault {
+  return new Fault('PLAN_DIFFERS', message, {
+    hint: 'Close the pull request and run sluice sync again.',
+    at: upstream.path,
+  });
+}
+
+export function sameState(a: AcceptedState, b: AcceptedState): boolean {
+  if (a.timestamp !== b.timestamp || !sameChecksum(a.repomd, b.repomd)) return false;
+  if (a.documents.size !== b.documents.size) return false;
+  for (const [type, sum] of a.documents) {
+    const other = b.documents.get(type);
+    if (!other || !sameChecksum(sum, other)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,168 @@
+import { Fault } from '../base/fault.ts';
+import type { UpstreamPolicy } from '../manifest/policy.ts';
+import type { AcceptedState } from '../manifest/snapshot.ts';
+import { fetchMetadata } from '../upstream/metadata.ts';
+import { fetchPackages, type WantedPackage } from '../upstream/packages.ts';
+import { readUpstream } from '../upstream/read.ts';
+import type { UpstreamContent } from '../upstream/types.ts';
+import { type Mirror, mirrorOf, openState, type World } from './context.ts';
+import { type Delivered, type Delivery, deliver } from './deliver.ts';
+import type { FillRequest } from './plan-fill.ts';
+import { importPlan } from './plan-import.ts';
+import { type SyncOptions, type SyncSource, syncPlan } from './plan-sync.ts';
+import { mergeIfGreen } from './pull.ts';
+import { clientSets, liveName, readState, type State, upstreamOf } from './state.ts';
+
+export interface SyncRequest {
+  /** Upstream ids; empty: all. */
+  readonly upstreams: readonly string[];
+  readonly how: Delivery;
+  readonly all: boolean;
+  readonly rerolled?: readonly string[];
+  readonly older?: boolean;
+  readonly reason?: string | undefined;
+  /** `init --start`: fill every tier from what comes in. */
+  readonly start?: FillRequest | undefined;
+}
+
+/**
+ * Fetches and verifies what upstreams list, and plans what is new in live, one client set at a time. An upstream that fails
+ * stops its client set and no other; the first Fault is thrown at the end.
+ */
+export async function sync(world: World, request: SyncRequest): Promise<Delivered[]> {
+  const mirror = mirrorOf(world);
+  const { repo, main } = await openState(world);
+  let state = await readState(repo, main);
+  const asked = request.upstreams.map((id) => upstreamOf(state.policies, id));
+  if (state.policies.upstreams.size === 0) {
+    throw new Fault('NOT_FOUND', 'no upstream is declared', {
+      hint: 'Write policies/upstreams/<id>.yaml, or start with sluice init DIR --distro NAME.',
+      at: repo.root,
+    });
+  }
+  const delivered: Delivered[] = [];
+  const faults: Fault[] = [];
+  for (const set of clientSets(state.policies.upstreams.values()).keys()) {
+    try {
+      const done = await syncSet(world, mirror, state, set, new Set(asked.map((u) => u.id)), request);
+      if (!done) continue;
+      const one = await deliver(world, { ...done, repo, how: request.how, all: request.all });
+      delivered.push(one);
+      if (one.pull && (await mergeIfGreen(world, repo, one.pull.number, one.plan))) {
+        state = await readState(repo, (await openState(world)).main);
+      }
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      faults.push(error);
+      world.progress.say(`${set}: ${error.message}`);
+    }
+  }
+  if (faults.length > 1) world.progress.say(`${faults.length} client sets failed; the first:`);
+  if (faults[0]) throw faults[0];
+  return delivered;
+}
+
+async function syncSet(
+  world: World,
+  mirror: Mirror,
+  state: State,
+  set: string,
+  asked: ReadonlySet<string>,
+  request: SyncRequest,
+) {
+  const upstreams = (clientSets(state.policies.upstreams.values()).get(set) ?? []).filter(
+    (u) => asked.size === 0 || asked.has(u.id),
+  );
+  const sources: SyncSource[] = [];
+  const bases = new Map<string, string>();
+  for (const upstream of upstreams) {
+    const accepted: AcceptedState | undefined = state.snapshot(liveName(upstream))?.upstream;
+    const fetched = await fetchMetadata(upstream, {
+      catalog: mirror.catalog,
+      mirrorRoot: mirror.root,
+      accepted,
+      allowOlder: request.older,
+      progress: world.progress,
+      now: world.now,
+      env: world.env,
+    });
+    if (fetched.kind === 'unchanged') {
+      if (!world.json) world.print(`${upstream.id}: unchanged\n`);
+      if (request.how !== 'show') await refetch(world, mirror, state, upstream);
+      continue;
+    }
+    bases.set(upstream.id, fetched.base);
+    for (const { type, reason } of fetched.skipped)
+      world.progress.say(`${upstream.id}: ${type} is not carried: ${reason}`);
+    sources.push({ upstream, state: fetched.state, notes: [] });
+  }
+  if (sources.length === 0) return undefined;
+  const options = syncOptions(world, request);
+  const { plan, contents } = request.start
+    ? await importPlan(state, mirror.catalog, set, sources, request.start, options)
+    : await syncPlan(state, mirror.catalog, set, sources, options);
+  const prepare = () => fetchAll(world, mirror, sources, bases, contents);
+  return { plan, state, prepare, asked: askedOf(world, set, request) };
+}
+
+function syncOptions(world: World, request: SyncRequest): SyncOptions {
+  const reason = request.reason ?? '';
+  return {
+    now: world.now,
+    rerolled: request.rerolled?.length ? { nevras: new Set(request.rerolled), reason } : undefined,
+    older: request.older ? reason : undefined,
+  };
+}
+
+function askedOf(world: World, set: string, request: SyncRequest) {
+  const options: [string, string][] = [];
+  for (const nevra of request.rerolled ?? []) options.push(['Sluice-Rerolled', nevra]);
+  if (request.older) options.push(['Sluice-Older', 'accepted']);
+  if (request.reason !== undefined) options.push(['Sluice-Reason', request.reason]);
+  if (request.start) options.push(['Sluice-Fill', JSON.stringify(request.start)]);
+  if (request.start) options.push(['Sluice-Baseline', set]);
+  return { verb: request.start ? 'init' : 'sync', scope: `vendor/live ${set}`, now: world.now, options };
+}
+
+/** What live pins and upstream still lists, but the pool has lost (or never had, as a thin one): fetched by checksum. */
+async function refetch(world: World, mirror: Mirror, state: State, upstream: UpstreamPolicy): Promise<void> {
+  const live = state.snapshot(liveName(upstream));
+  if (upstream.content !== 'full' || !live?.upstream) return;
+  const missing = new Set<string>();
+  for (const pin of live.pins) if (!(await mirror.pool.has(pin.checksum))) missing.add(pin.record);
+  if (missing.size === 0) return;
+  const { builds } = await readUpstream(mirror.catalog, upstream, live.upstream);
+  const wanted = builds.filter(({ pin }) => missing.has(pin.record));
+  const [base = ''] = upstream.baseurl;
+  await fetchPackages(upstream, base, wanted, {
+    pool: mirror.pool,
+    progress: world.progress,
+    env: world.env,
+  });
+}
+
+/** Every listed package that is not in the pool yet, of upstreams that are mirrored in full. */
+async function fetchAll(
+  world: World,
+  mirror: Mirror,
+  sources: readonly SyncSource[],
+  bases: ReadonlyMap<string, string>,
+  contents: ReadonlyMap<string, UpstreamContent>,
+): Promise<void> {
+  for (const { upstream } of sources) {
+    if (upstream.content !== 'full') continue;
+    const wanted: WantedPackage[] = [];
+    for (const build of contents.get(upstream.id)?.builds ?? []) {
+      const { pin, href, base } = build;
+      if (await mirror.pool.has(pin.checksum)) continue;
+      wanted.push({ pin, href, ...(base === undefined ? {} : { base }) });
+    }
+    if (wanted.length === 0) continue;
+    const from = bases.get(upstream.id) ?? '';
+    await fetchPackages(upstream, from, wanted, {
+      pool: mirror.pool,
+      progress: world.progress,
+      env: world.env,
+    });
+  }
+}

@@ -1,0 +1,48 @@
+import { formatChecksum } from '../base/checksum.ts';
+import { formatRepositoryId } from '../manifest/ids.ts';
+import type { Change, Pin, Plan } from '../plan/types.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+
+/** A plan for machines: every change and every candidate that stays, with reasons and dates in RFC 3339. */
+export function toJson(plan: Plan) {
+  return {
+    verb: plan.verb,
+    team: plan.team,
+    tier: plan.tier,
+    set: plan.set,
+    now: plan.now.toISOString(),
+    repositories: plan.repositories.map((r) => ({
+      repository: formatRepositoryId(r.repository),
+      pins: r.after.pins.length,
+      changes: r.changes.map(changeJson),
+      staying: r.staying.map((s) => ({
+        build: formatNevra(s.build.nevra),
+        source: s.source,
+        has: s.has && formatNevra(s.has.nevra),
+        reason: {
+          ...s.reason,
+          ...('until' in s.reason && s.reason.until ? { until: s.reason.until.toISOString() } : {}),
+        },
+      })),
+      attention: r.attention.map((a) => ({ build: formatNevra(a.build.nevra), why: a.why })),
+      notes: r.notes,
+    })),
+  };
+}
+
+function changeJson(change: Change) {
+  if (change.kind === 'module') {
+    return { kind: change.kind, nsvca: change.nsvca, to: change.to && formatChecksum(change.to) };
+  }
+  const { kind, source, ...rest } = change;
+  const pins = Object.entries(rest).map(([key, value]) => [key, isPin(value) ? pinJson(value) : value]);
+  return { kind, source, ...Object.fromEntries(pins) };
+}
+
+function isPin(value: unknown): value is Pin {
+  return typeof value === 'object' && value !== null && 'nevra' in value;
+}
+
+function pinJson(pin: Pin) {
+  return { nevra: formatNevra(pin.nevra), checksum: formatChecksum(pin.checksum), size: pin.size };
+}
