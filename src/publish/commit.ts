@@ -84,7 +84,7 @@ export class CommitReader {
   }
 
   #blobsAt(commit: string): Promise<ReadonlyMap<string, string>> {
-    return remember(this.#blobs, commit, 4, async () => {
+    return remember(this.#blobs, commit, MAX_REMEMBERED + 1, async () => {
       const [snapshots, policies] = await Promise.all([
         this.#history.entries('snapshots', commit),
         this.#history.entries('policies', commit),
@@ -105,11 +105,16 @@ export class CommitReader {
 
   async #live(repository: RepositoryName, commit: string): Promise<LiveView | undefined> {
     const blobs = await this.#blobsAt(commit);
-    const key = [snapshotPath(repository), lockPath(repository)].map((path) => blobs.get(path) ?? '-').join(' ');
+    const key = [snapshotPath(repository), lockPath(repository)]
+      .map((path) => blobs.get(path) ?? '-')
+      .join(' ');
     return await remember(this.#lives, key, MAX_REMEMBERED, async () => {
       if (!blobs.has(snapshotPath(repository))) return undefined;
       const { pins, upstream } = await this.snapshot(repository, commit);
-      return { documents: upstream?.documents ?? new Map(), names: new Set(pins.map((pin) => pin.nevra.name)) };
+      return {
+        documents: upstream?.documents ?? new Map(),
+        names: new Set(pins.map((pin) => pin.nevra.name)),
+      };
     });
   }
 }
@@ -138,7 +143,12 @@ function need(files: ReadonlyMap<string, string>, path: string): string {
   });
 }
 
-function remember<T>(known: Map<string, Promise<T>>, key: string, max: number, read: () => Promise<T>): Promise<T> {
+function remember<T>(
+  known: Map<string, Promise<T>>,
+  key: string,
+  max: number,
+  read: () => Promise<T>,
+): Promise<T> {
   const found = known.get(key);
   if (found) return found;
   const reading = read();

@@ -11,7 +11,7 @@ const FORMAT = 'sluice-publication-v1';
 
 /** Where clients find the packages: beside the metadata, or at the upstream. */
 export type Locations =
-  | { readonly kind: 'full'; /** In the pins' order. */ readonly names: readonly string[] }
+  | { readonly kind: 'full' /** In the pins' order. */; readonly names: readonly string[] }
   | { readonly kind: 'thin'; readonly baseurl: string; readonly parentHref: boolean };
 
 /** All that a publication is made from but its revision and time: equal contents give equal bytes. */

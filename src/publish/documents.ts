@@ -59,7 +59,8 @@ export class DocumentProjector {
     const updateinfo = documents.get('updateinfo');
     const advisories = updateinfo && (await this.#updateinfo(updateinfo, pins));
     if (advisories) side.push(open('updateinfo', advisories));
-    if (modules.size > 0) side.push(open('modules', await this.#modulesOf(modules, documents.get('modules'))));
+    if (modules.size > 0)
+      side.push(open('modules', await this.#modulesOf(modules, documents.get('modules'))));
     for (const [type, sum] of [...documents].sort(([a], [b]) => byCodeUnit(a, b))) {
       if (READ.has(type) || COMPS.test(type) || NEVER.test(type)) continue;
       side.push({ type, form: 'opaque', bytes: await this.#raw(sum) });

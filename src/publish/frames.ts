@@ -85,5 +85,8 @@ function parse(file: Buffer): Frame | undefined {
 }
 
 function digestOf(head: Buffer, bytes: Buffer): Buffer {
-  return createHash('sha256').update(head.subarray(HEAD - 8)).update(bytes).digest();
+  return createHash('sha256')
+    .update(head.subarray(HEAD - 8))
+    .update(bytes)
+    .digest();
 }

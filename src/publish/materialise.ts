@@ -267,7 +267,9 @@ async function writeSide(
       return await output.finish(type, `${SIDE_NAMES[type] ?? type}.${endingOf(how)}`, true);
     }
     const ending = form === 'opaque' ? OPAQUE_ENDINGS[sniff(bytes)] : '';
-    const open = ending ? await decompressAll(bytes, { maxBytes: MAX_OPAQUE, at: `${content.id}: ${type}` }) : bytes;
+    const open = ending
+      ? await decompressAll(bytes, { maxBytes: MAX_OPAQUE, at: `${content.id}: ${type}` })
+      : bytes;
     await output.write(bytes, open);
     return await output.finish(type, `${SIDE_NAMES[type] ?? type}${ending}`, ending !== '');
   } catch (cause) {

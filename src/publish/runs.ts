@@ -63,7 +63,11 @@ function keysOf(
   }
   const key = (list: List, text: string) =>
     createHash('sha256').update(`sluice-frame-v1 ${list} ${codec}\n${text}`).digest('hex');
-  return { primary: key('primary', located), filelists: key('filelists', records), other: key('other', records) };
+  return {
+    primary: key('primary', located),
+    filelists: key('filelists', records),
+    other: key('other', records),
+  };
 }
 
 /** 32-bit FNV-1a over the code units: stable, quick, and nobody's security hangs on where a run ends. */

@@ -23,6 +23,8 @@ export interface RepositoryState {
     /** In seconds. */
     readonly timestamp: number;
     readonly since: string;
+    /** The commit of main at which this was the revision. */
+    readonly commit: string;
     /** `Content.key`. */
     readonly key: string;
     /** Blob ids that gave the content. */
@@ -54,14 +56,21 @@ export async function knownIds(layout: Layout): Promise<string[]> {
   return names.flatMap((name) => (name.endsWith('.json') ? [basename(name, '.json')] : []));
 }
 
-/** The commit that was published last; undefined on a new mirror. */
-export async function readTip(layout: Layout): Promise<string | undefined> {
-  const tip = (await readJson(layout.tip)) as { commit?: unknown } | undefined;
-  return typeof tip?.commit === 'string' && isCommitId(tip.commit) ? tip.commit : undefined;
+/** The commit of main that was published last, and the repositories that could not be. */
+export interface PublishedTip {
+  readonly commit: string;
+  readonly failed: readonly string[];
 }
 
-export async function writeTip(layout: Layout, commit: string, now: Date): Promise<void> {
-  await writeFileAtomic(layout.tip, `${JSON.stringify({ commit, at: now.toISOString() })}\n`);
+/** Undefined on a new mirror. */
+export async function readTip(layout: Layout): Promise<PublishedTip | undefined> {
+  const tip = (await readJson(layout.tip)) as Partial<PublishedTip> | undefined;
+  if (typeof tip?.commit !== 'string' || !isCommitId(tip.commit)) return undefined;
+  return { commit: tip.commit, failed: Array.isArray(tip.failed) ? tip.failed : [] };
+}
+
+export async function writeTip(layout: Layout, tip: PublishedTip, now: Date): Promise<void> {
+  await writeFileAtomic(layout.tip, `${JSON.stringify({ ...tip, at: now.toISOString() })}\n`);
 }
 
 /** The revision that a symlink to a tree names; undefined where there is none, or something else. */

@@ -1,0 +1,304 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf, Fault } from '../base/fault.ts';
+import { byCodeUnit, groupBy } from '../base/order.ts';
+import { type Progress, SILENT } from '../base/progress.ts';
+import { clientSetKey, formatRepositoryId, lockPath, type RepositoryName } from '../manifest/ids.ts';
+import type { Pin } from '../manifest/snapshot.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { lockMirror, pointAt, sweepTemporary, syncFolder } from '../pool/disk.ts';
+import { onDisk } from '../pool/disk-fault.ts';
+import type { Pool } from '../pool/pool.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+import { CommitReader } from './commit.ts';
+import type { Content } from './content.ts';
+import { DocumentProjector, sha256Hex } from './documents.ts';
+import { type FrameStore, openFrameStore } from './frames.ts';
+import type { CommitHistory, Moment } from './history.ts';
+import { isRepositoryId, type Layout, layoutOf, type View } from './layout.ts';
+import { linkPackages } from './packages.ts';
+import { type KnownRevision, revisionOf, unchangedSince } from './revision.ts';
+import { codecOf } from './runs.ts';
+import {
+  adoptTrees,
+  entriesOf,
+  type PublishedTip,
+  type RepositoryState,
+  readState,
+  readTip,
+  revisionAt,
+  seenOf,
+  writeState,
+  writeTip,
+} from './state.ts';
+import { placeTree } from './tree.ts';
+
+export interface PublishOptions {
+  /** The mirror root. */
+  readonly mirror: string;
+  /** Of main's tip; of the commit to look at, where a view is named. */
+  readonly history: CommitHistory;
+  readonly catalog: Catalog;
+  readonly pool: Pool;
+  readonly now: Date;
+  /** Publishes beside the current trees, without switching any. */
+  readonly view?: View;
+  /** Why a build must not be published whatever was merged: a recall. */
+  readonly refuse?: (id: string, pin: Pin) => string | undefined;
+  /** The caller holds the mirror's lock. */
+  readonly locked?: boolean;
+  readonly progress?: Progress;
+}
+
+export interface PublishedRepository {
+  readonly id: string;
+  readonly revision: string;
+  readonly outcome: 'unchanged' | 'published';
+  /** New package links. */
+  readonly linked: number;
+}
+
+export interface Published {
+  readonly commit: string;
+  /** By id. */
+  readonly repositories: readonly PublishedRepository[];
+  /** Ids whose pointer went because main no longer has them. */
+  readonly removed: readonly string[];
+  /** What could not be: its client set keeps what it had. */
+  readonly failed: readonly { readonly id: string; readonly fault: Fault }[];
+}
+
+/**
+ * Brings the mirror to what the commit says, whatever state it is in; a run that was killed anywhere is finished by
+ * the next. Every tree of a client set is in place before the first pointer of it moves. A repository that cannot be
+ * published holds back its own client set and nobody else's. LOCKED, HISTORY_REFUSED, DISK.
+ *
+ * A repository that main no longer has loses its pointer at once, because a merge publishes exactly what it says and
+ * a client should hear that nobody looks after it any more; its trees stay for the grace.
+ */
+export async function publish(o: PublishOptions): Promise<Published> {
+  await using _lock = o.locked ? undefined : await lockMirror(o.mirror);
+  return await new Run(o).run();
+}
+
+class Run {
+  readonly #o: PublishOptions;
+  readonly #layout: Layout;
+  readonly #reader: CommitReader;
+  readonly #frames: FrameStore;
+  #tip: PublishedTip | undefined;
+
+  constructor(o: PublishOptions) {
+    this.#o = o;
+    this.#layout = layoutOf(o.mirror);
+    this.#reader = new CommitReader(o.history, new DocumentProjector(o.catalog));
+    this.#frames = openFrameStore(this.#layout.frames);
+  }
+
+  async run(): Promise<Published> {
+    const { history, now, view, progress = SILENT } = this.#o;
+    await sweepTemporary(this.#o.mirror, now);
+    this.#tip = await readTip(this.#layout);
+    if (!view) acceptTip(history, this.#tip);
+    const repositories = await this.#reader.repositories();
+    const done: PublishedRepository[] = [];
+    const failed: { id: string; fault: Fault }[] = [];
+    progress.start('publish', repositories.length, 'items');
+    const sets = groupBy(repositories, (r) => `${r.team}-${r.tier}-${clientSetKey(r)}`);
+    for (const set of sets.values()) {
+      try {
+        done.push(...(await this.#publishSet(set)));
+      } catch (cause) {
+        if (!(cause instanceof SetFault)) throw cause;
+        failed.push({ id: cause.id, fault: cause.fault });
+      }
+      progress.advance(set.length);
+    }
+    progress.done();
+    const ids = new Set(repositories.map(formatRepositoryId));
+    const removed = view ? [] : await this.#removeAllBut(ids);
+    if (!view) {
+      const behind = repositories.map(formatRepositoryId).filter((id) => !done.some((r) => r.id === id));
+      const tip = { commit: history.commit, failed: behind };
+      if (JSON.stringify(tip) !== JSON.stringify(this.#tip)) await writeTip(this.#layout, tip, now);
+    }
+    const byId = done.sort((a, b) => byCodeUnit(a.id, b.id));
+    return { commit: history.commit, repositories: byId, removed, failed };
+  }
+
+  async #publishSet(set: readonly RepositoryName[]): Promise<PublishedRepository[]> {
+    const ready: Ready[] = [];
+    for (const repository of set) {
+      try {
+        ready.push(await this.#prepare(repository));
+      } catch (cause) {
+        if (!(cause instanceof Fault) || cause.code === 'DISK') throw cause; // a full disk is everybody's
+        throw new SetFault(formatRepositoryId(repository), cause);
+      }
+    }
+    for (const one of ready) await this.#switch(one);
+    return ready.map(({ id, revision, outcome, linked }) => ({ id, revision: revision.id, outcome, linked }));
+  }
+
+  /** Everything but the switch. */
+  async #prepare(repository: RepositoryName): Promise<Ready> {
+    const { history, view } = this.#o;
+    const id = formatRepositoryId(repository);
+    const inputs = (await this.#reader.inputs(repository)) ?? '';
+    const before = await readState(this.#layout, id);
+    const { current } = before;
+    const known = view ? undefined : this.#known(id, before);
+    const untouched =
+      current !== undefined &&
+      known !== undefined &&
+      this.#o.refuse === undefined &&
+      (await unchangedSince(known, repository, history, this.#reader)) &&
+      current.seen === (await this.#seen(id, current.revision));
+    if (untouched) return { id, revision: known.revision, outcome: 'unchanged', linked: 0 };
+
+    const content = await this.#reader.content(repository);
+    this.#refuse(repository, content);
+    const revision = await revisionOf(repository, content, history, this.#reader, known);
+    const linked = await this.#link(content);
+    const timestamp = Math.floor(revision.time.getTime() / 1000);
+    const intact =
+      current?.revision === revision.id &&
+      current.key === content.key &&
+      current.seen.split(' ')[0] === (await this.#seen(id, revision.id)).split(' ')[0];
+    if (intact && current) {
+      return {
+        id,
+        revision,
+        outcome: 'unchanged',
+        linked,
+        next: { ...current, inputs, commit: history.commit },
+      };
+    }
+    const sources = {
+      getRecords: (ids: readonly string[]) => this.#o.catalog.getRecords(ids),
+      frames: this.#frames,
+    };
+    const made = await placeTree(this.#layout, { content, revision: revision.id, timestamp }, sources);
+    const next = {
+      revision: revision.id,
+      timestamp,
+      since: current?.revision === revision.id ? current.since : this.#o.now.toISOString(),
+      commit: history.commit,
+      key: content.key,
+      inputs,
+      codec: codecOf(content.compression),
+      repomd: sha256Hex(made.repomd),
+      seen: '',
+      frames: made.frames,
+    };
+    return { id, revision, outcome: 'published', linked, next };
+  }
+
+  /** What the last runs found out, where this history still has the commit at which they did. */
+  #known(id: string, { current }: RepositoryState): KnownRevision | undefined {
+    if (!current) return undefined;
+    const tip = this.#tip && !this.#tip.failed.includes(id) ? this.#tip.commit : undefined;
+    const commit = this.#o.history.chain.find((c) => c.id === current.commit || c.id === tip)?.id;
+    if (commit === undefined) return undefined;
+    const revision: Moment = { id: current.revision, time: new Date(current.timestamp * 1000) };
+    return { commit, revision, key: current.key, inputs: current.inputs };
+  }
+
+  #refuse(repository: RepositoryName, content: Content): void {
+    for (const pin of this.#o.refuse ? content.pins : []) {
+      const reason = this.#o.refuse?.(content.id, pin);
+      if (reason === undefined) continue;
+      throw new Fault('FORGE_REFUSED', `${formatNevra(pin.nevra)} must not be published: ${reason}`, {
+        hint: 'Merge a pull request that removes it (sluice recall, sluice remove).',
+        at: lockPath(repository),
+      });
+    }
+  }
+
+  async #link(content: Content): Promise<number> {
+    if (content.locations.kind === 'thin') return 0;
+    return await linkPackages(this.#layout, this.#o.pool, content.id, content.pins, content.locations.names);
+  }
+
+  #seen(id: string, revision: string): Promise<string> {
+    return seenOf([join(this.#layout.tree(id, revision), 'repodata'), this.#layout.packages(id)]);
+  }
+
+  async #switch({ id, revision, next }: Ready): Promise<void> {
+    const { view, now, history } = this.#o;
+    const tree = this.#layout.tree(id, revision.id);
+    const fixed = view ?? { kind: 'at', commit: history.commit };
+    await pointUnlessThere(join(this.#layout.view(fixed), id), tree, revision.id);
+    if (view) return;
+    await pointUnlessThere(this.#layout.pointer(id), tree, revision.id);
+    if (!next) return;
+    const before = await readState(this.#layout, id);
+    const current = { ...next, seen: await this.#seen(id, revision.id) };
+    const left = before.current && before.current.revision !== revision.id ? [before.current.revision] : [];
+    const until = now.toISOString();
+    const earlier = [
+      ...before.earlier.filter((t) => t.revision !== revision.id && !left.includes(t.revision)),
+      ...left.map((r) => ({ revision: r, until })),
+    ];
+    const state = await adoptTrees(this.#layout, id, { format: 1, current, earlier }, now);
+    if (JSON.stringify(state) !== JSON.stringify(before)) await writeState(this.#layout, id, state);
+  }
+
+  async #removeAllBut(ids: ReadonlySet<string>): Promise<string[]> {
+    const entries = await readdir(this.#layout.public, { withFileTypes: true }).catch((cause: unknown) => {
+      if (codeOf(cause) === 'ENOENT') return [];
+      throw cause;
+    });
+    const gone = entries.filter((e) => e.isSymbolicLink() && isRepositoryId(e.name) && !ids.has(e.name));
+    const removed = gone.map((e) => e.name).sort(byCodeUnit);
+    for (const id of removed) {
+      const until = this.#o.now.toISOString();
+      const { current, earlier } = await readState(this.#layout, id);
+      const left = current ? [...earlier, { revision: current.revision, until }] : earlier;
+      await onDisk('removing', this.#layout.pointer(id), () => rm(this.#layout.pointer(id), { force: true }));
+      const state = await adoptTrees(this.#layout, id, { format: 1, earlier: left }, this.#o.now);
+      await writeState(this.#layout, id, state);
+    }
+    if (removed.length > 0) await syncFolder(this.#layout.public);
+    return removed;
+  }
+}
+
+/** A repository whose tree is in place. */
+interface Ready {
+  readonly id: string;
+  readonly revision: Moment;
+  readonly outcome: PublishedRepository['outcome'];
+  readonly linked: number;
+  /** What to remember once it is switched. */
+  readonly next?: NonNullable<RepositoryState['current']>;
+}
+
+/** Which repository stopped its set. */
+class SetFault extends Error {
+  readonly id: string;
+  readonly fault: Fault;
+  constructor(id: string, fault: Fault) {
+    super(`${id}: ${fault.message}`, { cause: fault });
+    this.id = id;
+    this.fault = fault;
+  }
+}
+
+async function pointUnlessThere(link: string, tree: string, revision: string): Promise<void> {
+  if ((await revisionAt(link)) !== revision) await pointAt(link, tree);
+}
+
+/** Main must go on from what was published: a rewritten one could bring back what was taken away. */
+function acceptTip(history: CommitHistory, tip: PublishedTip | undefined): void {
+  if (!tip || history.chain.some(({ id }) => id === tip.commit)) return;
+  throw new Fault('HISTORY_REFUSED', `main does not contain ${tip.commit}, which was published last`, {
+    hint: 'Restore main; nothing was changed on the mirror.',
+    at: history.commit,
+  });
+}
+
+/** Every repository id that has a pointer. */
+export async function publishedIds(layout: Layout): Promise<string[]> {
+  return (await entriesOf(layout.public)).filter(isRepositoryId);
+}
