@@ -7,8 +7,10 @@ import type { Skipped } from './types.ts';
 
 /** Documents that Sluice reads. Any other is taken only if it is opaque. */
 const READ = new Set(['primary', 'filelists', 'other', 'updateinfo', 'modules']);
-/** Comps once, as the first of these that is listed: the others say the same in another compression. */
-const COMPS = ['group', 'group_gz', 'group_xz', 'group_zst', 'group_bz2'];
+/** Comps in several compressions, best first: one is taken, and called `group`. */
+const COMPS = ['group_zst', 'group_xz', 'group_gz', 'group_bz2', 'group'];
+/** The name of comps among the documents of a state. */
+export const GROUP = 'group';
 
 /** yum, librepo and zypper prefer these to primary: published over a selection, every build would be back. */
 const NEVER: readonly { readonly match: RegExp; readonly reason: string }[] = [
@@ -18,19 +20,17 @@ const NEVER: readonly { readonly match: RegExp; readonly reason: string }[] = [
   { match: /^susedata(?:\.|$)/, reason: 'susedata is never carried' },
 ];
 
-/** Comps' entry among documents by type. */
-export function compsOf<T>(documents: ReadonlyMap<string, T>): T | undefined {
-  return COMPS.map((type) => documents.get(type)).find((found) => found !== undefined);
-}
-
 /** Whether Sluice knows what the document says; unknown ones are carried when they name no packages. */
 export function isKnown(type: string): boolean {
-  return READ.has(type) || COMPS.includes(type);
+  return READ.has(type) || type === GROUP;
 }
 
 /** What to take of a repomd.xml, and what not to. */
 export interface Choice {
+  /** Comps apart, by type. */
   readonly wanted: readonly RepomdRecord[];
+  /** The same comps in several compressions: the first that is there will do. */
+  readonly comps: readonly RepomdRecord[];
   readonly skipped: readonly Skipped[];
 }
 
@@ -38,26 +38,29 @@ export interface Choice {
 export function chooseDocuments(repomd: Repomd, policy: UpstreamPolicy, at: string): Choice {
   const skipped: Skipped[] = [];
   const wanted = new Map<string, RepomdRecord>();
-  const comps = COMPS.find((type) => repomd.records.some((record) => record.type === type));
+  const comps: RepomdRecord[] = [];
   for (const record of repomd.records) {
     const { type } = record;
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(type))
       throw invalid(`a document of type ${quote(type)}`, at);
-    const never = NEVER.find(({ match }) => match.test(type))?.reason;
-    const twin = COMPS.includes(type) && type !== comps ? `the same as ${comps}` : undefined;
-    const reason = never ?? twin;
-    if (reason !== undefined) {
-      skipped.push({ type, reason });
+    const never = NEVER.find(({ match }) => match.test(type));
+    if (never) {
+      skipped.push({ type, reason: never.reason });
       continue;
     }
     const known = wanted.get(type);
     if (known && !sameChecksum(known.checksum, record.checksum))
       throw invalid(`two documents of type ${type}`, at);
     checkStrength(record.checksum, policy, `the document ${type}`, at);
-    wanted.set(type, known ?? record);
+    if (!COMPS.includes(type)) wanted.set(type, known ?? record);
+    else if (!comps.some((other) => other.type === type)) comps.push(record);
   }
   if (!wanted.has('primary')) throw invalid('no primary', at);
-  return { wanted: [...wanted.values()].sort((a, b) => byCodeUnit(a.type, b.type)), skipped };
+  return {
+    wanted: [...wanted.values()].sort((a, b) => byCodeUnit(a.type, b.type)),
+    comps: comps.sort((a, b) => COMPS.indexOf(a.type) - COMPS.indexOf(b.type)),
+    skipped,
+  };
 }
 
 /** md5 and sha1 only where the policy names them. */

@@ -6,19 +6,16 @@ import type { Progress } from '../base/progress.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
-import { openIncoming } from '../pool/incoming.ts';
-import { inParallel } from '../pool/parallel.ts';
-import { newestTimestamp, type RepomdRecord, readRepomd } from '../repodata/repomd.ts';
+import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
 import type { Timing } from './attempt.ts';
-import { chooseDocuments, isKnown, nameOf } from './documents.ts';
+import { type Choice, chooseDocuments, GROUP, isKnown } from './documents.ts';
 import { recall, remember } from './remembered.ts';
-import { openSource, REQUESTS_AT_ONCE, type Source } from './source.ts';
-import type { FetchedUpstream, Skipped } from './types.ts';
-import { baseUrl, locate } from './url.ts';
-import { verifyOpen } from './verify.ts';
+import { openSource, type Source } from './source.ts';
+import { OF_THE_UPSTREAM, takeDocuments } from './take.ts';
+import type { FetchedUpstream } from './types.ts';
+import { baseUrl } from './url.ts';
 
 const MAX_REPOMD_BYTES = 16 << 20;
-const MAX_DOCUMENT_BYTES = 2 * 2 ** 30;
 
 export interface MetadataOptions {
   readonly catalog: Catalog;
@@ -33,21 +30,6 @@ export interface MetadataOptions {
   readonly timing?: Partial<Timing> | undefined;
 }
 
-/** Faults of one base URL that another one may not have. Anything else (a full disk) ends the run. */
-const PASSED_OVER: ReadonlySet<FaultCode> = new Set([
-  'NETWORK',
-  'HTTP_STATUS',
-  'NOT_FOUND',
-  'UNSAFE_URL',
-  'UNSAFE_PATH',
-  'MALFORMED',
-  'METADATA_INVALID',
-  'SIZE_MISMATCH',
-  'CHECKSUM_MISMATCH',
-  'TOO_LARGE',
-  'UPSTREAM_INCONSISTENT',
-  'UPSTREAM_ROLLBACK',
-]);
 /** When every base URL fails, people are told of the one that says most. */
 const GRAVEST: readonly FaultCode[] = ['UPSTREAM_ROLLBACK', 'UPSTREAM_INCONSISTENT', 'METADATA_INVALID'];
 
@@ -77,7 +59,7 @@ export async function fetchMetadata(
     try {
       return await new Fetch(policy, base, bases, source, o).run();
     } catch (error) {
-      if (!(error instanceof Fault) || !PASSED_OVER.has(error.code)) throw error;
+      if (!(error instanceof Fault) || !OF_THE_UPSTREAM.has(error.code)) throw error;
       if (bases.length > 1) o.progress.say(`${policy.id}: ${base.href} is passed over: ${error.message}`);
       faults.push(error);
     }
@@ -141,17 +123,26 @@ class Fetch {
     const timestamp = newestTimestamp(repomd);
     this.#refuseOlder(timestamp);
     const choice = chooseDocuments(repomd, this.#policy, at);
-    if (await this.#isAccepted(sum, choice.wanted)) return { kind: 'unchanged' };
-    const skipped = [...choice.skipped];
-    const taken = await this.#takeAll(choice.wanted, skipped, sum);
-    const documents = new Map(taken.map((record) => [record.type, record.checksum]));
-    skipped.sort((a, b) => byCodeUnit(a.type, b.type));
+    if (await this.#isAccepted(sum, choice)) return { kind: 'unchanged' };
+    const taken = await takeDocuments(choice, {
+      policy: this.#policy,
+      bases: this.#bases,
+      source: this.#source,
+      catalog: this.#o.catalog,
+      progress: this.#o.progress,
+      at,
+    });
+    if (taken.downloaded || taken.failed.size > 0) await this.#refuseChanged(sum);
+    const absent = [...taken.failed].map(([type, fault]) => ({
+      type,
+      reason: this.#mayBeAbsent(type, fault),
+    }));
     return {
       kind: 'fetched',
       base: this.#base.href,
       repomd,
-      state: { timestamp, repomd: sum, documents },
-      skipped,
+      state: { timestamp, repomd: sum, documents: taken.documents },
+      skipped: [...choice.skipped, ...taken.skipped, ...absent].sort((a, b) => byCodeUnit(a.type, b.type)),
     };
   }
 
@@ -191,10 +182,9 @@ class Fetch {
   #refuseOlder(timestamp: number): void {
     const { accepted, allowOlder } = this.#o;
     if (!accepted || allowOlder || timestamp >= accepted.timestamp) return;
-    const day = (seconds: number) => new Date(seconds * 1_000).toISOString().replace('.000Z', 'Z');
     throw new Fault(
       'UPSTREAM_ROLLBACK',
-      `${this.#policy.id} is from ${day(timestamp)}, older than what was accepted (${day(accepted.timestamp)})`,
+      `${this.#policy.id} is from ${timeText(timestamp)}, older than what was accepted (${timeText(accepted.timestamp)})`,
       {
         hint: `Wait for the mirror; if the vendor really went back: sluice accept ${this.#policy.id} --older --reason "…".`,
         at: this.#repomdUrl.href,
@@ -203,92 +193,18 @@ class Fetch {
   }
 
   /** The accepted repomd.xml, and all that is wanted of it now was wanted then and is still in the catalog. */
-  async #isAccepted(sum: Checksum, wanted: readonly RepomdRecord[]): Promise<boolean> {
+  async #isAccepted(sum: Checksum, { wanted, comps }: Choice): Promise<boolean> {
     const { accepted, catalog } = this.#o;
     if (!accepted || !sameChecksum(accepted.repomd, sum)) return false;
-    const byType = new Map(wanted.map((record) => [record.type, record]));
+    const listed = (type: string) =>
+      type === GROUP ? comps : wanted.filter((record) => record.type === type);
     for (const [type, document] of accepted.documents) {
-      const record = byType.get(type);
-      if (!record || !sameChecksum(record.checksum, document)) return false;
+      if (!listed(type).some((record) => sameChecksum(record.checksum, document))) return false;
       if (!(await catalog.hasDocument(document))) return false;
     }
+    const types = [...wanted.map((record) => record.type), ...(comps.length > 0 ? [GROUP] : [])];
     const mayLack = (type: string) => this.#policy.absent.has(type) || !isKnown(type);
-    return wanted.every(({ type }) => accepted.documents.has(type) || mayLack(type));
-  }
-
-  async #takeAll(
-    wanted: readonly RepomdRecord[],
-    skipped: Skipped[],
-    repomd: Checksum,
-  ): Promise<RepomdRecord[]> {
-    const { catalog, progress } = this.#o;
-    const missing: RepomdRecord[] = [];
-    for (const record of wanted) if (!(await catalog.hasDocument(record.checksum))) missing.push(record);
-    const total = missing.reduce((sum, record) => sum + (record.size ?? 0), 0);
-    const failed = new Map<string, Fault>();
-    if (missing.length > 0) progress.start(`${this.#policy.id}: metadata`, total, 'bytes');
-    try {
-      await inParallel(oncePerDocument(missing), REQUESTS_AT_ONCE, async (record) => {
-        await this.#guarded(record, failed, () => this.#take(record));
-      });
-    } finally {
-      if (missing.length > 0) progress.done();
-    }
-    const taken: RepomdRecord[] = [];
-    for (const record of wanted) {
-      const opened = failed.has(record.type)
-        ? undefined
-        : await this.#guarded(record, failed, () => this.#open(record));
-      if (!opened) continue;
-      if (opened.namesPackages && !isKnown(record.type)) {
-        skipped.push({ type: record.type, reason: 'it names packages, and Sluice does not know it' });
-      } else taken.push(record);
-    }
-    if (missing.length > 0 || failed.size > 0) await this.#refuseChanged(repomd);
-    for (const [type, fault] of failed) skipped.push({ type, reason: this.#mayBeAbsent(type, fault) });
-    return taken;
-  }
-
-  /** A document that fails is judged at the end, when it is known whether repomd.xml changed meanwhile. */
-  async #guarded<T>(
-    record: RepomdRecord,
-    failed: Map<string, Fault>,
-    work: () => Promise<T>,
-  ): Promise<T | undefined> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof Fault) || !PASSED_OVER.has(error.code)) throw error;
-      failed.set(record.type, error);
-      return undefined;
-    }
-  }
-
-  async #take(record: RepomdRecord): Promise<void> {
-    const { catalog, mirrorRoot, progress } = this.#o;
-    const url = locate(this.#bases, record, {
-      at: this.#repomdUrl.href,
-      parentHref: this.#policy.parentHref,
-    });
-    if (record.size !== undefined && record.size > MAX_DOCUMENT_BYTES) {
-      throw new Fault('TOO_LARGE', `${nameOf(record)} is said to have ${record.size} bytes`, {
-        hint: 'Ask whoever runs this upstream.',
-        at: url.href,
-      });
-    }
-    const expect = { checksum: record.checksum, size: record.size };
-    await using incoming = await openIncoming(mirrorRoot, expect, { at: url.href, resumable: true });
-    progress.advance(incoming.received);
-    await this.#source.download(url, incoming, {
-      size: record.size,
-      maxBytes: MAX_DOCUMENT_BYTES,
-      advance: (bytes) => progress.advance(bytes),
-    });
-    await incoming.commit(catalog.documentPath(record.checksum));
-  }
-
-  #open(record: RepomdRecord) {
-    return verifyOpen(this.#o.catalog, record, `${this.#policy.id}: ${record.type}`);
+    return types.every((type) => accepted.documents.has(type) || mayLack(type));
   }
 
   async #refuseChanged(repomd: Checksum): Promise<void> {
@@ -318,11 +234,10 @@ class Fetch {
   }
 }
 
-/** Two types may be one file. */
-function oncePerDocument(records: readonly RepomdRecord[]): RepomdRecord[] {
-  return records.filter(
-    (r, n) => records.findIndex((other) => sameChecksum(other.checksum, r.checksum)) === n,
-  );
+/** Seconds as a date; upstreams have written numbers that no date has. */
+function timeText(seconds: number): string {
+  const date = new Date(seconds * 1_000);
+  return Number.isNaN(date.getTime()) ? `second ${seconds}` : date.toISOString().replace('.000Z', 'Z');
 }
 
 async function* once(bytes: Buffer): AsyncIterable<Buffer> {

@@ -10,7 +10,7 @@ import { canonicalElement, identify } from '../repodata/primary.ts';
 import { type PackageRecord, recordId } from '../repodata/record.ts';
 import { readUpdateinfo } from '../repodata/updateinfo.ts';
 import { compareNevra, formatNevra } from '../rpm/nevra.ts';
-import { checkStrength, compsOf } from './documents.ts';
+import { checkStrength, GROUP } from './documents.ts';
 import { SideDocument } from './join.ts';
 import { basesOf } from './metadata.ts';
 import type { UpstreamBuild, UpstreamContent } from './types.ts';
@@ -35,7 +35,7 @@ export async function readUpstream(
   const builds = await reader.builds();
   const modules = state.documents.get('modules');
   const updateinfo = state.documents.get('updateinfo');
-  const comps = compsOf(state.documents);
+  const comps = state.documents.get(GROUP);
   return {
     builds,
     modules: modules ? readModules(await reader.whole(modules, 'modules'), reader.at('modules')) : [],

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import { formatChecksum } from '../base/checksum.ts';
+import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { decompress } from '../repodata/compression.ts';
+import { cutElements } from '../repodata/elements.ts';
+import { identify } from '../repodata/primary.ts';
 import type { RepomdRecord } from '../repodata/repomd.ts';
+import { SideDocument } from './join.ts';
 
 /** No document of any distribution comes near it (Fedora's filelists: 0.7 GB); a bomb does. */
 export const MAX_OPEN_BYTES = 4 * 2 ** 30;
@@ -48,4 +51,25 @@ function differs(what: string, at: string): Fault {
     hint: 'Try again later, or ask whoever runs this upstream.',
     at,
   });
+}
+
+/** Whether filelists or other lists what primary lists, as often: UPSTREAM_INCONSISTENT. */
+export async function verifyTogether(
+  catalog: Catalog,
+  o: { primary: Checksum; side: Checksum; type: string; at: string },
+): Promise<void> {
+  const { at } = o;
+  const elements = (document: Checksum) =>
+    cutElements(decompress(catalog.readDocument(document), { maxBytes: MAX_OPEN_BYTES, at }), 'package', {
+      at,
+    });
+  const side = new SideDocument(o.type, elements(o.side), at);
+  try {
+    for await (const batch of elements(o.primary)) {
+      for (const element of batch) await side.take(identify(element, at).checksum.hex);
+    }
+    await side.finish();
+  } finally {
+    await side.close();
+  }
 }
