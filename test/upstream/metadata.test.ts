@@ -272,6 +272,24 @@ describe('a document that is listed', () => {
     });
   });
 
+  it('in several compressions is taken once, as group, from the first that is there', async () => {
+    const comps = Buffer.from('<comps/>');
+    const documents = { group: comps, group_gz: gzipSync(comps), group_xz: Buffer.from('lost') };
+    const files = makeRepository({ builds: [{ name: 'a' }], documents });
+    files.delete(hrefOf(files, 'group_xz'));
+    const server = await serveRepository(() => files);
+    const mirror = await emptyMirror();
+    const { state, skipped } = await mirror.fetched(policyOf(server.url));
+    expect(state.documents.get('group')?.hex).toBe(sha256(documents.group_gz));
+    expect(skipped.map((s) => s.type)).toEqual(['group', 'group_xz']);
+    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toEqual({ kind: 'unchanged' });
+    files.delete(hrefOf(files, 'group_gz'));
+    files.delete(hrefOf(files, 'group'));
+    await expect((await emptyMirror()).fetch(policyOf(server.url))).rejects.toMatchObject({
+      message: /lists group/,
+    });
+  });
+
   it('is never carried when clients would prefer it to primary; what is opaque is', async () => {
     const comps = Buffer.from('<comps/>');
     const files = makeRepository({
@@ -300,7 +318,7 @@ describe('a document that is listed', () => {
       'deltainfo',
       'filelists-ext',
       'filelists_db',
-      'group_gz',
+      'group',
       'other_db',
       'patterns',
       'prestodelta',
@@ -310,7 +328,7 @@ describe('a document that is listed', () => {
       'susedata.de',
     ]);
     expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toEqual({ kind: 'unchanged' });
-    for (const never of ['_db', '_zck', 'delta', 'susedata', 'group_gz']) {
+    for (const never of ['_db', '_zck', 'delta', 'susedata', '-group.']) {
       expect(server.requests.filter((r) => r.path.includes(never))).toEqual([]);
     }
   });

@@ -1,0 +1,65 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, it } from 'vitest';
+import type { UpstreamPolicy } from '../../src/manifest/policy.ts';
+import { decompressAll } from '../../src/repodata/compression.ts';
+import { readUpstream } from '../../src/upstream/read.ts';
+import { CORPUS } from '../fixtures/oracle.ts';
+import { policyOf } from '../fixtures/upstreamRepository.ts';
+import { emptyMirror } from './mirrorOf.ts';
+
+const absent = (...types: string[]) => ({
+  absent: new Map(types.map((type) => [type, 'the corpus lacks it'])),
+});
+
+/** What these seven need in their policies; the other repositories need nothing. */
+const NEEDS: Readonly<Record<string, Partial<UpstreamPolicy>>> = {
+  'centos-9-appstream-2025-01': absent('filelists', 'other'),
+  'centos-9-appstream-series/latest-2023-01-01': absent('filelists', 'other'),
+  'centos-9-appstream-series/latest-2023-07-01': absent('filelists', 'other'),
+  'centos-9-appstream-series/latest-2024-01-01': absent('filelists', 'other'),
+  'centos-9-appstream-series/latest-2024-07-01': absent('filelists', 'other'),
+  'centos-9-baseos/v1-2024-03': absent('other'),
+  'opensuse-11.0-update': { ...absent('filelists', 'other'), weakChecksums: ['sha1'] },
+};
+
+function repositories(): string[] {
+  if (!CORPUS) return [];
+  const root = CORPUS;
+  const below = readdirSync(root, { recursive: true, withFileTypes: true });
+  const found = below.filter((e) => e.name === 'repomd.xml' && e.parentPath.endsWith('/repodata'));
+  return found.map((e) => e.parentPath.slice(root.length + 1, -'/repodata'.length)).sort();
+}
+
+/** Counted in the text, by no reader of ours. */
+async function listed(folder: string): Promise<number> {
+  const repomd = readFileSync(join(folder, 'repodata/repomd.xml'), 'utf8');
+  const href = /type="primary"[\s\S]*?href="([^"]+)"/.exec(repomd)?.[1] ?? '';
+  const open = await decompressAll(readFileSync(join(folder, href)), { maxBytes: 1 << 30, at: href });
+  return open.toString('latin1').split('<package ').length - 1;
+}
+
+it.skipIf(!CORPUS)('the corpus has 79 repositories', () => expect(repositories()).toHaveLength(79));
+
+it.each(repositories())('%s is fetched, read and then unchanged', async (path) => {
+  const folder = join(CORPUS ?? '', path);
+  const mirror = await emptyMirror();
+  const policy = policyOf(pathToFileURL(folder).href, NEEDS[path] ?? {});
+  const { state, skipped } = await mirror.fetched(policy);
+  const content = await readUpstream(mirror.catalog, policy, state);
+  expect(content.builds).toHaveLength(await listed(folder));
+  expect(await mirror.catalog.hasRecords(content.builds.map(({ pin }) => pin.record))).toEqual(new Set());
+  for (const type of NEEDS[path]?.absent?.keys() ?? []) expect(skipped.map((s) => s.type)).toContain(type);
+  expect(await mirror.fetch(policy, { accepted: state })).toEqual({ kind: 'unchanged' });
+});
+
+it.each(Object.keys(NEEDS).filter((path) => existsSync(join(CORPUS ?? '/nowhere', path))))(
+  '%s is refused by a policy that names nothing',
+  async (path) => {
+    const mirror = await emptyMirror();
+    const policy = policyOf(pathToFileURL(join(CORPUS ?? '', path)).href);
+    const run = mirror.fetched(policy).then(({ state }) => readUpstream(mirror.catalog, policy, state));
+    await expect(run).rejects.toMatchObject({ name: 'Fault' });
+  },
+);
