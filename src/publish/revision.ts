@@ -2,6 +2,7 @@ import { Fault } from '../base/fault.ts';
 import type { RepositoryName } from '../manifest/ids.ts';
 import { type CommitReader, inputPaths } from './commit.ts';
 import type { Content } from './content.ts';
+import { isMissing } from './documents.ts';
 import type { CommitHistory, Moment } from './history.ts';
 
 /** Most content changed with the last commit or two that touched its files. */
@@ -14,6 +15,11 @@ export interface KnownRevision {
   readonly revision: Moment;
   readonly key: string;
   readonly inputs: string;
+}
+
+export interface FoundRevision extends Moment {
+  /** False: the stay began there or earlier; the documents of the commits before it are gone. */
+  readonly exact: boolean;
 }
 
 /** More commits than this between two runs are asked by path, not one by one. */
@@ -48,7 +54,7 @@ export async function revisionOf(
   history: CommitHistory,
   reader: CommitReader,
   known?: KnownRevision,
-): Promise<Moment> {
+): Promise<FoundRevision> {
   const paths = inputPaths(repository);
   const lock = await reader.lockDigest(repository);
   const horizon = known?.key === content.key ? history.chain.findIndex(({ id }) => id === known.commit) : -1;
@@ -57,27 +63,29 @@ export async function revisionOf(
   for (let limit: number | undefined = FIRST_LOOK; ; limit = undefined) {
     const changes = await history.pathChanges(paths, limit === undefined ? {} : { limit });
     for (const change of changes.slice(began ? FIRST_LOOK : 0)) {
-      if (known && older.has(change.id)) return known.revision;
+      if (known && older.has(change.id)) return { ...known.revision, exact: true };
       // Nothing changed after the newest of them, so what it says is what the tip says.
-      if (began && !(await hasContent(change.id))) return began;
+      const same = began === undefined || (await hasContent(change.id));
+      if (began && same !== true) return { id: began.id, time: began.time, exact: same === false };
       began = change;
     }
     if (limit === undefined || changes.length < limit) break;
   }
-  if (began) return began;
+  if (began) return { id: began.id, time: began.time, exact: true };
   throw new Fault('HISTORY_REFUSED', 'no commit of the first-parent chain has these files', {
     hint: 'Fetch the whole history (git fetch --unshallow).',
     at: paths[0],
   });
 
-  async function hasContent(commit: string): Promise<boolean> {
+  /** Undefined: what that commit said can no longer be read. */
+  async function hasContent(commit: string): Promise<boolean | undefined> {
     const inputs = await reader.inputs(repository, commit);
     if (inputs === undefined || (await reader.lockDigest(repository, commit)) !== lock) return false;
     if (inputs === (await reader.inputs(repository))) return true;
     try {
       return (await reader.content(repository, commit)).key === content.key;
     } catch (cause) {
-      if (cause instanceof Fault) return false;
+      if (cause instanceof Fault) return isMissing(cause) ? undefined : false;
       throw cause;
     }
   }

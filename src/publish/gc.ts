@@ -1,0 +1,320 @@
+import type { Stats } from 'node:fs';
+import { lstat, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatChecksum } from '../base/checksum.ts';
+import { codeOf } from '../base/fault.ts';
+import { formatRepositoryId } from '../manifest/ids.ts';
+import type { Snapshot } from '../manifest/snapshot.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { lockMirror, syncFolder, temporaryPath } from '../pool/disk.ts';
+import { onDisk } from '../pool/disk-fault.ts';
+import type { Pool } from '../pool/pool.ts';
+import { framePath } from './frames.ts';
+import { isCommitId, isRepositoryId, type Layout, layoutOf } from './layout.ts';
+import { linkNames } from './links.ts';
+import { adoptTrees, entriesOf, knownIds, readState, revisionAt, seenOf, writeState } from './state.ts';
+import { readTreePackages } from './treePackages.ts';
+
+/** What must stay reachable: everything that some commit says to which someone may go back. */
+export interface Retained {
+  /** Every commit that was main's tip within `retain`, the one before it too: it was the tip until then. */
+  readonly commits: ReadonlySet<string>;
+  /** Numbers of open pull requests. */
+  readonly pulls: ReadonlySet<number>;
+  /** Every distinct snapshot of those commits and of open pull requests' heads; once each is enough. */
+  readonly snapshots: AsyncIterable<Snapshot> | Iterable<Snapshot>;
+}
+
+export interface GcOptions {
+  readonly mirror: string;
+  readonly pool: Pool;
+  readonly catalog: Catalog;
+  readonly retained: Retained;
+  /** How long earlier trees stay, and how long what nobody names yet does, in milliseconds. */
+  readonly grace: number;
+  readonly now: Date;
+  readonly dryRun: boolean;
+  /** Told of every file, link and folder that is looked at. */
+  readonly tell?: (entry: GcEntry) => void;
+}
+
+export interface GcEntry {
+  readonly kind: 'view' | 'tree' | 'link' | 'frame' | 'package' | 'document' | 'record';
+  readonly path: string;
+  readonly bytes: number;
+  readonly fate: 'kept' | 'freed';
+  readonly reason: string;
+}
+
+export interface Collected {
+  readonly freed: number;
+  readonly kept: number;
+  /** Of freed files: a link's bytes are counted where the pool's file goes. */
+  readonly bytes: number;
+}
+
+/**
+ * Frees what no retained commit and no tree within its grace can reach. From the outside in: views, trees, links, then
+ * what they stand on, so that a run that is killed leaves nothing that points at what is gone.
+ */
+export async function gc(o: GcOptions): Promise<Collected> {
+  await using _lock = await lockMirror(o.mirror);
+  return await new Collector(o).run();
+}
+
+/** Why each thing stays, by its key. The first reason is the one that is told. */
+class Reasons {
+  readonly #reasons = new Map<string, string>();
+
+  add(key: string, reason: string): void {
+    if (!this.#reasons.has(key)) this.#reasons.set(key, reason);
+  }
+
+  of(key: string): string | undefined {
+    return this.#reasons.get(key);
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#reasons.keys();
+  }
+}
+
+class Collector {
+  readonly #o: GcOptions;
+  readonly #layout: Layout;
+  readonly #packages = new Reasons();
+  readonly #documents = new Reasons();
+  readonly #records = new Reasons();
+  readonly #links = new Reasons();
+  readonly #trees = new Reasons();
+  #freed = 0;
+  #kept = 0;
+  #bytes = 0;
+
+  constructor(o: GcOptions) {
+    this.#o = o;
+    this.#layout = layoutOf(o.mirror);
+  }
+
+  async run(): Promise<Collected> {
+    for await (const snapshot of this.#o.retained.snapshots) this.#reach(snapshot);
+    const ids = await this.#ids();
+    await this.#views();
+    for (const id of ids) await this.#treesOf(id);
+    for (const id of ids) await this.#linksOf(id);
+    await this.#frames();
+    await this.#pool();
+    await this.#catalog();
+    return { freed: this.#freed, kept: this.#kept, bytes: this.#bytes };
+  }
+
+  #reach(snapshot: Snapshot): void {
+    const id = formatRepositoryId(snapshot.repository);
+    const reason = `a retained commit's ${id} needs it`;
+    const names = linkNames(snapshot.pins);
+    snapshot.pins.forEach((pin, i) => {
+      this.#packages.add(formatChecksum(pin.checksum), reason);
+      this.#records.add(pin.record, reason);
+      this.#links.add(`${id}/${names[i]}`, reason);
+    });
+    const { upstream, modules } = snapshot;
+    for (const sum of [
+      ...(upstream ? [upstream.repomd, ...upstream.documents.values()] : []),
+      ...modules.values(),
+    ]) {
+      this.#documents.add(formatChecksum(sum), reason);
+    }
+  }
+
+  async #ids(): Promise<string[]> {
+    const folders = ['tree', 'packages'].map((name) => entriesOf(join(this.#layout.public, name)));
+    const all = [...(await Promise.all(folders)).flat(), ...(await knownIds(this.#layout))];
+    return [...new Set(all.filter(isRepositoryId))].sort();
+  }
+
+  /** `public/at/<commit>` and `public/pr/<n>`; what stays keeps the trees that it names. */
+  async #views(): Promise<void> {
+    const { commits, pulls } = this.#o.retained;
+    const wanted = (kind: string, name: string) =>
+      kind === 'at' ? commits.has(name) : pulls.has(Number(name));
+    for (const kind of ['at', 'pr']) {
+      const parent = join(this.#layout.public, kind);
+      for (const name of await entriesOf(parent)) {
+        if (!(kind === 'at' ? isCommitId(name) : /^\d+$/.test(name))) continue;
+        const path = join(parent, name);
+        const reason = wanted(kind, name)
+          ? kind === 'at'
+            ? 'the commit is retained'
+            : 'the pull request is open'
+          : (await this.#young(path)) && 'it is new';
+        if (!reason) {
+          await this.#free({ kind: 'view', path, bytes: 0 }, 'nothing retained names it', () =>
+            this.#away(path),
+          );
+          continue;
+        }
+        this.#keep({ kind: 'view', path, bytes: 0 }, reason);
+        const why = `public/${kind}/${name} names it`;
+        for (const id of (await entriesOf(path)).filter(isRepositoryId))
+          await this.#keepTree(join(path, id), id, why);
+      }
+    }
+  }
+
+  async #keepTree(link: string, id: string, reason: string): Promise<void> {
+    const revision = await revisionAt(link);
+    if (revision !== undefined) this.#trees.add(`${id}/${revision}`, reason);
+  }
+
+  async #treesOf(id: string): Promise<void> {
+    const { now, grace, dryRun, retained } = this.#o;
+    await this.#keepTree(this.#layout.pointer(id), id, 'it is current');
+    const before = await readState(this.#layout, id);
+    const state = await adoptTrees(this.#layout, id, before, now);
+    for (const { revision, until } of state.earlier) {
+      const left = Date.parse(until) + grace - now.getTime(); // a time that cannot be read keeps its tree
+      if (!(left <= 0)) this.#trees.add(`${id}/${revision}`, `clients may read it until its grace ends`);
+    }
+    const gone = new Set<string>();
+    for (const revision of (await entriesOf(this.#layout.trees(id))).filter(isCommitId)) {
+      const path = this.#layout.tree(id, revision);
+      const entry = { kind: 'tree', path, bytes: 0 } as const;
+      const reason = this.#trees.of(`${id}/${revision}`);
+      if (reason === undefined) {
+        gone.add(revision);
+        await this.#free(entry, 'its grace has ended, and no view names it', () => this.#away(path));
+        continue;
+      }
+      this.#keep(entry, reason);
+      // Its builds are those of a retained commit, unless it stands here for its grace alone.
+      if (!retained.commits.has(revision)) await this.#reachTree(id, revision, reason);
+    }
+    if (dryRun) return;
+    const earlier = state.earlier.filter((tree) => !gone.has(tree.revision));
+    const after = { ...state, earlier };
+    if (JSON.stringify(after) !== JSON.stringify(before)) await writeState(this.#layout, id, after);
+  }
+
+  async #reachTree(id: string, revision: string, reason: string): Promise<void> {
+    for await (const { name, checksum } of readTreePackages(this.#layout.tree(id, revision))) {
+      if (name !== undefined) this.#links.add(`${id}/${name}`, reason);
+      this.#packages.add(formatChecksum(checksum), reason);
+    }
+  }
+
+  async #linksOf(id: string): Promise<void> {
+    const folder = this.#layout.packages(id);
+    const { current } = await readState(this.#layout, id);
+    const folders = [join(this.#layout.tree(id, current?.revision ?? '0'.repeat(40)), 'repodata'), folder];
+    const seen = await seenOf(folders);
+    const gone: string[] = [];
+    for (const name of await entriesOf(folder)) {
+      const entry = { kind: 'link', path: join(folder, name), bytes: 0 } as const;
+      const reason = this.#links.of(`${id}/${name}`);
+      if (reason !== undefined) this.#keep(entry, reason);
+      else {
+        gone.push(name);
+        await this.#free(entry, 'no tree that stays names it', () => rm(entry.path, { force: true }));
+      }
+    }
+    if (this.#o.dryRun || gone.length === 0) return;
+    await syncFolder(folder);
+    const state = await readState(this.#layout, id);
+    // What was as it must be before is so after: the next publication need not look again.
+    if (state.current?.seen === seen) {
+      const renewed = { ...state.current, seen: await seenOf(folders) };
+      await writeState(this.#layout, id, { ...state, current: renewed });
+    }
+  }
+
+  async #frames(): Promise<void> {
+    const used = new Set<string>();
+    for (const id of await knownIds(this.#layout)) {
+      if (!isRepositoryId(id)) continue;
+      for (const key of (await readState(this.#layout, id)).current?.frames ?? []) used.add(key);
+    }
+    for (const prefix of await entriesOf(this.#layout.frames)) {
+      for (const name of await entriesOf(join(this.#layout.frames, prefix))) {
+        const path = join(this.#layout.frames, prefix, name);
+        const entry = { kind: 'frame', path, bytes: (await statOf(path))?.size ?? 0 } as const;
+        if (used.has(name) && framePath(this.#layout.frames, name) === path)
+          this.#keep(entry, 'a current tree has it');
+        else await this.#free(entry, 'no current tree has it', () => rm(path, { force: true }));
+      }
+    }
+  }
+
+  async #pool(): Promise<void> {
+    const { pool } = this.#o;
+    for await (const { checksum, size } of pool.list()) {
+      const entry = { kind: 'package', path: pool.path(checksum), bytes: size } as const;
+      const reason = this.#packages.of(formatChecksum(checksum)) ?? (await this.#young(entry.path));
+      if (reason) this.#keep(entry, reason);
+      else await this.#free(entry, 'nothing retained pins it', () => pool.remove(checksum));
+    }
+  }
+
+  async #catalog(): Promise<void> {
+    const { catalog, dryRun } = this.#o;
+    for await (const { checksum, size } of catalog.listDocuments()) {
+      const entry = { kind: 'document', path: catalog.documentPath(checksum), bytes: size } as const;
+      const reason = this.#documents.of(formatChecksum(checksum)) ?? (await this.#young(entry.path));
+      if (reason) this.#keep(entry, reason);
+      else await this.#free(entry, 'nothing retained names it', () => catalog.removeDocument(checksum));
+    }
+    for (const { name, ids } of await catalog.listPacks()) {
+      const pack = join(this.#o.mirror, 'catalog', 'packs', `${name}.zst`);
+      const young = await this.#young(pack);
+      for (const id of ids) {
+        if (young) this.#records.add(id, young);
+        const entry = { kind: 'record', path: `${pack}#${id}`, bytes: 0 } as const;
+        const reason = this.#records.of(id);
+        if (reason) this.#keep(entry, reason);
+        else await this.#free(entry, 'nothing retained names it', async () => {});
+      }
+    }
+    if (dryRun) return;
+    const { freed } = await catalog.compact(new Set(this.#records.keys()));
+    this.#bytes += Math.max(0, freed);
+  }
+
+  #keep(entry: Omit<GcEntry, 'fate' | 'reason'>, reason: string): void {
+    this.#kept += 1;
+    this.#o.tell?.({ ...entry, fate: 'kept', reason });
+  }
+
+  async #free(
+    entry: Omit<GcEntry, 'fate' | 'reason'>,
+    reason: string,
+    free: () => Promise<void>,
+  ): Promise<void> {
+    if (!this.#o.dryRun) await onDisk('removing', entry.path, free);
+    this.#freed += 1;
+    this.#bytes += entry.bytes;
+    this.#o.tell?.({ ...entry, fate: 'freed', reason });
+  }
+
+  /** In one step, so that nobody reads half of it. */
+  async #away(path: string): Promise<void> {
+    const grave = await temporaryPath(this.#o.mirror);
+    await rename(path, grave);
+    await rm(grave, { recursive: true, force: true });
+  }
+
+  /** What came in lately may belong to a commit that is still being made. */
+  async #young(path: string): Promise<string | undefined> {
+    const stats = await statOf(path);
+    if (!stats) return undefined;
+    const born = stats.birthtimeMs > 0 ? stats.birthtimeMs : stats.ctimeMs;
+    return this.#o.now.getTime() - born < this.#o.grace ? 'it is new' : undefined;
+  }
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return undefined;
+    throw cause;
+  }
+}

@@ -1,0 +1,249 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, type Stats } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Checksum, formatChecksum, parseChecksum } from '../base/checksum.ts';
+import { codeOf, Fault } from '../base/fault.ts';
+import { type Progress, SILENT } from '../base/progress.ts';
+import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
+import type { Catalog } from '../pool/catalog.ts';
+import { lockMirror } from '../pool/disk.ts';
+import { inParallel } from '../pool/parallel.ts';
+import type { Pool } from '../pool/pool.ts';
+import { readRepomd } from '../repodata/repomd.ts';
+import { CommitReader } from './commit.ts';
+import type { Content } from './content.ts';
+import { DocumentProjector } from './documents.ts';
+import type { CommitHistory, Moment } from './history.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { type Materialised, materialise, type RepodataSink } from './materialise.ts';
+import { publishedIds } from './publish.ts';
+import { revisionOf } from './revision.ts';
+import { codecOf } from './runs.ts';
+import { readState, revisionAt } from './state.ts';
+import { damagedDocuments, damagedNames, readPlain } from './tree.ts';
+
+export type DifferenceCode =
+  | 'POINTER' // `public/<id>` or `public/at/<commit>/<id>` names another tree, or none
+  | 'POINTER_EXTRA' // of a repository that the commit does not have
+  | 'TREE_MISSING'
+  | 'REPODATA' // repomd.xml, or a document that it names, is not what the commit gives
+  | 'TREE' // a mirrorlist or link beside repodata
+  | 'LINK_MISSING'
+  | 'LINK_DIFFERS' // a package link that is not the pool's file, nor equal to it
+  | 'POOL_MISSING'
+  | 'POOL_CORRUPT'
+  | 'UNREADABLE'; // what the commit says cannot be read, so that nothing can be compared
+
+export interface Difference {
+  readonly code: DifferenceCode;
+  readonly path: string;
+  /** What is wrong, as half a sentence. */
+  readonly says: string;
+}
+
+export interface VerifyOptions {
+  readonly mirror: string;
+  /** Of the commit that was published. */
+  readonly history: CommitHistory;
+  readonly catalog: Catalog;
+  readonly pool: Pool;
+  readonly progress?: Progress;
+}
+
+export interface Verified {
+  readonly differences: readonly Difference[];
+  readonly repositories: number;
+  readonly links: number;
+  /** Distinct files of the pool, each read and hashed. */
+  readonly files: number;
+}
+
+const FILES_AT_ONCE = 4;
+
+/**
+ * Proves that the disk is what the commit says: every byte of repodata is made again, without any cache, and compared;
+ * every link is the pool's file; every file of the pool that is pinned is hashed. Lists what differs, repairs nothing.
+ */
+export async function verify(o: VerifyOptions): Promise<Verified> {
+  const run = new Verifier(o);
+  {
+    await using _lock = await lockMirror(o.mirror); // not while a publication is half way
+    await run.trees();
+  }
+  await run.pool();
+  const differences = run.differences.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  return { differences, repositories: run.repositories, links: run.links, files: run.sums.size };
+}
+
+class Verifier {
+  readonly differences: Difference[] = [];
+  readonly sums = new Set<string>();
+  repositories = 0;
+  links = 0;
+  readonly #o: VerifyOptions;
+  readonly #layout: Layout;
+  readonly #reader: CommitReader;
+
+  constructor(o: VerifyOptions) {
+    this.#o = o;
+    this.#layout = layoutOf(o.mirror);
+    this.#reader = new CommitReader(o.history, new DocumentProjector(o.catalog));
+  }
+
+  async trees(): Promise<void> {
+    const { progress = SILENT } = this.#o;
+    const repositories = await this.#reader.repositories();
+    progress.start('verify metadata', repositories.length, 'items');
+    for (const repository of repositories) {
+      try {
+        await this.#repository(repository);
+      } catch (cause) {
+        if (!(cause instanceof Fault)) throw cause;
+        this.#differ('UNREADABLE', cause.at ?? formatRepositoryId(repository), cause.message);
+      }
+      this.repositories += 1;
+      progress.advance(1);
+    }
+    const ids = new Set(repositories.map(formatRepositoryId));
+    for (const id of await publishedIds(this.#layout)) {
+      if (!ids.has(id))
+        this.#differ('POINTER_EXTRA', this.#layout.pointer(id), 'main has no such repository');
+    }
+    progress.done();
+  }
+
+  async pool(): Promise<void> {
+    const { pool, progress = SILENT } = this.#o;
+    progress.start('verify pool', this.sums.size, 'items');
+    await inParallel(this.sums, FILES_AT_ONCE, async (text) => {
+      const sum = parseChecksum(text);
+      try {
+        await pool.verify(sum);
+      } catch (cause) {
+        const code = codeOf(cause);
+        if (!(cause instanceof Fault) || (code !== 'POOL_MISSING' && code !== 'POOL_CORRUPT')) throw cause;
+        this.#differ(code, pool.path(sum), cause.message);
+      }
+      progress.advance(1);
+    });
+    progress.done();
+  }
+
+  #differ(code: DifferenceCode, path: string, says: string): void {
+    this.differences.push({ code, path, says });
+  }
+
+  async #repository(repository: RepositoryName): Promise<void> {
+    const id = formatRepositoryId(repository);
+    const content = await this.#reader.content(repository);
+    const revision = await this.#revision(repository, content);
+    await this.#pointers(id, revision.id);
+    await this.#tree(content, revision);
+    if (content.locations.kind === 'full') await this.#links(content, content.locations.names);
+  }
+
+  /** Where the walk back ended for want of documents, an earlier commit with the same lock is believed. */
+  async #revision(repository: RepositoryName, content: Content): Promise<Moment> {
+    const { history } = this.#o;
+    const found = await revisionOf(repository, content, history, this.#reader);
+    const published = await revisionAt(this.#layout.pointer(content.id));
+    if (found.exact || published === undefined || published === found.id) return found;
+    const place = history.chain.findIndex(({ id }) => id === published);
+    const earlier =
+      place > history.chain.findIndex(({ id }) => id === found.id) ? history.chain[place] : undefined;
+    if (!earlier) return found;
+    const same =
+      (await this.#reader.lockDigest(repository, published)) === (await this.#reader.lockDigest(repository));
+    return same ? earlier : found;
+  }
+
+  async #pointers(id: string, revision: string): Promise<void> {
+    const at = join(this.#layout.view({ kind: 'at', commit: this.#o.history.commit }), id);
+    for (const link of [this.#layout.pointer(id), at]) {
+      const found = await revisionAt(link);
+      if (found !== revision) this.#differ('POINTER', link, `names ${found ?? 'no tree'}, not ${revision}`);
+    }
+  }
+
+  async #tree(content: Content, revision: Moment): Promise<void> {
+    const tree = this.#layout.tree(content.id, revision.id);
+    const path = join(tree, 'repodata', 'repomd.xml');
+    const found = await readPlain(path);
+    if (!found) return this.#differ('TREE_MISSING', path, 'is not there');
+    const timestamp = Math.floor(revision.time.getTime() / 1000);
+    const publication = { content, revision: revision.id, timestamp };
+    const made = await materialise(
+      publication,
+      { getRecords: (ids) => this.#o.catalog.getRecords(ids) },
+      NOWHERE,
+    );
+    if (!found.equals(made.repomd)) await this.#repomdDiffers(content, path, found, made);
+    const damaged = await damagedDocuments(tree, readRepomd(found, path)).catch((cause: unknown) => {
+      if (cause instanceof Fault) return [];
+      throw cause;
+    });
+    for (const wrong of damaged) this.#differ('REPODATA', wrong, 'is not what repomd.xml says');
+    for (const wrong of await damagedNames(this.#layout, content, revision.id)) {
+      this.#differ('TREE', wrong, 'is not what the commit gives');
+    }
+  }
+
+  /** Another version of the compressor is no difference, as long as everything is equal once opened. */
+  async #repomdDiffers(content: Content, path: string, found: Buffer, made: Materialised): Promise<void> {
+    const { current } = await readState(this.#layout, content.id);
+    const otherCodec = current !== undefined && current.codec !== codecOf(content.compression);
+    const says = (records: Materialised['records']) =>
+      new Map(records.map((r) => [r.type, (otherCodec && r.openChecksum?.hex) || r.checksum.hex]));
+    let published: ReadonlyMap<string, string>;
+    try {
+      published = says(readRepomd(found, path).records);
+    } catch (cause) {
+      if (!(cause instanceof Fault)) throw cause;
+      return this.#differ('REPODATA', path, cause.message);
+    }
+    const wanted = says(made.records);
+    const types = [...new Set([...published.keys(), ...wanted.keys()])].filter(
+      (t) => published.get(t) !== wanted.get(t),
+    );
+    if (types.length > 0) this.#differ('REPODATA', path, `differs in ${types.join(', ')}`);
+    else if (!otherCodec) this.#differ('REPODATA', path, 'differs from what the commit gives');
+  }
+
+  async #links(content: Content, names: readonly string[]): Promise<void> {
+    const folder = this.#layout.packages(content.id);
+    const pins = content.pins.map((pin, i) => ({ pin, path: join(folder, names[i] as string) }));
+    this.links += pins.length;
+    await inParallel(pins, FILES_AT_ONCE, async ({ pin, path }) => {
+      this.sums.add(formatChecksum(pin.checksum));
+      const [link, file] = await Promise.all([statOf(path), statOf(this.#o.pool.path(pin.checksum))]);
+      if (!link) return this.#differ('LINK_MISSING', path, 'is not there');
+      if (!link.isFile()) return this.#differ('LINK_DIFFERS', path, 'is no regular file');
+      if (link.size !== pin.size)
+        return this.#differ('LINK_DIFFERS', path, `has ${link.size} bytes, the lock says ${pin.size}`);
+      if (file && link.ino === file.ino && link.dev === file.dev) return; // hashed once, in the pool
+      const hex = await hashFile(path, pin.checksum.type); // linked before the pool took a second copy, or replaced
+      if (hex !== pin.checksum.hex) this.#differ('LINK_DIFFERS', path, `its ${pin.checksum.type} is ${hex}`);
+    });
+  }
+}
+
+/** Names hold the digests, and repomd.xml the names: nothing need be written to be compared. */
+const NOWHERE: RepodataSink = {
+  begin: async () => ({ write: async () => {}, finish: async () => {}, discard: async () => {} }),
+};
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return undefined;
+    throw cause;
+  }
+}
+
+async function hashFile(path: string, type: Checksum['type']): Promise<string> {
+  const hash = createHash(type);
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
