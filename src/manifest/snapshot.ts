@@ -1,6 +1,12 @@
-import type { Checksum } from '../base/checksum.ts';
-import type { Nevra } from '../rpm/nevra.ts';
-import type { RepositoryName } from './ids.ts';
+import { type Checksum, formatChecksum } from '../base/checksum.ts';
+import { Fault, quote } from '../base/fault.ts';
+import { by, byCodeUnit } from '../base/order.ts';
+import { compareNevra, formatNevra, type Nevra, sameNevra } from '../rpm/nevra.ts';
+import { lockPath, type RepositoryName, snapshotPath } from './ids.ts';
+import { type LockLine, readLock, salvageLock } from './lock.ts';
+import { type ManifestText, readManifest } from './manifest-text.ts';
+import { place } from './place.ts';
+import { renderLock, renderManifest } from './render.ts';
 
 /** One build that a snapshot names. */
 export interface Pin {
@@ -46,4 +52,167 @@ export interface Snapshot {
   /** By name.arch in code units, then by EVR. */
   readonly pins: readonly Pin[];
   readonly accepted: readonly Accepted[];
+}
+
+/** What `makeSnapshot` needs; the rest is empty unless it is said. */
+export type SnapshotFields = Pick<Snapshot, 'repository' | 'from' | 'pins'> &
+  Partial<Pick<Snapshot, 'upstream' | 'older' | 'modules' | 'accepted'>>;
+
+/** In canonical order. Two pins of one NEVRA are a Fault: a repository cannot hold both under one name. */
+export function makeSnapshot(fields: SnapshotFields): Snapshot {
+  const pins = [...fields.pins].sort((a, b) => compareNevra(a.nevra, b.nevra));
+  pins.forEach((pin, i) => {
+    const next = pins[i + 1];
+    if (next && sameNevra(pin.nevra, next.nevra)) throw twice(formatNevra(pin.nevra), fields.repository);
+  });
+  const accepted = [...(fields.accepted ?? [])].sort(by(acceptedKey));
+  accepted.forEach((a, i) => {
+    const next = accepted[i + 1];
+    if (next && acceptedKey(a) === acceptedKey(next)) throw twice(`accepted: ${a.nevra}`, fields.repository);
+  });
+  const { repository, from, upstream, older } = fields;
+  return {
+    repository,
+    from,
+    ...(upstream ? { upstream: { ...upstream, documents: sortedMap(upstream.documents) } } : {}),
+    ...(older ? { older } : {}),
+    modules: sortedMap(fields.modules ?? new Map()),
+    pins,
+    accepted,
+  };
+}
+
+/** Without any build. */
+export function emptySnapshot(repository: RepositoryName, from: string): Snapshot {
+  return makeSnapshot({ repository, from, pins: [] });
+}
+
+/** A snapshot's two files, as text. */
+export interface SnapshotFiles {
+  readonly yaml: string;
+  readonly lock: string;
+}
+
+/** The canonical bytes of both files: equal snapshots give equal bytes, and `parseSnapshot` gives the snapshot back. */
+export function renderSnapshot(s: Snapshot): SnapshotFiles {
+  return { yaml: renderManifest(s), lock: renderLock(s) };
+}
+
+/**
+ * Reads a pair of files; `path` is the manifest's. Faults carry `file:line:col`: MANIFEST_INVALID for what cannot be read,
+ * LOCK_MISMATCH for a pair that disagrees, MANIFEST_NOT_CANONICAL (unless `lenient`) for the first character that differs.
+ */
+export function parseSnapshot(files: SnapshotFiles, path: string, o: { lenient?: boolean } = {}): Snapshot {
+  const manifest = readManifest(files.yaml, path);
+  const lockFile = lockPath(manifest.repository);
+  const lock = readLock(files.lock, lockFile);
+  const pins = manifest.builds.map((build): Pin => {
+    const line = lock.get(build.text);
+    if (!line) throw mismatch(`${build.text} is not in the lock`, manifest.at(build.offset));
+    if (line.withdrawn !== manifest.withdrawn.has(build.text)) {
+      const [there, here] = line.withdrawn ? ['the lock', 'the manifest'] : ['the manifest', 'the lock'];
+      const at = place(lockFile, files.lock, line.offset);
+      throw mismatch(`${build.text} is withdrawn in ${there}, but not in ${here}`, at);
+    }
+    return pinOf(build.nevra, line);
+  });
+  if (lock.size !== pins.length) {
+    const builds = new Set(manifest.builds.map((build) => build.text));
+    for (const line of lock.values()) {
+      if (builds.has(line.nevra)) continue;
+      throw mismatch(`${line.nevra} is not in the manifest`, place(lockFile, files.lock, line.offset));
+    }
+  }
+  const snapshot = makeSnapshot({ ...manifest, pins });
+  const [first] = o.lenient ? [] : differences(snapshot, files);
+  if (first) throw first;
+  return snapshot;
+}
+
+/** Everything that keeps a pair of files from being canonical: what cannot be read, else the first difference of each file. */
+export function checkCanonical(files: SnapshotFiles, path: string): Fault[] {
+  try {
+    return differences(parseSnapshot(files, path, { lenient: true }), files);
+  } catch (error) {
+    if (error instanceof Fault) return [error];
+    throw error;
+  }
+}
+
+/** What the YAML says by itself, with places: for `fix`, and for messages. */
+export function readPins(yaml: string, path: string): ManifestText {
+  return readManifest(yaml, path);
+}
+
+/**
+ * `fix`: the YAML is what a person wrote, the lock is completed. A build's bytes are those of the previous lock where it has
+ * the build (it may be torn or conflicted), else what `find` answers; a build that neither knows is a Fault NOT_FOUND.
+ */
+export function completeSnapshot(
+  yaml: string,
+  path: string,
+  find: (nevra: Nevra) => Pin | undefined,
+  previousLock?: string,
+): Snapshot {
+  const manifest = readManifest(yaml, path);
+  const lock = salvageLock(previousLock ?? '');
+  const pins = manifest.builds.map((build): Pin => {
+    const line = lock.get(build.text);
+    const pin = line ? pinOf(build.nevra, line) : find(build.nevra);
+    if (!pin) {
+      throw new Fault('NOT_FOUND', `${build.text} is in no lock of this repository, and not in the catalog`, {
+        hint: 'Pin a build that live has, or had.',
+        at: manifest.at(build.offset),
+      });
+    }
+    return { ...pin, nevra: build.nevra, withdrawn: manifest.withdrawn.has(build.text) };
+  });
+  return makeSnapshot({ ...manifest, pins });
+}
+
+function pinOf(nevra: Nevra, line: LockLine): Pin {
+  return { nevra, checksum: line.checksum, size: line.size, record: line.record, withdrawn: line.withdrawn };
+}
+
+function differences(snapshot: Snapshot, files: SnapshotFiles): Fault[] {
+  const canonical = renderSnapshot(snapshot);
+  const faults: Fault[] = [];
+  for (const [file, text, wanted] of [
+    [snapshotPath(snapshot.repository), files.yaml, canonical.yaml],
+    [lockPath(snapshot.repository), files.lock, canonical.lock],
+  ] as const) {
+    if (text === wanted) continue;
+    let at = 0;
+    while (at < text.length && text[at] === wanted[at]) at += 1;
+    const message = `not in canonical form: ${lineAt(wanted, at)}, not ${lineAt(text, at)}`;
+    const fault = { hint: 'Run `sluice fix`.', at: place(file, text, at) };
+    faults.push(new Fault('MANIFEST_NOT_CANONICAL', message, fault));
+  }
+  return faults;
+}
+
+function lineAt(text: string, offset: number): string {
+  if (offset >= text.length) return 'the end of the file';
+  const start = text.lastIndexOf('\n', offset - 1) + 1;
+  const end = text.indexOf('\n', offset);
+  return start === end ? 'an empty line' : quote(text.slice(start, end < 0 ? undefined : end));
+}
+
+function mismatch(message: string, at: string): Fault {
+  return new Fault('LOCK_MISMATCH', message, { hint: 'Run `sluice fix`.', at });
+}
+
+function twice(what: string, repository: RepositoryName): Fault {
+  return new Fault('MANIFEST_INVALID', `${what} is there twice`, {
+    hint: 'Keep one of the two.',
+    at: snapshotPath(repository),
+  });
+}
+
+function acceptedKey(a: Accepted): string {
+  return `${a.nevra} ${formatChecksum(a.was)} ${formatChecksum(a.now)}`;
+}
+
+function sortedMap<T>(map: ReadonlyMap<string, T>): Map<string, T> {
+  return new Map([...map].sort(([a], [b]) => byCodeUnit(a, b)));
 }
