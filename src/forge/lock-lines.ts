@@ -6,37 +6,115 @@ export interface LockLine {
   readonly withdrawn: boolean;
 }
 
+const LINE = /^(\S+) ([a-z0-9]+:[0-9a-f]+) \d+ [0-9a-f]{12}( withdrawn)?$/;
+
+/** `undefined` for a line of another form: it is nobody's stay, so what cannot be read has not waited. */
+export function readLockLine(text: string): LockLine | undefined {
+  const [, nevra, checksum, mark] = LINE.exec(text) ?? [];
+  return nevra && checksum ? { nevra, checksum, withdrawn: mark !== undefined } : undefined;
+}
+
 /**
- * Calls `visit` for every line of a lock. History is read with this and not with the manifest's parser: a lock is read
- * once per commit. A line of another form is nobody's stay, so what cannot be read has not waited.
+ * Which builds a lock lists, carried from version to version at the cost of what differs between them: a history of
+ * 1,000 versions of 17,649 lines would take 10 s to parse and takes a tenth of that to compare.
  */
-export function eachLockLine(
-  lock: Buffer,
-  visit: (checksum: string, withdrawn: boolean, text: string, start: number, nevraEnd: number) => void,
-): void {
-  const text = lock.toString('latin1');
-  for (let start = 0, end = 0; start < text.length; start = end + 1) {
-    end = text.indexOf('\n', start);
-    if (end < 0) end = text.length; // a last line that was cut has too few fields, or too short ones
-    if (end === start) continue;
-    const nevraEnd = text.indexOf(' ', start);
-    const sumEnd = text.indexOf(' ', nevraEnd + 1);
-    const sizeEnd = text.indexOf(' ', sumEnd + 1);
-    if (nevraEnd <= start || sumEnd <= nevraEnd || sizeEnd <= sumEnd || sizeEnd >= end) continue;
-    const markAt = text.indexOf(' ', sizeEnd + 1);
-    const marked = markAt > 0 && markAt < end;
-    const recordEnd = marked ? markAt : end;
-    if (recordEnd - sizeEnd !== 13) continue; // 12 digits: a line that was cut is none
-    if (marked && text.slice(markAt, end) !== ' withdrawn') continue;
-    visit(text.slice(nevraEnd + 1, sumEnd), marked, text, start, nevraEnd);
+export class Listing {
+  #lock: Buffer = Buffer.alloc(0);
+  readonly #lines = new Map<string, { listed: number; withdrawn: number }>();
+
+  /** Goes on to another version of the lock. By checksum, the lines that are there now or were there and differ. */
+  moveTo(lock: Buffer): Map<string, LockLine> {
+    const touched = new Map<string, LockLine>();
+    const count = (lines: readonly string[], by: 1 | -1): void => {
+      for (const text of lines) {
+        const line = readLockLine(text);
+        if (!line) continue;
+        touched.set(line.checksum, line);
+        const known = this.#lines.get(line.checksum) ?? { listed: 0, withdrawn: 0 };
+        known[line.withdrawn ? 'withdrawn' : 'listed'] += by;
+        this.#lines.set(line.checksum, known);
+      }
+    };
+    const { gone, come } = differingLines(this.#lock, lock);
+    count(gone, -1);
+    count(come, 1);
+    this.#lock = lock;
+    return touched;
+  }
+
+  /** A build with two lines, one of them marked, is listed. */
+  is(checksum: string, state: 'listed' | 'withdrawn'): boolean {
+    const known = this.#lines.get(checksum);
+    if (!known) return false;
+    return state === 'listed' ? known.listed > 0 : known.withdrawn > 0 && known.listed === 0;
   }
 }
 
-/** The same as a list, for what is not read a thousand times. */
-export function readLockLines(lock: Buffer): LockLine[] {
-  const lines: LockLine[] = [];
-  eachLockLine(lock, (checksum, withdrawn, text, start, nevraEnd) => {
-    lines.push({ nevra: text.slice(start, nevraEnd), checksum, withdrawn });
-  });
+/** At most this many lines of each side are looked at to find where two versions agree again. */
+const MOST_LINES = 4096;
+
+/**
+ * Lines that only one of two texts has, as multisets: taking `gone` from `a` and adding `come` gives `b`. Not the
+ * shortest such answer; empty lines do not count.
+ */
+export function differingLines(a: Buffer, b: Buffer): { readonly gone: string[]; readonly come: string[] } {
+  const gone: string[] = [];
+  const come: string[] = [];
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    const common = commonLength(a, i, b, j);
+    if (i + common === a.length && j + common === b.length) break;
+    const equal = wholeLines(a, i, common);
+    i += equal;
+    j += equal;
+    for (let most = 8; ; most *= 8) {
+      const left = takeLines(a, i, most);
+      const right = takeLines(b, j, most);
+      const place = new Map(left.map((line, n) => [line.text, n]));
+      const meet = right.findIndex((line) => line.text !== '\n' && place.has(line.text));
+      const last = most >= MOST_LINES || (left.length < most && right.length < most);
+      if (meet < 0 && !last) continue;
+      const cut = meet < 0 ? left.length : (place.get(right[meet]?.text ?? '') ?? 0);
+      const before = { left: left.slice(0, cut), right: meet < 0 ? right : right.slice(0, meet) };
+      gone.push(...texts(before.left));
+      come.push(...texts(before.right));
+      i = before.left.at(-1)?.end ?? i;
+      j = before.right.at(-1)?.end ?? j;
+      break;
+    }
+  }
+  return { gone, come };
+}
+
+function texts(lines: readonly { text: string }[]): string[] {
+  return lines.map(({ text }) => text.replace('\n', '')).filter((text) => text !== '');
+}
+
+/** Bytes that `a` from `i` and `b` from `j` have in common, by memcmp of halving steps. */
+function commonLength(a: Buffer, i: number, b: Buffer, j: number): number {
+  const most = Math.min(a.length - i, b.length - j);
+  let length = 0;
+  for (let step = 1 << 16; step >= 1; ) {
+    const end = length + step;
+    if (end <= most && a.compare(b, j + length, j + end, i + length, i + end) === 0) length = end;
+    else step >>= 1;
+  }
+  return length;
+}
+
+/** Of a run of `length` common bytes, those up to the last line end. */
+function wholeLines(a: Buffer, start: number, length: number): number {
+  return length === 0 ? 0 : Math.max(0, a.lastIndexOf(10, start + length - 1) + 1 - start);
+}
+
+function takeLines(bytes: Buffer, start: number, most: number): { text: string; end: number }[] {
+  const lines: { text: string; end: number }[] = [];
+  for (let at = start; at < bytes.length && lines.length < most; ) {
+    const end = bytes.indexOf(10, at);
+    const stop = end < 0 ? bytes.length : end + 1; // with its line end: a cut last line equals none
+    lines.push({ text: bytes.toString('latin1', at, stop), end: stop });
+    at = stop;
+  }
   return lines;
 }

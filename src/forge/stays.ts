@@ -1,6 +1,6 @@
 import type { Git } from './git.ts';
 import type { ChainCommit, Period, Stay, Window } from './history.ts';
-import { eachLockLine } from './lock-lines.ts';
+import { Listing } from './lock-lines.ts';
 import { listTree, readBlobs } from './objects.ts';
 import { pathChanges } from './path-changes.ts';
 
@@ -28,6 +28,25 @@ async function blobAt(git: Git, path: string, commit: string): Promise<string | 
   return entry?.mode.startsWith('100') ? entry.id : undefined;
 }
 
+/** The versions' bytes, one after the other; no file is an empty one. */
+async function* contents(
+  git: Git,
+  all: readonly Version[],
+): AsyncGenerator<{ version: Version; lock: Buffer }> {
+  const blobs = readBlobs(
+    git,
+    all.flatMap(({ blob }) => blob ?? []),
+  );
+  try {
+    for (const version of all) {
+      const bytes = version.blob === undefined ? undefined : (await blobs.next()).value?.bytes;
+      yield { version, lock: bytes ?? Buffer.alloc(0) };
+    }
+  } finally {
+    await blobs.return(undefined);
+  }
+}
+
 /**
  * Since when each build that the tip lists (or has marked withdrawn) has been so, without a break. By checksum: another
  * record id, another place in the file or another name of the same bytes is no break.
@@ -38,45 +57,25 @@ export async function stays(
   window: Window,
   state: 'listed' | 'withdrawn',
 ): Promise<ReadonlyMap<string, Stay>> {
-  const all = await versions(git, path, window);
   const result = new Map<string, Stay>();
-  if (all[0]?.blob === undefined) return result;
-  const gap = all.findIndex(({ blob }) => blob === undefined); // no file: nobody stayed through it
-  const read = gap < 0 ? all : all.slice(0, gap);
-
-  let standing: Set<string> | undefined; // in every version so far
-  let later: Version | undefined; // the version that came after the one in hand
-  let next = 0;
-  for await (const { bytes } of readBlobs(
-    git,
-    read.flatMap(({ blob }) => blob ?? []),
-  )) {
-    const there = inState(bytes, state);
-    standing ??= new Set(there);
-    for (const checksum of standing) {
-      if (there.has(checksum) || !later?.from) continue;
-      standing.delete(checksum);
-      result.set(checksum, { began: later.from.time, exact: true });
+  const listing = new Listing();
+  let standing: Set<string> | undefined; // in every version so far, from the newest back
+  let later: ChainCommit | undefined; // what brought the version after the one in hand
+  for await (const { version, lock } of contents(git, await versions(git, path, window))) {
+    const touched = [...listing.moveTo(lock).keys()];
+    standing ??= new Set(touched.filter((checksum) => listing.is(checksum, state)));
+    for (const checksum of touched) {
+      if (!later || listing.is(checksum, state) || !standing.delete(checksum)) continue;
+      result.set(checksum, { began: later.time, exact: true });
     }
-    if (standing.size === 0) break;
-    later = read[next++];
+    if (standing.size === 0) return result;
+    later = version.from;
   }
-  const first = read.at(-1)?.from;
-  const oldest = first ?? window.boundary; // without a commit that brought it, it stood there at the window's start
+  const oldest = later ?? window.boundary; // without a commit that brought it, it stood there at the window's start
   if (!oldest) return result;
-  for (const checksum of standing ?? [])
-    result.set(checksum, { began: oldest.time, exact: first !== undefined });
+  const exact = later !== undefined;
+  for (const checksum of standing ?? []) result.set(checksum, { began: oldest.time, exact });
   return result;
-}
-
-/** A checksum with two lines, one of them marked, is listed. */
-function inState(lock: Buffer, state: 'listed' | 'withdrawn'): Set<string> {
-  const listed = new Set<string>();
-  const withdrawn = new Set<string>();
-  eachLockLine(lock, (checksum, marked) => {
-    (marked ? withdrawn : listed).add(checksum);
-  });
-  return state === 'listed' ? listed : withdrawn.difference(listed);
 }
 
 /** Every stay that any build ever had in a lock, the oldest first. */
@@ -87,35 +86,19 @@ export async function periods(
 ): Promise<ReadonlyMap<string, readonly Period[]>> {
   const oldestFirst = (await versions(git, path, window)).reverse();
   const all = new Map<string, Period[]>();
-  let standing = new Map<string, Period>();
-  const close = (open: ReadonlyMap<string, Period>, until: ChainCommit): void => {
-    for (const [checksum, period] of open) {
-      const list = all.get(checksum);
-      if (list) list[list.length - 1] = { ...period, until };
+  const listing = new Listing();
+  for await (const { version, lock } of contents(git, oldestFirst)) {
+    const touched = listing.moveTo(lock);
+    if (!version.from) continue; // nothing stood there before the root
+    for (const [checksum, { nevra }] of touched) {
+      const known = all.get(checksum) ?? [];
+      const last = known.at(-1);
+      const stands = last !== undefined && last.until === undefined;
+      if (listing.is(checksum, 'listed') === stands) continue;
+      if (stands) known[known.length - 1] = { ...last, until: version.from };
+      else known.push({ nevra, from: version.from });
+      all.set(checksum, known);
     }
-  };
-  const blobs = readBlobs(
-    git,
-    oldestFirst.flatMap(({ blob }) => blob ?? []),
-  );
-  for (const { blob, from } of oldestFirst) {
-    if (blob === undefined || from === undefined) {
-      if (from) close(standing, from);
-      standing = new Map();
-      continue;
-    }
-    const { value } = await blobs.next();
-    const now = new Map<string, Period>();
-    eachLockLine(value?.bytes ?? Buffer.alloc(0), (checksum, withdrawn, text, start, nevraEnd) => {
-      if (withdrawn || now.has(checksum)) return;
-      const known = standing.get(checksum);
-      const period = known ?? { nevra: text.slice(start, nevraEnd), from };
-      now.set(checksum, period);
-      if (known) standing.delete(checksum);
-      else all.set(checksum, [...(all.get(checksum) ?? []), period]);
-    });
-    close(standing, from); // what this version no longer lists
-    standing = now;
   }
   return all;
 }
