@@ -56,7 +56,7 @@ export async function openState(world: World): Promise<{ repo: Repository; main:
 export async function localForge(repo: Repository): Promise<Forge> {
   if (repo.bare) return openLocalForge(repo.root);
   const origin = await repo.origin();
-  if (origin !== undefined && !/^[a-z+]+:\/\/|^[^/]+:/.test(origin)) return openLocalForge(origin);
+  if (origin !== undefined && !isRemote(origin)) return openLocalForge(origin);
   throw new Fault(
     'FORGE_REFUSED',
     origin === undefined ? 'the repository has no origin' : `${origin} is not a local forge`,
@@ -65,4 +65,14 @@ export async function localForge(repo: Repository): Promise<Forge> {
       at: repo.root,
     },
   );
+}
+
+/** The forge's own repository, which has every head; the clone itself where there is no local forge. */
+export async function forgeRepository(repo: Repository): Promise<Repository> {
+  const origin = repo.bare ? undefined : await repo.origin();
+  return origin === undefined || isRemote(origin) ? repo : openRepository(origin);
+}
+
+function isRemote(origin: string): boolean {
+  return /^[a-z+]+:\/\/|^[^/]+:/.test(origin);
 }

@@ -1,12 +1,12 @@
 import { Fault } from '../base/fault.ts';
 import { isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
-import { openRepository, type Repository } from '../forge/repository.ts';
+import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
-import { localForge, mirrorOf, openState, type World } from './context.ts';
+import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
 import { readClaim } from './recompute.ts';
 import { readState } from './state.ts';
 
@@ -25,7 +25,7 @@ export interface Verdict {
 export async function checkPull(world: World, repo: Repository, pull: PullRequest): Promise<Verdict> {
   const { catalog } = mirrorOf(world);
   const forge = await localForge(repo);
-  const local = await openForgeRepository(repo);
+  const local = await forgeRepository(repo);
   const claim = readClaim(pull.trailers);
   const preview = await forge.preview(pull.number);
   const base = await readState(local, pull.base);
@@ -46,12 +46,6 @@ export async function checkPull(world: World, repo: Repository, pull: PullReques
     warnings: merged.checked.warnings,
     differences,
   };
-}
-
-/** The forge's own repository: it has every head. */
-async function openForgeRepository(repo: Repository): Promise<Repository> {
-  const origin = await repo.origin();
-  return repo.bare || origin === undefined ? repo : openRepository(origin);
 }
 
 /** Live follows upstream by itself: merged when its check is green and nothing asks for a person's eyes. */

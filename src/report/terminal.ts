@@ -75,8 +75,9 @@ function section(name: string, rows: readonly (readonly string[])[], max: number
 /** Lines of aligned cells, indented by four; no trailing space. */
 export function columns(rows: readonly (readonly string[])[], indent = '    '): string {
   const widths: number[] = [];
-  for (const row of rows)
-    row.forEach((cell, i) => (widths[i] = Math.min(44, Math.max(widths[i] ?? 0, cell.length))));
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.min(44, Math.max(widths[i] ?? 0, cell.length));
+  }
   return rows
     .map(
       (row) =>

@@ -1,0 +1,58 @@
+import { resolve } from 'node:path';
+import { Fault } from '../base/fault.ts';
+import type { World } from './context.ts';
+import { DISTROS } from './distros.ts';
+import { initStateRepository } from './init.ts';
+import type { FillRequest } from './plan-fill.ts';
+import { sync } from './sync.ts';
+import { VERSION } from './version.ts';
+
+export interface InitRequest {
+  /** Undefined: only name the distributions. */
+  readonly dir: string | undefined;
+  readonly distros: readonly string[];
+  readonly team: string;
+  readonly arch?: string | undefined;
+  readonly content?: string | undefined;
+  readonly mirrorUrl?: string | undefined;
+  /** What the tiers begin with; undefined: nothing. */
+  readonly start: FillRequest | undefined;
+}
+
+/** A new state repository; then, unless it is to stay empty, the first import as a pull request. */
+export async function initFlow(world: World, request: InitRequest): Promise<void> {
+  if (request.dir === undefined) return world.print(`${[...DISTROS.keys()].join('\n')}\n`);
+  const { content } = request;
+  if (content !== undefined && content !== 'full' && content !== 'thin') {
+    throw new Fault('USAGE', `--content ${JSON.stringify(content)} is not known`, { hint: 'full or thin' });
+  }
+  if (request.distros.length === 0) {
+    throw new Fault('USAGE', 'no distribution is named', {
+      hint: 'Add --distro NAME; sluice init --list names them.',
+    });
+  }
+  const made = await initStateRepository({
+    dir: resolve(world.repoDir, request.dir),
+    distros: request.distros,
+    team: request.team,
+    now: world.now,
+    by: world.by,
+    sluiceVersion: VERSION,
+    ...(request.arch === undefined ? {} : { arch: request.arch }),
+    ...(content === undefined ? {} : { content }),
+    ...(request.mirrorUrl === undefined ? {} : { mirrorUrl: request.mirrorUrl }),
+  });
+  world.print(`state repository ${made.root}, its forge ${made.bare}: ${made.files.length} files on main\n`);
+  if (request.start === undefined) {
+    return world.print(`nothing was imported; next: cd ${made.root} && sluice sync --propose --mirror DIR\n`);
+  }
+  if (world.mirrorDir === undefined) {
+    return world.print(
+      'no --mirror was named, so nothing was imported; next: sluice sync --propose --mirror DIR, then sluice fill\n',
+    );
+  }
+  await sync(
+    { ...world, repoDir: made.root },
+    { upstreams: [], how: 'propose', all: false, start: request.start },
+  );
+}

@@ -1,0 +1,38 @@
+import { Fault } from '../base/fault.ts';
+import { plain } from '../report/safe.ts';
+
+/** Exit codes are an interface: 0 done, 1 a person must act, 2 our bug. A flow that answers false wants a person. */
+export async function main(flow: () => Promise<boolean | undefined>): Promise<void> {
+  try {
+    if ((await flow()) === false) process.exitCode = 1;
+  } catch (error) {
+    process.exitCode = error instanceof Fault ? 1 : 2;
+    if (error instanceof Fault)
+      return console.error(faultLine(error, process.env['GITHUB_ACTIONS'] !== undefined));
+    if (isClosedPipe(error)) return;
+    console.error(error); // stack and causes: this one is for us
+    console.error('This is a bug of Sluice; please report it with the lines above.');
+  }
+}
+
+/** `policies/x.yaml:12:3: POLICY_INVALID: message. Next step.`; as an annotation of that line under GitHub Actions. */
+export function faultLine(fault: Fault, annotate: boolean): string {
+  const message = `${fault.code}: ${plain(fault.message, 2_000)}`.replace(/\.$/, '');
+  const text = `${message}. ${plain(fault.hint, 2_000)}`;
+  if (!annotate) return `${fault.at === undefined ? 'sluice' : plain(fault.at, 500)}: ${text}`;
+  const [, file, line, col] = /^([^:]+\.(?:yaml|lock)):(\d+)(?::(\d+))?$/.exec(fault.at ?? '') ?? [];
+  const where = file ? ` file=${property(file)},line=${line}${col ? `,col=${col}` : ''}` : '';
+  return `::error${where}::${data(text)}`;
+}
+
+function isClosedPipe(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'EPIPE';
+}
+
+function data(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+function property(text: string): string {
+  return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}

@@ -1,0 +1,145 @@
+import { Fault } from '../base/fault.ts';
+import type { Repository } from '../forge/repository.ts';
+import { lockPath, parseSnapshotPath, snapshotPath } from '../manifest/ids.ts';
+import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
+import { gc } from '../publish/gc.ts';
+import { publish } from '../publish/publish.ts';
+import { repofile } from '../publish/repofile.ts';
+import { verify } from '../publish/verify.ts';
+import { plain } from '../report/safe.ts';
+import { columns } from '../report/terminal.ts';
+import { bytes, count, number } from '../report/words.ts';
+import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { readState, type State } from './state.ts';
+
+/** Reconciles the mirror with main, or puts an earlier commit beside it below public/at/. */
+export async function publishMain(world: World, at: string | undefined): Promise<boolean> {
+  const { root: mirror, catalog, pool } = mirrorOf(world);
+  const { repo, main } = await openState(world);
+  const history = await repo.history(at === undefined ? main : await repo.resolve(at));
+  const view = at === undefined ? {} : { view: { kind: 'at', commit: history.commit } as const };
+  const { now, progress } = world;
+  const done = await publish({ mirror, history, catalog, pool, now, progress, ...view });
+  if (world.json) {
+    const failed = done.failed.map(({ id, fault }) => ({
+      id,
+      code: fault.code,
+      message: fault.message,
+      at: fault.at,
+    }));
+    world.print(`${JSON.stringify({ ...done, failed }, null, 2)}\n`);
+  } else {
+    const rows = done.repositories.map((r) => [
+      r.id,
+      r.outcome,
+      r.revision.slice(0, 12),
+      r.linked > 0 ? count(r.linked, 'new link') : '',
+    ]);
+    world.print(`${at === undefined ? 'main' : at} is ${done.commit.slice(0, 12)}\n${columns(rows, '  ')}`);
+    for (const id of done.removed) world.print(`  ${id}  removed: main no longer has it\n`);
+  }
+  for (const { id, fault } of done.failed) world.progress.say(`${id}: ${fault.message}`);
+  const [first] = done.failed;
+  if (first) throw first.fault;
+  return true;
+}
+
+/** Proves that what is served is what the last published commit says; false where it is not. */
+export async function verifyMirror(world: World): Promise<boolean> {
+  const { root: mirror, catalog, pool } = mirrorOf(world);
+  const { repo, main } = await openState(world);
+  const history = await repo.history(main);
+  const done = await verify({ mirror, history, catalog, pool, progress: world.progress });
+  if (world.json) world.print(`${JSON.stringify(done, null, 2)}\n`);
+  else {
+    world.print(
+      columns(
+        done.differences.map((d) => [d.code, d.path, plain(d.says)]),
+        '',
+      ),
+    );
+    const what = `${count(done.repositories, 'repository', 'repositories')}, ${count(done.links, 'package link')}, ${count(done.files, 'file')} hashed`;
+    const verdict =
+      done.differences.length === 0 ? 'all as the commit says' : count(done.differences.length, 'difference');
+    world.print(`${what}: ${verdict}\n`);
+  }
+  return done.differences.length === 0;
+}
+
+/** Frees what nothing retained can reach; says of each file why it stays or goes. */
+export async function freeMirror(world: World, o: { dryRun: boolean }): Promise<void> {
+  const { root: mirror, catalog, pool } = mirrorOf(world);
+  const { repo, main } = await openState(world);
+  const forge = await forgeRepository(repo); // it has the heads of open pull requests
+  const state = await readState(forge, forge === repo ? main : 'main');
+  const { grace, retain } = state.policies.site;
+  const commits = retainedCommits(state, new Date(world.now.getTime() - retain));
+  const heads = await openHeads(repo);
+  const retained = {
+    commits: new Set(commits),
+    pulls: new Set(heads.map((h) => h.number)),
+    snapshots: snapshotsOf([...commits, ...heads.map((h) => h.head)], state),
+  };
+  const entries: string[][] = [];
+  const tell = (e: { fate: string; kind: string; path: string; bytes: number; reason: string }) => {
+    if (o.dryRun || e.fate === 'freed')
+      entries.push([e.fate, e.kind, bytes(e.bytes), e.path, plain(e.reason)]);
+  };
+  const { now } = world;
+  const done = await gc({ mirror, pool, catalog, retained, grace, now, dryRun: o.dryRun, tell });
+  if (world.json) return world.print(`${JSON.stringify({ ...done, entries }, null, 2)}\n`);
+  world.print(columns(entries, ''));
+  const would = o.dryRun ? 'would free' : 'freed';
+  world.print(`${would} ${number(done.freed)} of ${number(done.freed + done.kept)}, ${bytes(done.bytes)}\n`);
+}
+
+/** Main's tips since then, and the one that was the tip at that time. */
+function retainedCommits(state: State, since: Date): string[] {
+  const { chain } = state.history;
+  const older = chain.findIndex((c) => c.time < since);
+  return chain.slice(0, older < 0 ? chain.length : older + 1).map((c) => c.id);
+}
+
+/** Open pull requests; none where the forge is not a local one. */
+async function openHeads(repo: Repository): Promise<{ number: number; head: string }[]> {
+  try {
+    return [...(await (await localForge(repo)).list({ state: 'open' }))];
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'FORGE_REFUSED') return [];
+    throw error;
+  }
+}
+
+/** Every distinct snapshot of these commits, by the blob ids of its two files. */
+async function* snapshotsOf(
+  commits: readonly string[],
+  state: State,
+): AsyncIterable<Snapshot> {
+  const seen = new Set<string>();
+  for (const commit of commits) {
+    const entries = await state.history.entries('snapshots', commit);
+    for (const path of entries.keys()) {
+      const name = path.endsWith('.yaml') ? parseSnapshotPath(path) : undefined;
+      if (!name) continue;
+      const key = [snapshotPath(name), lockPath(name)].map((p) => entries.get(p)?.id ?? '').join(' ');
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const texts = await state.history.readMany([snapshotPath(name), lockPath(name)], commit);
+      const [yaml, lock] = [texts.get(snapshotPath(name)), texts.get(lockPath(name))];
+      if (yaml !== undefined && lock !== undefined) yield parseSnapshot({ yaml, lock }, snapshotPath(name));
+    }
+  }
+}
+
+/** Prints the `.repo` file of a tier. */
+export async function writeRepofile(
+  world: World,
+  o: { readonly team: string; readonly tier: string; readonly at: string | undefined },
+): Promise<void> {
+  const { repo, main } = await openState(world);
+  const at = o.at === undefined ? undefined : await repo.resolve(o.at);
+  const state = await readState(repo, at ?? main);
+  const { team, tier } = o;
+  const { repositories, policies } = state;
+  world.print(repofile({ team, tier, repositories, policies, ...(at === undefined ? {} : { at }) }));
+}

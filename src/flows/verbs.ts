@@ -1,0 +1,405 @@
+import { readFileSync } from 'node:fs';
+import { Fault } from '../base/fault.ts';
+import { checkWorkTree, fixWorkTree } from './check-tree.ts';
+import type { World } from './context.ts';
+import { type Delivery, deliveredJson } from './deliver.ts';
+import { diff } from './diff.ts';
+import { explain } from './explain.ts';
+import { initFlow } from './init-flow.ts';
+import { fill, promote } from './promote.ts';
+import { freeMirror, publishMain, verifyMirror, writeRepofile } from './publish.ts';
+import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts';
+import { sync } from './sync.ts';
+
+/** One option of a verb, for the parser and for its help. */
+export interface Option {
+  readonly type: 'string' | 'boolean';
+  readonly multiple?: boolean;
+  /** What follows it in the help: `TEAM`. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  /** After the verb: `PACKAGE…`. */
+  readonly operands: string;
+  readonly options: Readonly<Record<string, Option>>;
+  readonly example: string;
+  /** Returns false where a person must act though nothing is broken (a check with complaints). */
+  readonly run: (world: World, args: Args) => Promise<boolean | undefined>;
+}
+
+/** What was typed: operands, and options by name. */
+export class Args {
+  readonly operands: readonly string[];
+  readonly #values: Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>;
+
+  constructor(operands: readonly string[], values: Args['values']) {
+    this.operands = operands;
+    this.#values = values;
+  }
+
+  get values(): Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>> {
+    return this.#values;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  need(name: string): string {
+    const value = this.text(name);
+    if (value !== undefined && value !== '') return value;
+    throw new Fault('USAGE', `--${name} is missing`, { hint: 'See sluice VERB --help.' });
+  }
+
+  list(name: string): string[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.map(String) : typeof value === 'string' ? [value] : [];
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  get how(): Delivery {
+    if (this.flag('propose')) return 'propose';
+    return this.flag('write') ? 'write' : 'show';
+  }
+}
+
+const DELIVERY = {
+  write: { type: 'boolean', help: 'put the plan into the work tree' },
+  propose: { type: 'boolean', help: 'open or refresh the pull request' },
+  all: { type: 'boolean', help: 'show every row of the plan' },
+} as const satisfies Record<string, Option>;
+
+const TEAM = { type: 'string', value: 'TEAM', help: 'the team' } as const satisfies Option;
+
+async function delivering(
+  world: World,
+  work: Promise<Parameters<typeof deliveredJson>[0]>,
+): Promise<undefined> {
+  const delivered = await work;
+  if (world.json) world.print(deliveredJson(delivered));
+}
+
+function operand(args: Args, what: string): string {
+  const [first, ...rest] = args.operands;
+  if (first === undefined)
+    throw new Fault('USAGE', `${what} is missing`, { hint: 'See sluice VERB --help.' });
+  if (rest.length > 0)
+    throw new Fault('USAGE', `${JSON.stringify(rest[0])} is one word too many`, {
+      hint: 'See sluice VERB --help.',
+    });
+  return first;
+}
+
+function pullNumber(text: string | undefined): number {
+  const number = Number((text ?? '').replace(/^#/, ''));
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new Fault('USAGE', 'the number of the pull request is missing', {
+    hint: 'sluice pr list shows them.',
+  });
+}
+
+function lines(path: string): string[] {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8').split('\n');
+  } catch (cause) {
+    throw new Fault('USAGE', `${path} cannot be read`, {
+      hint: 'Name a file with one build a line.',
+      at: path,
+      cause,
+    });
+  }
+}
+
+/** A date is a date; anything else is a file. */
+function startOf(text: string | undefined) {
+  if (text === undefined || text === 'latest') return {};
+  if (/^\d{4}-\d\d-\d\d/.test(text)) return { at: text };
+  return { list: lines(text) };
+}
+
+export const VERBS: readonly Verb[] = [
+  {
+    name: 'init',
+    summary: 'a new state repository, its local forge, and the first import',
+    operands: 'DIR',
+    options: {
+      distro: {
+        type: 'string',
+        multiple: true,
+        value: 'NAME',
+        help: 'rocky-9, fedora-43, …, or ID=URL for any repository; `sluice init --list` names them',
+      },
+      team: { type: 'string', value: 'TEAM', help: 'the first team (default: infra)' },
+      arch: { type: 'string', value: 'ARCH', help: 'x86_64 (default) or aarch64' },
+      content: {
+        type: 'string',
+        value: 'full|thin',
+        help: 'mirror the packages (full, the default), or only metadata (thin)',
+      },
+      'mirror-url': { type: 'string', value: 'URL', help: 'where clients will find <mirror>/public' },
+      start: {
+        type: 'string',
+        value: 'latest|empty|DATE|FILE',
+        help: 'what the tiers begin with: the newest builds (default), nothing, a date, or a list such as `rpm -qa`',
+      },
+      list: { type: 'boolean', help: 'name the distributions that are known' },
+    },
+    example: 'sluice init state --distro rocky-9 --start latest --mirror /srv/sluice',
+    run: async (world, args) => {
+      const { start } = { start: args.text('start') };
+      await initFlow(world, {
+        dir: args.flag('list') ? undefined : operand(args, 'the folder of the new repository'),
+        distros: args.list('distro'),
+        team: args.text('team') ?? 'infra',
+        arch: args.text('arch'),
+        content: args.text('content'),
+        mirrorUrl: args.text('mirror-url'),
+        start: start === 'empty' ? undefined : startOf(start),
+      });
+      return undefined;
+    },
+  },
+  {
+    name: 'sync',
+    summary: 'fetch and verify upstreams, and plan what is new in live',
+    operands: '[UPSTREAM…]',
+    options: DELIVERY,
+    example: 'sluice sync --propose',
+    run: async (world, args) =>
+      delivering(world, sync(world, { upstreams: args.operands, how: args.how, all: args.flag('all') })),
+  },
+  {
+    name: 'accept',
+    summary: 'the reviewed way past a stop of sync',
+    operands: 'UPSTREAM',
+    options: {
+      rerolled: {
+        type: 'string',
+        multiple: true,
+        value: 'NEVRA',
+        help: 'a build whose bytes changed under its name (may be repeated)',
+      },
+      older: { type: 'boolean', help: 'an upstream state older than the last accepted one' },
+      reason: { type: 'string', value: 'TEXT', help: 'why; it stands in the commit and in the manifest' },
+      ...DELIVERY,
+    },
+    example:
+      'sluice accept rocky-9-x86_64-extras --rerolled foo-1-2.x86_64 --reason "vendor re-signed it" --propose',
+    run: async (world, args) => {
+      const upstream = operand(new Args(args.operands.slice(0, 1), args.values), 'the upstream');
+      const rerolled = [...args.list('rerolled'), ...args.operands.slice(1)];
+      if (rerolled.length === 0 && !args.flag('older')) {
+        throw new Fault('USAGE', 'what is to be accepted is missing', {
+          hint: 'Add --rerolled NEVRA… or --older.',
+        });
+      }
+      return delivering(
+        world,
+        sync(world, {
+          upstreams: [upstream],
+          how: args.how,
+          all: args.flag('all'),
+          rerolled,
+          older: args.flag('older'),
+          reason: args.need('reason'),
+        }),
+      );
+    },
+  },
+  {
+    name: 'fill',
+    summary: 'the first content of an empty tier',
+    operands: '[FILE]',
+    options: {
+      team: TEAM,
+      tier: { type: 'string', value: 'TIER', help: 'the empty tier' },
+      like: { type: 'string', value: 'TEAM', help: 'what the same tier of another team has' },
+      at: { type: 'string', value: 'DATE', help: 'what its parent had then' },
+      ...DELIVERY,
+    },
+    example: 'sluice fill --team web --tier stable --like infra --propose',
+    run: async (world, args) => {
+      const [file] = args.operands;
+      return delivering(
+        world,
+        fill(world, {
+          team: args.need('team'),
+          tier: args.need('tier'),
+          like: args.text('like'),
+          at: args.text('at'),
+          list: file === undefined ? undefined : lines(file),
+          how: args.how,
+          all: args.flag('all'),
+        }),
+      );
+    },
+  },
+  {
+    name: 'promote',
+    summary: 'plan what may move up, or what is named',
+    operands: '[PACKAGE…]',
+    options: { team: TEAM, to: { type: 'string', value: 'TIER', help: 'only into this tier' }, ...DELIVERY },
+    example: 'sluice promote --team infra --to stable --propose',
+    run: async (world, args) =>
+      delivering(
+        world,
+        promote(world, {
+          packages: args.operands,
+          team: args.text('team'),
+          to: args.text('to'),
+          how: args.how,
+          all: args.flag('all'),
+        }),
+      ),
+  },
+  {
+    name: 'explain',
+    summary: 'where every build of a package stands, why, and when it will move',
+    operands: 'PACKAGE',
+    options: { team: TEAM },
+    example: 'sluice explain openssl --team infra',
+    run: async (world, args) => {
+      await explain(world, operand(args, 'the package'), args.need('team'));
+      return undefined;
+    },
+  },
+  {
+    name: 'diff',
+    summary: 'compare two repositories or tiers, now or @DATE or @COMMIT',
+    operands: 'A B',
+    options: {},
+    example: 'sluice diff infra/stable@2026-10-01 infra/stable',
+    run: async (world, args) => {
+      const [a, b] = args.operands;
+      if (a === undefined || b === undefined || args.operands.length > 2) {
+        throw new Fault('USAGE', 'diff compares two things', {
+          hint: 'sluice diff infra/unstable infra/stable',
+        });
+      }
+      await diff(world, a, b);
+      return undefined;
+    },
+  },
+  {
+    name: 'check',
+    summary: 'everything that a pull request is judged by',
+    operands: '',
+    options: {
+      base: { type: 'string', value: 'REV', help: 'what the work tree is compared with (default: main)' },
+    },
+    example: 'sluice check --base origin/main',
+    run: async (world, args) => checkWorkTree(world, args.text('base')),
+  },
+  {
+    name: 'fix',
+    summary: 'canonical text, and locks completed from git or the catalog',
+    operands: '',
+    options: {},
+    example: 'sluice fix',
+    run: async (world) => {
+      await fixWorkTree(world);
+      return undefined;
+    },
+  },
+  {
+    name: 'pr',
+    summary: 'the local forge: list, show, approve, merge, close',
+    operands: 'list | show N | approve N | merge N | close N',
+    options: {
+      state: { type: 'string', value: 'open|merged|closed', help: 'list: only these (default: open)' },
+      diff: { type: 'boolean', help: 'show: the change itself' },
+      comment: { type: 'string', value: 'TEXT', help: 'close: why' },
+    },
+    example: 'sluice pr show 3',
+    run: async (world, args) => {
+      const [verb = 'list', number] = args.operands;
+      switch (verb) {
+        case 'list': {
+          const state = args.text('state') ?? 'open';
+          if (state !== 'open' && state !== 'merged' && state !== 'closed' && state !== 'all') {
+            throw new Fault('USAGE', `${JSON.stringify(state)} is no state`, {
+              hint: 'open, merged, closed or all',
+            });
+          }
+          await pullList(world, state === 'all' ? undefined : state);
+          return undefined;
+        }
+        case 'show':
+          await pullShow(world, pullNumber(number), { diff: args.flag('diff') });
+          return undefined;
+        case 'approve':
+          await pullApprove(world, pullNumber(number));
+          return undefined;
+        case 'merge':
+          await pullMerge(world, pullNumber(number));
+          return undefined;
+        case 'close':
+          await pullClose(world, pullNumber(number), args.text('comment'));
+          return undefined;
+        default:
+          throw new Fault('USAGE', `pr has no ${JSON.stringify(verb)}`, {
+            hint: 'list, show, approve, merge or close',
+          });
+      }
+    },
+  },
+  {
+    name: 'publish',
+    summary: 'make the mirror what main says',
+    operands: '',
+    options: {
+      at: {
+        type: 'string',
+        value: 'REV',
+        help: 'publish an earlier commit below public/at/, beside the present',
+      },
+    },
+    example: 'sluice publish --mirror /srv/sluice',
+    run: async (world, args) => {
+      await publishMain(world, args.text('at'));
+      return undefined;
+    },
+  },
+  {
+    name: 'verify',
+    summary: 'prove that the mirror is what main says',
+    operands: '',
+    options: {},
+    example: 'sluice verify --mirror /srv/sluice',
+    run: async (world) => verifyMirror(world),
+  },
+  {
+    name: 'gc',
+    summary: 'free what no retained commit can reach',
+    operands: '',
+    options: { 'dry-run': { type: 'boolean', help: 'only say what would go, and why the rest stays' } },
+    example: 'sluice gc --dry-run',
+    run: async (world, args) => {
+      await freeMirror(world, { dryRun: args.flag('dry-run') });
+      return undefined;
+    },
+  },
+  {
+    name: 'repofile',
+    summary: 'the .repo file for clients of a tier',
+    operands: '',
+    options: {
+      team: TEAM,
+      tier: { type: 'string', value: 'TIER', help: 'the tier' },
+      at: { type: 'string', value: 'REV', help: 'the state of one commit, for ever' },
+    },
+    example: 'sluice repofile --team infra --tier stable > /etc/yum.repos.d/sluice.repo',
+    run: async (world, args) => {
+      await writeRepofile(world, { team: args.need('team'), tier: args.need('tier'), at: args.text('at') });
+      return undefined;
+    },
+  },
+];
