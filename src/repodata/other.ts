@@ -1,1 +1,8 @@
-export declare function otherDocument(count: number): { head: Buffer; tail: Buffer };
+import { type Frame, frame } from './canonical.ts';
+
+export { pkgidOf } from './filelists.ts';
+
+/** createrepo_c's frame of other.xml. */
+export function otherDocument(count: number): Frame {
+  return frame('otherdata', `xmlns="http://linux.duke.edu/metadata/other" packages="${count}"`);
+}

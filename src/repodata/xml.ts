@@ -9,11 +9,13 @@ export const DOCUMENT_NAMESPACES: readonly string[] = ['common', 'filelists', 'o
 );
 const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
 
+const GT = 0x3e;
+const SLASH = 0x2f;
+const EQUALS = 0x3d;
 const MAX_DEPTH = 64;
+const MAX_ATTRIBUTES = 64;
 // XML 1.0, production 2: what no document may hold, not even as a reference.
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/;
-const NAME = /[A-Za-z_:\x80-\uffff][-A-Za-z0-9._:\x80-\uffff]*/y;
-const SPACE = /[ \t\r\n]*/y;
 const NAMED: ReadonlyMap<string, string> = new Map([
   ['amp', '&'],
   ['lt', '<'],
@@ -68,13 +70,20 @@ export class XmlReader {
   private readonly names: string[] = [];
   private scopes: { depth: number; prefixes: Map<string, string> }[] = [{ depth: 0, prefixes: USUAL }];
   private known = new Map<string, string>();
+  private declares = false;
   private pendingClose = false;
-  private value = '';
+  /** Undefined: the text as it stands. */
+  private value: string | undefined = '';
+  private nextReference: number;
+  /** No carriage return and no `]]>` anywhere. */
+  private readonly simple: boolean;
   private roots = 0;
 
   constructor(text: string, at: string) {
     this.text = text;
     this.at = at;
+    this.nextReference = text.indexOf('&');
+    this.simple = !text.includes('\r') && !text.includes(']]>');
     const forbidden = FORBIDDEN.exec(text);
     if (forbidden) throw this.fault(`it has the character ${quote(forbidden[0])}, which XML does not allow`);
   }
@@ -104,7 +113,7 @@ export class XmlReader {
 
   /** After `text`: the characters, references resolved. */
   get characterData(): string {
-    return this.value;
+    return this.value ?? this.text.slice(this.start, this.end);
   }
 
   /** After `open`: an attribute's value, references resolved; undefined where there is none. */
@@ -133,6 +142,13 @@ export class XmlReader {
     while (this.depth >= depth) this.next();
   }
 
+  /** First of all: opens the root, which must have this name. */
+  root(name: string): void {
+    let token = this.next();
+    while (token === 'text') token = this.next();
+    if (token !== 'open' || this.name !== name) throw this.fault(`it is not a <${name}>`);
+  }
+
   fault(what: string): Fault {
     return invalid(what, this.at);
   }
@@ -140,46 +156,51 @@ export class XmlReader {
   private characters(from: number): Token {
     const next = this.text.indexOf('<', from);
     this.end = next < 0 ? this.text.length : next;
-    const raw = this.text.slice(from, this.end);
     if (this.open.length === 0) {
-      if (/[^ \t\r\n]/.test(raw)) throw this.fault(`it has text outside of elements: ${quote(raw.trim())}`);
+      if (skipSpace(this.text, from) < this.end) {
+        throw this.fault(`it has text outside of elements: ${quote(this.text.slice(from, this.end).trim())}`);
+      }
       return this.next();
     }
-    if (raw.includes(']]>')) throw this.fault('it has a stray ]]>');
-    this.value = this.resolve(raw.includes('\r') ? raw.replace(/\r\n?/g, '\n') : raw);
+    if (this.nextReference < from && this.nextReference >= 0)
+      this.nextReference = this.text.indexOf('&', from);
+    const plain = this.simple && (this.nextReference < 0 || this.nextReference >= this.end);
+    this.value = plain ? undefined : this.checkedText(this.text.slice(from, this.end));
     return 'text';
+  }
+
+  private checkedText(raw: string): string {
+    if (raw.includes(']]>')) throw this.fault('it has a stray ]]>');
+    return this.resolve(raw.includes('\r') ? raw.replace(/\r\n?/g, '\n') : raw);
   }
 
   private startTag(from: number): Token {
     const { text } = this;
-    NAME.lastIndex = from + 1;
-    if (!NAME.test(text))
+    let i = nameEnd(text, from + 1);
+    if (i === from + 1)
       throw this.fault(`it has ${quote(text.slice(from, from + 20))} where a tag should be`);
-    let i = NAME.lastIndex;
     this.written = text.slice(from + 1, i);
     this.attributeNames.length = 0;
     this.attributeValues.length = 0;
-    let declares = false;
+    this.declares = false;
     for (;;) {
-      const code = text.charCodeAt(i);
-      if (code === 0x3e || code === 0x2f) break;
-      SPACE.lastIndex = i;
-      SPACE.test(text);
-      if (SPACE.lastIndex === i) throw this.fault(`<${this.written}> is not well-formed`);
-      i = SPACE.lastIndex;
-      const first = text.charCodeAt(i);
-      if (first === 0x3e || first === 0x2f) break;
-      i = this.readAttribute(i);
-      if (this.attributeNames[this.attributeNames.length - 1]?.startsWith('xmlns')) declares = true;
+      const next = skipSpace(text, i);
+      const code = text.charCodeAt(next);
+      if (code === GT || code === SLASH) {
+        i = next;
+        break;
+      }
+      if (next === i) throw this.fault(`<${this.written}> is not well-formed`);
+      i = this.readAttribute(next);
     }
-    const empty = text.charCodeAt(i) === 0x2f;
-    if (empty && text.charCodeAt(i + 1) !== 0x3e) throw this.fault(`<${this.written}> is not well-formed`);
+    const empty = text.charCodeAt(i) === SLASH;
+    if (empty && text.charCodeAt(i + 1) !== GT) throw this.fault(`<${this.written}> is not well-formed`);
     this.end = i + (empty ? 2 : 1);
     if (this.open.length === 0) this.roots += 1;
     if (this.roots > 1) throw this.fault('it has a second root element');
     this.open.push(this.written);
     if (this.open.length > MAX_DEPTH) throw this.fault(`its elements are nested more than ${MAX_DEPTH} deep`);
-    if (declares) this.declare();
+    if (this.declares) this.bindPrefixes();
     this.name = this.canonicalName(this.written);
     this.names.push(this.name);
     this.pendingClose = empty;
@@ -188,41 +209,35 @@ export class XmlReader {
 
   private readAttribute(from: number): number {
     const { text } = this;
-    NAME.lastIndex = from;
-    if (!NAME.test(text)) throw this.fault(`<${this.written}> has a malformed attribute`);
-    const name = text.slice(from, NAME.lastIndex);
-    let i = NAME.lastIndex;
-    if (text.charCodeAt(i) !== 0x3d) {
-      SPACE.lastIndex = i;
-      SPACE.test(text);
-      i = SPACE.lastIndex;
-      if (text.charCodeAt(i) !== 0x3d) throw this.fault(`<${this.written} ${name}> has no value`);
-    }
-    let quoteAt = i + 1;
-    if (text.charCodeAt(quoteAt) !== 0x22) {
-      SPACE.lastIndex = quoteAt;
-      SPACE.test(text);
-      quoteAt = SPACE.lastIndex;
-    }
-    const mark = text.charCodeAt(quoteAt);
-    const close =
-      mark === 0x22 ? text.indexOf('"', quoteAt + 1) : mark === 0x27 ? text.indexOf("'", quoteAt + 1) : -1;
+    const nameStop = nameEnd(text, from);
+    if (nameStop === from) throw this.fault(`<${this.written}> has a malformed attribute`);
+    const name = text.slice(from, nameStop);
+    const equals = skipSpace(text, nameStop);
+    if (text.charCodeAt(equals) !== EQUALS) throw this.fault(`<${this.written} ${name}> has no value`);
+    const open = skipSpace(text, equals + 1);
+    const mark = text.charCodeAt(open);
+    const close = mark === 0x22 || mark === 0x27 ? text.indexOf(mark === 0x22 ? '"' : "'", open + 1) : -1;
     if (close < 0) throw this.fault(`<${this.written} ${name}=…> is not quoted`);
-    const value = text.slice(quoteAt + 1, close);
+    const value = text.slice(open + 1, close);
     if (value.includes('<')) throw this.fault(`<${this.written} ${name}=…> has a < inside`);
     if (this.attributeNames.includes(name)) throw this.fault(`<${this.written}> has ${name} twice`);
+    if (this.attributeNames.length === MAX_ATTRIBUTES)
+      throw this.fault(`<${this.written}> has too many attributes`);
+    if (value.includes('&')) this.resolve(value); // a bad reference is a fault even where nobody asks for the value
+    if (name.startsWith('xmlns')) this.declares = true;
     this.attributeNames.push(name);
     this.attributeValues.push(value);
     return close + 1;
   }
 
   private endTag(from: number): Token {
-    const close = this.text.indexOf('>', from);
-    if (close < 0) throw this.fault('it ends inside a tag');
-    const name = this.text.slice(from + 2, close).replace(/[ \t\r\n]+$/, '');
+    const { text } = this;
     const expected = this.open[this.open.length - 1];
-    if (name !== expected) {
-      throw this.fault(`</${quote(name).slice(1, -1)}> stands where </${expected ?? ''}> should: mis-nested`);
+    const nameStop = from + 2 + (expected?.length ?? 0);
+    const close = skipSpace(text, nameStop);
+    if (expected === undefined || !text.startsWith(expected, from + 2) || text.charCodeAt(close) !== GT) {
+      const found = quote(text.slice(from, from + 40).replace(/(?<=>).*/s, ''));
+      throw this.fault(`${found} stands where </${expected ?? ''}> should: mis-nested`);
     }
     return this.close(close + 1);
   }
@@ -274,7 +289,7 @@ export class XmlReader {
     return 'end';
   }
 
-  private declare(): void {
+  private bindPrefixes(): void {
     const current = this.scopes[this.scopes.length - 1]?.prefixes ?? USUAL;
     const prefixes = new Map(current);
     for (const name of this.attributeNames) {
@@ -349,3 +364,26 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\n': '&#10;',
   '\r': '&#13;',
 };
+
+/** Past the name at `from`; `from` itself when there is none. Every character beyond ASCII passes for a name's. */
+function nameEnd(text: string, from: number): number {
+  let i = from;
+  while ((NAME_CHARACTER[Math.min(text.charCodeAt(i), 128)] ?? 0) > (i === from ? 1 : 0)) i += 1;
+  return i;
+}
+
+/** 2: begins a name, 1: goes on with one, 0: neither. */
+const NAME_CHARACTER: Uint8Array = Uint8Array.from({ length: 129 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  if (code === 128 || /[A-Za-z_:]/.test(character)) return 2;
+  return /[-0-9.]/.test(character) ? 1 : 0;
+});
+
+function skipSpace(text: string, from: number): number {
+  let i = from;
+  for (;;) {
+    const code = text.charCodeAt(i);
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return i;
+    i += 1;
+  }
+}
