@@ -214,10 +214,11 @@ class Fetch {
 
   /** The reason for the report; a Fault where the policy does not name the type. primary is never dispensable. */
   #mayBeAbsent(type: string, fault: Fault): string {
+    // Neither a trap nor a bad line is what the policy means by absent.
+    if (fault.code === 'UNSAFE_URL' || fault.code === 'UNSAFE_PATH' || fault.code === 'NETWORK') throw fault;
     const reason = this.#policy.absent.get(type);
     if (reason !== undefined && type !== 'primary') return `${reason} (${fault.message})`;
     const hint = `Try again later; if it stays so, write "absent: { ${type}: "why" }" into ${this.#policy.path}.`;
-    if (fault.code === 'NETWORK') throw fault;
     throw this.#inconsistent(
       `repomd.xml lists ${type}, but: ${fault.message}`,
       type === 'primary' ? 'Try again later, or name another mirror.' : hint,

@@ -2,12 +2,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
+import { SILENT } from '../../src/base/progress.ts';
 import type { UpstreamPolicy } from '../../src/manifest/policy.ts';
+import { openPool } from '../../src/pool/pool.ts';
 import { decompressAll } from '../../src/repodata/compression.ts';
+import { fetchPackages } from '../../src/upstream/packages.ts';
 import { readUpstream } from '../../src/upstream/read.ts';
 import { CORPUS } from '../fixtures/oracle.ts';
-import { policyOf } from '../fixtures/upstreamRepository.ts';
 import { emptyMirror } from './mirrorOf.ts';
+import { policyOf } from './policyOf.ts';
 
 const absent = (...types: string[]) => ({
   absent: new Map(types.map((type) => [type, 'the corpus lacks it'])),
@@ -63,3 +66,17 @@ it.each(Object.keys(NEEDS).filter((path) => existsSync(join(CORPUS ?? '/nowhere'
     await expect(run).rejects.toMatchObject({ name: 'Fault' });
   },
 );
+
+it.each(
+  ['pgdg-signed-series/v3', 'rpms-al2023'].filter((path) => existsSync(join(CORPUS ?? '/nowhere', path))),
+)('%s: every RPM file arrives and is the build that the metadata says', async (path) => {
+  const mirror = await emptyMirror();
+  const policy = policyOf(pathToFileURL(join(CORPUS ?? '', path)).href);
+  const { state, base } = await mirror.fetched(policy);
+  const { builds } = await readUpstream(mirror.catalog, policy, state);
+  const pool = openPool(mirror.mirrorRoot);
+  const bytes = builds.reduce((sum, { pin }) => sum + pin.size, 0);
+  const result = await fetchPackages(policy, base, builds, { pool, progress: SILENT });
+  expect(result).toEqual({ fetched: builds.length, bytes });
+  for (const { pin } of builds) await pool.verify(pin.checksum);
+});

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { filesBelow } from '../fixtures/tempDir.ts';
-import { makeRepository, policyOf, serveRepository } from '../fixtures/upstreamRepository.ts';
+import { makeRepository, serveRepository } from '../fixtures/upstreamRepository.ts';
 import { emptyMirror } from './mirrorOf.ts';
+import { policyOf } from './policyOf.ts';
 
 const repository = makeRepository({ builds: [{ name: 'a' }, { name: 'b' }] });
 const other = [...repository].find(([path]) => path.includes('-other.'))?.[1] ?? Buffer.alloc(0);

@@ -6,14 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../../src/pool/disk.ts';
 import { serve } from '../fixtures/server.ts';
 import { filesBelow, tempDir } from '../fixtures/tempDir.ts';
-import {
-  type Files,
-  makeRepository,
-  policyOf,
-  serveRepository,
-  sha256,
-} from '../fixtures/upstreamRepository.ts';
+import { type Files, makeRepository, serveRepository, sha256 } from '../fixtures/upstreamRepository.ts';
 import { emptyMirror } from './mirrorOf.ts';
+import { policyOf } from './policyOf.ts';
 
 const older = makeRepository({ builds: [{ name: 'a' }], timestamp: 1_600_000_000 });
 const repository = makeRepository({ builds: [{ name: 'a' }, { name: 'b' }] });
@@ -212,7 +207,7 @@ describe('group 7: an upstream that is not what it was', () => {
     let n = 0;
     const server = await serveRepository(() => {
       n += 1;
-      return makeRepository({ builds: [{ name: 'a' }], timestamp: 1_700_000_000 + n });
+      return makeRepository({ builds: [{ name: 'a', version: `${n}` }], timestamp: 1_700_000_000 + n });
     });
     const mirror = await emptyMirror();
     await expect(mirror.fetch(policyOf(server.url))).rejects.toMatchObject({

@@ -7,8 +7,9 @@ import { openPool } from '../../src/pool/pool.ts';
 import { fetchPackages, type WantedPackage } from '../../src/upstream/packages.ts';
 import { answerFile, serve } from '../fixtures/server.ts';
 import { filesBelow, tempDir } from '../fixtures/tempDir.ts';
-import { type Files, policyOf, rpmOf, serveRepository, sha256 } from '../fixtures/upstreamRepository.ts';
+import { type Files, rpmOf, serveRepository, sha256 } from '../fixtures/upstreamRepository.ts';
 import { QUICK } from './mirrorOf.ts';
+import { policyOf } from './policyOf.ts';
 
 function wanted(name: string, bytes: Buffer, change: Partial<WantedPackage> = {}): WantedPackage {
   const nevra = { name, evr: { epoch: 3, version: '1.0', release: '1.el9' }, arch: 'x86_64' };

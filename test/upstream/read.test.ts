@@ -7,12 +7,12 @@ import {
   type Build,
   type Files,
   makeRepository,
-  policyOf,
   rpmOf,
   serveRepository,
   sha256,
 } from '../fixtures/upstreamRepository.ts';
 import { emptyMirror } from './mirrorOf.ts';
+import { policyOf } from './policyOf.ts';
 
 /** Fetched from a server and read. */
 async function readFrom(files: Files, change: Partial<UpstreamPolicy> = {}, base = '') {
