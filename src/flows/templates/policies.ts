@@ -1,0 +1,148 @@
+import type { NewUpstream } from '../distros.ts';
+
+/** Values in double quotes: JSON strings are YAML's. */
+const quoted = (text: string): string => JSON.stringify(text);
+
+/** `policies/upstreams/<id>.yaml` */
+export function upstreamPolicy(u: NewUpstream, content: 'full' | 'thin'): string {
+  const local = u.baseurl.startsWith('file:');
+  const reason = local
+    ? 'your own repository, read from this machine'
+    : 'signatures are not verified yet; TLS and checksums are';
+  const lines = [
+    `# ${u.title}: ${u.name.repo}`,
+    ...u.notes.map((note) => `# ${note}`),
+    'apiVersion: sluice/v1',
+    'kind: Upstream',
+    `id: ${u.id}`,
+    '',
+    '# Tried in turn: put the mirror that is nearest to you first.',
+    'baseurl:',
+    `  - ${quoted(u.baseurl)}`,
+    '',
+    ...keyLines(u),
+    `packages: { signatures: none, reason: ${quoted(reason)} }`,
+    ...metadataLines(reason, local),
+    '',
+    '# How many builds of a package live keeps of those that upstream still lists or that a tier has.',
+    'keep: 3',
+    '',
+    '# full: packages are fetched, verified and served. thin: clients take them from the base URL above.',
+    `content: ${content}`,
+  ];
+  if (u.parentHref) lines.push('', '# Packages are beside the repository, not below it.', 'parentHref: true');
+  if (u.client) {
+    lines.push(
+      '',
+      '# Read from these variables of the environment, so that no secret is in git.',
+      'client:',
+      '  cert: { env: SLUICE_RHEL_CERT }',
+      '  key: { env: SLUICE_RHEL_KEY }',
+      '  ca: { env: SLUICE_RHEL_CA }',
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function keyLines(u: NewUpstream): string[] {
+  if (u.keys.length === 0) return [];
+  return [
+    '# The vendor signs with these keys. Once Sluice verifies signatures they go below `keys:` (see keys/README.md).',
+    ...u.keys.flatMap((k) => [`#   ${k.file} ${k.fingerprint}`, `#     ${k.from}`]),
+  ];
+}
+
+/** Whoever can write the metadata can shorten the waits where severities are trusted: only what is read from disk is. */
+function metadataLines(reason: string, local: boolean): string[] {
+  if (local) return [`metadata: { signatures: none, reason: ${quoted(reason)}, severity: trusted }`];
+  return [
+    `metadata: { signatures: none, reason: ${quoted(reason)} }`,
+    "# With `severity: trusted` in the line above, this upstream's advisories shorten the waits of tiers that have",
+    '# `security:`; so does whoever can forge its metadata.',
+  ];
+}
+
+/** `policies/teams/<team>.yaml`; `until`: `2027-11-21`. */
+export function teamPolicy(o: {
+  team: string;
+  repositories: readonly string[];
+  owner: string;
+  until: string;
+}): string {
+  return `# Which repositories ${o.team} has, and how builds move towards its production.
+apiVersion: sluice/v1
+kind: Team
+team: ${o.team}
+
+repositories:
+${o.repositories.map((id) => `  - ${id}\n`).join('')}
+tiers:
+  # Two days after live had it, a build may move to unstable, where machines are that may break.
+  unstable:
+    from: live
+    wait: { seen: 2d }
+    keep: 2
+
+  # A week in unstable, and ten days in all: then it may move to stable. What an advisory names moves sooner, where the
+  # upstream's policy trusts its severities.
+  stable:
+    from: unstable
+    wait: { inParent: 7d, seen: 10d }
+    security: { critical: 1d, important: 3d }
+    keep: 2
+    # window: { days: [tue, wed], from: "09:00", to: "17:00", zone: Europe/Berlin }
+
+# What these match does not move up by itself; what is there stays. \`match\` is a regular expression (RE2), searched in
+# the package's name; \`glob\` and \`source\` (the source package's name) are the alternatives. In force until it is
+# removed from here; \`until\` is the day on which someone has to look at it again.
+holds:
+  - match: "^kernel(-.*)?$"
+    reason: "Example: new kernels go with a planned reboot. Keep it, narrow it or drop it"
+    owner: "${o.owner}"
+    until: "${o.until}"
+`;
+}
+
+/** `policies/site.yaml`: every key with its default, so that it need not be looked up. */
+export function sitePolicy(mirrorUrl: string | undefined): string {
+  const url = mirrorUrl ?? 'https://mirror.example.com';
+  return `# What holds for the whole mirror.
+apiVersion: sluice/v1
+kind: Site
+
+# Where clients reach <mirror>/public; \`sluice repofile\` writes it into their .repo files.
+${mirrorUrl === undefined ? '# ' : ''}mirrorUrl: "${url}"
+
+# How long a published tree stays after it was replaced: dnf caches metadata for 48 hours.
+grace: 72h
+
+# How long what no manifest names any more can still be published again.
+retain: 400d
+
+# gzip where clients of EL 7 or older are served.
+compression: zstd
+
+forge: local
+`;
+}
+
+/** `policies/keys/README.md` */
+export function keysReadme(upstreams: readonly NewUpstream[]): string {
+  const rows = new Map<string, string>();
+  for (const { keys } of upstreams) {
+    for (const k of keys) rows.set(k.fingerprint, `| ${k.file} | \`${k.fingerprint}\` | <${k.from}> |`);
+  }
+  const table =
+    rows.size === 0
+      ? 'None of the upstreams here is of a vendor whose keys Sluice knows.\n'
+      : `| file | fingerprint | from |\n|---|---|---|\n${[...rows.values()].join('\n')}\n`;
+  return `# Keys of the vendors
+
+Armoured public keys go here, one file each, once Sluice verifies signatures. This version does not: every upstream says
+\`signatures: none\` with the reason. Fetch a key from its vendor, compare the fingerprint with a second source, and commit
+it in a pull request:
+
+    gpg --show-keys --with-fingerprint RPM-GPG-KEY-…
+
+${table}`;
+}
