@@ -1,5 +1,7 @@
 import type { Pin } from '../manifest/snapshot.ts';
 
+/** Of a directory entry, in bytes; every character of an identity is one. */
+const MAX_NAME = 255;
 /** Digits of the checksum in a file's name: enough that a re-rolled build has another URL. */
 const DIGITS = 8;
 
@@ -23,5 +25,8 @@ export function linkNames(pins: readonly Pin[]): string[] {
 
 function nameWith({ nevra, checksum }: Pin, digits: number): string {
   const { version, release } = nevra.evr;
-  return `${nevra.name}-${version}-${release}.${nevra.arch}.${checksum.hex.slice(0, digits)}.rpm`;
+  const ending = `.${checksum.hex.slice(0, digits)}.rpm`;
+  const name = `${nevra.name}-${version}-${release}.${nevra.arch}`;
+  if (name.length + ending.length <= MAX_NAME) return name + ending;
+  return `${name.slice(0, 150)}.${checksum.hex.slice(0, 32 + digits)}.rpm`; // the digest tells them apart
 }

@@ -223,7 +223,7 @@ function writeRun(
 /** The upstream's own element but for its location. A record of another build is never published under this pin. */
 function primaryOf(content: Content, i: number, pin: Pin, record: PackageRecord): Buffer {
   const at = `${content.id}: ${formatNevra(pin.nevra)}`;
-  const own = identify(record.primary, at);
+  const own = identify(record.primary, at, { parentHref: true }); // judged below, by the policy
   const same =
     formatNevra(own.nevra) === formatNevra(pin.nevra) &&
     formatChecksum(own.checksum) === formatChecksum(pin.checksum) &&

@@ -25,7 +25,7 @@ export async function* readTreePackages(tree: string): AsyncGenerator<TreePackag
     const open = decompress(createReadStream(at) as AsyncIterable<Buffer>, { maxBytes: MAX_BYTES, at });
     for await (const batch of cutElements(open, 'package', { at })) {
       for (const element of batch) {
-        const { href: location, base, checksum } = identify(element, at);
+        const { href: location, base, checksum } = identify(element, at, { parentHref: true });
         yield base === undefined ? { name: basename(location), checksum } : { checksum };
       }
     }
