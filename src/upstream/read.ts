@@ -124,7 +124,7 @@ class Reader {
   #identify(element: Buffer): UpstreamBuild {
     const at = this.at('primary');
     const primary = canonicalElement(element);
-    const { nevra, checksum, size, href, base, sourceRpm, fileTime } = identify(primary, at);
+    const { nevra, checksum, size, href, base, sourceRpm, fileTime } = identify(primary, at, this.#policy);
     const name = formatNevra(nevra);
     checkStrength(checksum, this.#policy, name, at);
     if (!(size > 0 && size <= MAX_PACKAGE_BYTES)) {

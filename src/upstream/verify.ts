@@ -66,7 +66,7 @@ export async function verifyTogether(
   const side = new SideDocument(o.type, elements(o.side), at);
   try {
     for await (const batch of elements(o.primary)) {
-      for (const element of batch) await side.take(identify(element, at).checksum.hex);
+      for (const element of batch) await side.take(identify(element, at, { parentHref: true }).checksum.hex);
     }
     await side.finish();
   } finally {

@@ -216,7 +216,7 @@ describe('group 3 and 4: what primary says of a package', () => {
     ],
     ['an empty checksum', { pkgid: '' }, ['METADATA_INVALID', 'MALFORMED']],
     ['a checksum of a wrong length', { pkgid: 'abc' }, ['METADATA_INVALID', 'MALFORMED']],
-    ['size 0', { size: 0 }, ['METADATA_INVALID']],
+    ['size 0', { size: 0 }, ['METADATA_INVALID', 'MALFORMED']],
     ['a negative size', { size: -1 }, ['METADATA_INVALID', 'MALFORMED']],
     ['size 2^63', { size: '9223372036854775808' }, ['METADATA_INVALID', 'MALFORMED']],
   ] as [string, Partial<Build>, string[]][])('%s', async (_what, change, codes) => {
