@@ -51,7 +51,6 @@ const CONFIG = [
   'core.packedRefsTimeout=2000',
   'core.commitGraph=true',
   'commit.gpgSign=false',
-  'merge.renames=false', // a file that left and a file that came are never one file of ours
   'diff.renames=false',
   'log.showRoot=true',
   'log.showSignature=false',

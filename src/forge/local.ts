@@ -16,7 +16,8 @@ import {
 } from './forge.ts';
 import { type Git, openGit, resolveCommit } from './git.ts';
 import { setUpBare } from './local-init.ts';
-import { mergeTrees, parseIdentity, writeCommit, writeTree } from './objects.ts';
+import { mergeBase, mergeCommits } from './merge.ts';
+import { parseIdentity, writeCommit, writeTree } from './objects.ts';
 import { asPullRequest, type PullRecord, proposal } from './pull-record.ts';
 import { type PullEvent, type Pulls, readPulls, writeEvent } from './pulls.ts';
 import { type RefUpdate, readCommit, readRefs } from './refs.ts';
@@ -110,9 +111,7 @@ class BareForge implements LocalForge {
       const head = (await readRefs(git, [ref])).get(ref);
       if (!head) throw new Fault('NOT_FOUND', `there is no branch ${o.branch}`, { hint: 'Push it first.' });
       const number = await pulls.next();
-      const base = await git.text(['merge-base', await this.#main(), head]).catch(() => {
-        throw refused(`${o.branch} has no commit in common with main`, 'Start the branch from main.');
-      });
+      const base = await mergeBase(git, await this.#main(), head);
       const draft = { ...o, body: o.body ?? '', base, files: new Map(), trailers: [] };
       const { proposed: _, ...record } = proposal(undefined, draft, {
         number,
@@ -229,7 +228,7 @@ class BareForge implements LocalForge {
     const git = this.#git;
     const pull = await this.get(number);
     const main = pull.mergeCommit === undefined ? await this.#main() : `${pull.mergeCommit}^1`;
-    const base = await git.text(['merge-base', main, pull.head]);
+    const base = await mergeBase(git, main, pull.head);
     const plain = ['--no-ext-diff', '--no-textconv', '--no-color', '--no-renames', '--full-index'];
     return (await git.run(['diff', ...plain, base, pull.head])).toString('utf8');
   }
@@ -367,7 +366,7 @@ class BareForge implements LocalForge {
   }
 
   async #mergedTree(pull: Pick<PullRequest, 'number' | 'head'>, tip: string): Promise<string> {
-    const { tree, conflicts } = await mergeTrees(this.#git, tip, pull.head);
+    const { tree, conflicts } = await mergeCommits(this.#git, tip, pull.head);
     if (conflicts.length === 0) return tree;
     throw new Fault('FORGE_CONFLICT', `#${pull.number} conflicts with main in ${conflicts.join(', ')}`, {
       hint: 'Run the command that proposed it again, or merge main into its branch.',

@@ -1,11 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault, malformed } from '../base/fault.ts';
 import { checkLine } from './forge.ts';
-import { type Git, gitFault, OBJECT_ID } from './git.ts';
+import type { Git } from './git.ts';
 
 export interface TreeEntry {
   /** 100644, 100755, 120000 (a link) or 160000 (a submodule). */
@@ -177,14 +176,22 @@ export async function writeTree(
       ? `0 ${'0'.repeat(base?.length ?? 40)}\t${path}\0`
       : `100644 ${ids[next++]}\t${path}\0`;
   });
-  const env = { GIT_INDEX_FILE: join(tmpdir(), `sluice-index-${randomUUID()}`) };
-  try {
+  return withIndex(async (env) => {
     await git.run(base === undefined ? ['read-tree', '--empty'] : ['read-tree', base], { env });
     await git.run(['update-index', '-z', '--index-info'], { env, stdin: lines.join('') });
-    return await git.text(['write-tree'], { env });
+    return git.text(['write-tree'], { env });
+  });
+}
+
+/** An index of its own, outside of the repository, for one piece of work. */
+export async function withIndex<T>(
+  work: (env: { GIT_INDEX_FILE: string }, folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-index-'));
+  try {
+    return await work({ GIT_INDEX_FILE: join(folder, 'index') }, folder);
   } finally {
-    await rm(env.GIT_INDEX_FILE, { force: true });
-    await rm(`${env.GIT_INDEX_FILE}.lock`, { force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -254,21 +261,4 @@ export async function writeCommit(git: Git, commit: CommitFields): Promise<strin
     GIT_COMMITTER_DATE: `@${gitSeconds(commit.committed)} +0000`,
   };
   return git.text(['commit-tree', commit.tree, ...parents], { env, stdin: commit.message });
-}
-
-/** Three ways, as text, without a work tree. `conflicts`: the files that do not merge. */
-export async function mergeTrees(
-  git: Git,
-  ours: string,
-  theirs: string,
-): Promise<{ readonly tree: string; readonly conflicts: readonly string[] }> {
-  const args = ['merge-tree', '--write-tree', '--name-only', '--no-messages', '-z', ours, theirs];
-  const outcome = await git.attempt(args);
-  if (outcome.status > 1) throw gitFault(git.dir, args, outcome);
-  const [tree = '', ...conflicts] = splitZero(outcome.stdout);
-  if (!OBJECT_ID.test(tree)) throw gitFault(git.dir, args, outcome);
-  return {
-    tree,
-    conflicts: outcome.status === 0 ? [] : [...new Set(conflicts.filter((path) => path !== ''))],
-  };
 }
