@@ -55,14 +55,14 @@ export function upstreamsOf(distros: readonly string[], arch: string): NewUpstre
 function split(text: string): { id: string; url: string | undefined } {
   const at = text.indexOf('=');
   if (at < 0) return { id: text, url: undefined };
-  return { id: text.slice(0, at), url: checkUrl(text.slice(at + 1), text) };
+  return { id: text.slice(0, at), url: checkUrl(text.slice(at + 1), `--distro ${text.slice(0, at)}`) };
 }
 
 /** http, https or file, without credentials, query or fragment, and with the slash at the end. */
 function checkUrl(text: string, at: string): string {
-  const good = URL.canParse(text) && /^(?:https?:\/\/|file:\/\/\/)[!-~]+$/.test(text);
-  const url = good ? new URL(text) : undefined;
-  if (!url || url.username !== '' || url.password !== '' || /[?#"\\]/.test(text)) {
+  const plain =
+    /^(?:https?:\/\/|file:\/\/\/)[!-~]+$/.test(text) && !/[?#"\\]/.test(text) && URL.canParse(text);
+  if (!plain || new URL(text).username !== '' || new URL(text).password !== '') {
     throw malformed('base URL (https://…, http://… or file:///…, without credentials)', text, at);
   }
   return text.endsWith('/') ? text : `${text}/`;

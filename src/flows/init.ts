@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { codeOf, Fault, malformed } from '../base/fault.ts';
 import { commitMessage } from '../forge/forge.ts';
 import { openGit, withLocks } from '../forge/git.ts';
@@ -55,7 +55,7 @@ export interface Initialised {
 export async function initStateRepository(o: InitOptions): Promise<Initialised> {
   const root = resolve(o.dir);
   const bare = resolve(o.forge ?? `${root}.git`);
-  const files = stateFiles(o, bare);
+  const files = stateFiles(o);
   const author = parseIdentity(o.by);
   await mustBeFree(root);
   await mustBeFree(bare);
@@ -83,7 +83,7 @@ export async function initStateRepository(o: InitOptions): Promise<Initialised> 
 }
 
 /** Every file of the first commit, in order of their paths' sections; a Fault where the options do not make sense. */
-function stateFiles(o: InitOptions, bare: string): Map<string, string | Buffer> {
+function stateFiles(o: InitOptions): Map<string, string | Buffer> {
   if (!isWord(o.team) || o.team === LIVE_TEAM) {
     throw malformed(`team (a word other than ${LIVE_TEAM}: a-z, 0-9, dot, underscore)`, o.team, '--team');
   }
@@ -91,7 +91,7 @@ function stateFiles(o: InitOptions, bare: string): Map<string, string | Buffer> 
   const policies = policyFiles(o, upstreams);
   loadPolicies(policies); // our own templates under the same judge as everybody's files
   const { team, sluiceVersion } = o;
-  const readme = { team, sluiceVersion, upstreams, bare, toolIncluded: o.tool !== undefined };
+  const readme = { team, sluiceVersion, upstreams, toolIncluded: o.tool !== undefined };
   return new Map<string, string | Buffer>([
     ['README.md', stateReadme(readme)],
     ['package.json', packageJson(sluiceVersion)],
@@ -144,6 +144,6 @@ async function clone(bare: string, root: string): Promise<void> {
   if (outcome.status === 0) return;
   throw new Fault('GIT', `${bare} cannot be cloned: ${outcome.stderr.trim().slice(0, 300)}`, {
     hint: 'See what git says.',
-    at: join(root),
+    at: root,
   });
 }

@@ -8,7 +8,7 @@ export function upstreamPolicy(u: NewUpstream, content: 'full' | 'thin'): string
   const local = u.baseurl.startsWith('file:');
   const reason = local
     ? 'your own repository, read from this machine'
-    : 'signatures are not verified yet; TLS and checksums are';
+    : `signatures are not verified yet; ${u.baseurl.startsWith('https:') ? 'TLS and ' : ''}checksums are`;
   const lines = [
     `# ${u.title}: ${u.name.repo}`,
     ...u.notes.map((note) => `# ${note}`),
@@ -34,11 +34,11 @@ export function upstreamPolicy(u: NewUpstream, content: 'full' | 'thin'): string
   if (u.client) {
     lines.push(
       '',
-      '# Read from these variables of the environment, so that no secret is in git.',
+      '# These variables of the environment hold the paths of the files: no secret is in git.',
       'client:',
-      '  cert: { env: SLUICE_RHEL_CERT }',
-      '  key: { env: SLUICE_RHEL_KEY }',
-      '  ca: { env: SLUICE_RHEL_CA }',
+      '  cert: $SLUICE_RHEL_CERT',
+      '  key: $SLUICE_RHEL_KEY',
+      '  ca: $SLUICE_RHEL_CA',
     );
   }
   return `${lines.join('\n')}\n`;
@@ -47,8 +47,13 @@ export function upstreamPolicy(u: NewUpstream, content: 'full' | 'thin'): string
 function keyLines(u: NewUpstream): string[] {
   if (u.keys.length === 0) return [];
   return [
-    '# The vendor signs with these keys. Once Sluice verifies signatures they go below `keys:` (see keys/README.md).',
-    ...u.keys.flatMap((k) => [`#   ${k.file} ${k.fingerprint}`, `#     ${k.from}`]),
+    '# Whose signatures count, once Sluice verifies them: see keys/README.md for the files.',
+    'keys:',
+    ...u.keys.flatMap((k) => [
+      `  # ${k.from}`,
+      `  - { file: keys/${k.file}, fingerprint: ${quoted(k.fingerprint)} }`,
+    ]),
+    '',
   ];
 }
 
@@ -138,9 +143,9 @@ export function keysReadme(upstreams: readonly NewUpstream[]): string {
       : `| file | fingerprint | from |\n|---|---|---|\n${[...rows.values()].join('\n')}\n`;
   return `# Keys of the vendors
 
-Armoured public keys go here, one file each, once Sluice verifies signatures. This version does not: every upstream says
-\`signatures: none\` with the reason. Fetch a key from its vendor, compare the fingerprint with a second source, and commit
-it in a pull request:
+Armoured public keys go here, under the names that \`keys:\` of the upstreams say; the fingerprint decides. This version of
+Sluice does not verify signatures yet: every upstream says \`signatures: none\` with the reason, and the files are not
+needed. When they are, fetch each from its vendor, compare, and commit it in a pull request:
 
     gpg --show-keys --with-fingerprint RPM-GPG-KEY-…
 

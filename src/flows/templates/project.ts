@@ -55,7 +55,6 @@ export function stateReadme(o: {
   team: string;
   sluiceVersion: string;
   upstreams: readonly NewUpstream[];
-  bare: string;
   toolIncluded: boolean;
 }): string {
   const list = o.upstreams
@@ -98,6 +97,7 @@ names the mirror's folder once for all commands.
 | \`snapshots/<team>/<tier>/\` | the pinned builds: \`.yaml\` for people, \`.lock\` for machines |
 | \`examples/\` | nginx and systemd |
 
-The pull requests are kept in the bare repository \`${o.bare}\`, which is the remote \`origin\` of this clone.
+The pull requests are kept in the bare repository that is the remote \`origin\` (\`git remote get-url origin\`): a backup of
+it is a backup of everything but the packages.
 `;
 }
