@@ -60,7 +60,7 @@ export async function fillPlan(
   const parent = request.like === undefined ? tier.from : `${request.like}/${tier.name}`;
   return planFill({
     verb: 'fill',
-    team: team.team,
+    team,
     tier: tier.name,
     set,
     parent,

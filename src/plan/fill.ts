@@ -1,6 +1,8 @@
 import { Fault } from '../base/fault.ts';
 import { by } from '../base/order.ts';
-import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
+import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
+import { patternMatches } from '../manifest/pattern.ts';
+import type { TeamPolicy } from '../manifest/policy.ts';
 import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
@@ -31,7 +33,7 @@ export type Selection =
 
 export interface FillInput {
   readonly verb: 'fill' | 'init';
-  readonly team: string;
+  readonly team: TeamPolicy;
   readonly tier: string;
   readonly set: string;
   /** What it is filled from, for the report: `unstable`, `live`. */
@@ -56,11 +58,13 @@ export function planFill(input: FillInput): Plan {
     repositories.map((plan) => ({ plan })),
     input.facts,
   );
-  return { verb, team, tier, set, now, from: input.parent, repositories, about };
+  return { verb, team: team.team, tier, set, now, from: input.parent, repositories, about };
 }
 
-function fillRepository(r: FillRepository, { selection, facts }: FillInput): RepositoryPlan {
-  const pins = select(r.source, selection, facts).map((pin) => ({ ...pin, withdrawn: false }));
+function fillRepository(r: FillRepository, input: FillInput): RepositoryPlan {
+  const { facts } = input;
+  const source = { ...r.source, pins: r.source.pins.filter((pin) => comesIn(pin, r, input)) };
+  const pins = select(source, input.selection, facts).map((pin) => ({ ...pin, withdrawn: false }));
   const documents = new Set(pins.flatMap((pin) => facts.documents(formatNevra(pin.nevra))));
   const modules = new Map([...r.source.modules].filter(([nsvca]) => documents.has(nsvca)));
   const changes: Change[] = pins.map((to) => ({ kind: 'add', to, source: facts.build(to).source, past: [] }));
@@ -76,6 +80,14 @@ function fillRepository(r: FillRepository, { selection, facts }: FillInput): Rep
     attention: [],
     notes: [],
   };
+}
+
+/** What the team's lists filter never comes in, not even on the first day. */
+function comesIn(pin: Pin, r: FillRepository, { team, tier, facts }: FillInput): boolean {
+  const { name } = pin.nevra;
+  const subject = { name, source: facts.build(pin).source, repository: upstreamId(r.repository), tier };
+  if (team.deny.some((filter) => patternMatches(filter, subject))) return false;
+  return team.allow.length === 0 || team.allow.some((filter) => patternMatches(filter, subject));
 }
 
 function select(source: Snapshot, selection: Selection, facts: Facts): Pin[] {

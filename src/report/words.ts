@@ -8,10 +8,11 @@ export function day(date: Date): string {
   return date.toISOString().slice(0, 10);
 }
 
-/** `2026-03-12 09:00 UTC`; midnight as the day alone. */
+/** `2026-03-12 09:00 UTC`, to the next whole minute; midnight as the day alone. */
 export function moment(date: Date): string {
-  const time = date.toISOString().slice(11, 16);
-  return time === '00:00' ? day(date) : `${day(date)} ${time} UTC`;
+  const minute = new Date(Math.ceil(date.getTime() / 60_000) * 60_000);
+  const time = minute.toISOString().slice(11, 16);
+  return time === '00:00' ? day(minute) : `${day(minute)} ${time} UTC`;
 }
 
 /** `9 days`, `1 day`, `5 hours`; `at least` where the beginning lies before what was read. */

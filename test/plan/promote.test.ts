@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { planPromotion } from '../../src/plan/promote.ts';
+import type { Change } from '../../src/plan/types.ts';
+import { when, why } from '../../src/report/words.ts';
+import { formatEvr } from '../../src/rpm/evr.ts';
+import { formatNevra } from '../../src/rpm/nevra.ts';
+import { inputOf, readGiven } from './world.ts';
+
+const dir = new URL('../scenarios/promote/', import.meta.url);
+
+it.each(readdirSync(dir))('promote: %s', async (name) => {
+  const given = readGiven(readFileSync(new URL(`${name}/given.yaml`, dir), 'utf8'));
+  const plan = planPromotion(inputOf(given));
+  const lines = plan.repositories.flatMap((r) => [
+    ...r.changes.map(say),
+    ...r.staying.map(
+      (s) => `${formatNevra(s.build.nevra)} stays: ${why(s.reason)}; moves: ${when(s.reason)}`,
+    ),
+    ...r.attention.map((a) => `${formatNevra(a.build.nevra)} needs attention: ${a.why}`),
+    ...[...r.after.modules.keys()].map((nsvca) => `has module ${nsvca}`),
+    `has ${r.after.pins.map((pin) => formatNevra(pin.nevra)).join(' ')}`,
+  ]);
+  await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot(new URL(`${name}/expected.txt`, dir).pathname);
+});
+
+function say(change: Change): string {
+  const past = 'past' in change && change.past.length > 0 ? ` past ${change.past.join(', ')}` : '';
+  switch (change.kind) {
+    case 'add':
+      return `+ ${formatNevra(change.to.nevra)}${change.replaces ? ` replaces ${change.replaces}` : ''}${past}`;
+    case 'update':
+    case 'rerolled':
+      return `${change.kind} ${change.to.nevra.name}: ${formatEvr(change.from.nevra.evr)} → ${formatEvr(change.to.nevra.evr)}${past}`;
+    case 'drop':
+    case 'withdrawn':
+      return `- ${formatNevra(change.from.nevra)}: ${change.why}`;
+    case 'relisted':
+      return `relisted ${formatNevra(change.to.nevra)}`;
+    case 'module':
+      return `module ${change.nsvca} ${change.to ? 'comes' : 'goes'}`;
+  }
+}
