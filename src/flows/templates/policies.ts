@@ -116,7 +116,7 @@ apiVersion: sluice/v1
 kind: Site
 
 # Where clients reach <mirror>/public; \`sluice repofile\` writes it into their .repo files.
-${mirrorUrl === undefined ? '# ' : ''}mirrorUrl: "${url}"
+${mirrorUrl === undefined ? '# ' : ''}mirrorUrl: ${quoted(url)}
 
 # How long a published tree stays after it was replaced: dnf caches metadata for 48 hours.
 grace: 72h
