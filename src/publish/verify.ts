@@ -10,7 +10,7 @@ import type { Catalog } from '../pool/catalog.ts';
 import { lockMirror } from '../pool/disk.ts';
 import { inParallel } from '../pool/parallel.ts';
 import type { Pool } from '../pool/pool.ts';
-import { readRepomd } from '../repodata/repomd.ts';
+import { type Repomd, readRepomd } from '../repodata/repomd.ts';
 import { CommitReader } from './commit.ts';
 import type { Content } from './content.ts';
 import { DocumentProjector } from './documents.ts';
@@ -178,33 +178,35 @@ class Verifier {
       { getRecords: (ids) => this.#o.catalog.getRecords(ids) },
       NOWHERE,
     );
-    if (!found.equals(made.repomd)) await this.#repomdDiffers(content, path, found, made);
-    const damaged = await damagedDocuments(tree, readRepomd(found, path)).catch((cause: unknown) => {
-      if (cause instanceof Fault) return [];
-      throw cause;
-    });
-    for (const wrong of damaged) this.#differ('REPODATA', wrong, 'is not what repomd.xml says');
+    const repomd = this.#repomd(found, path);
+    if (repomd && !found.equals(made.repomd)) await this.#repomdDiffers(content, path, repomd, made);
+    for (const wrong of repomd ? await damagedDocuments(tree, repomd) : []) {
+      this.#differ('REPODATA', wrong, 'is not what repomd.xml says');
+    }
     for (const wrong of await damagedNames(this.#layout, content, revision.id)) {
       this.#differ('TREE', wrong, 'is not what the commit gives');
     }
   }
 
+  #repomd(bytes: Buffer, path: string): Repomd | undefined {
+    try {
+      return readRepomd(bytes, path);
+    } catch (cause) {
+      if (!(cause instanceof Fault)) throw cause;
+      this.#differ('REPODATA', path, cause.message);
+      return undefined;
+    }
+  }
+
   /** Another version of the compressor is no difference, as long as everything is equal once opened. */
-  async #repomdDiffers(content: Content, path: string, found: Buffer, made: Materialised): Promise<void> {
+  async #repomdDiffers(content: Content, path: string, found: Repomd, made: Materialised): Promise<void> {
     const { current } = await readState(this.#layout, content.id);
     const otherCodec = current !== undefined && current.codec !== codecOf(content.compression);
     const says = (records: Materialised['records']) =>
       new Map(records.map((r) => [r.type, (otherCodec && r.openChecksum?.hex) || r.checksum.hex]));
-    let published: ReadonlyMap<string, string>;
-    try {
-      published = says(readRepomd(found, path).records);
-    } catch (cause) {
-      if (!(cause instanceof Fault)) throw cause;
-      return this.#differ('REPODATA', path, cause.message);
-    }
-    const wanted = says(made.records);
+    const [published, wanted] = [says(found.records), says(made.records)];
     const types = [...new Set([...published.keys(), ...wanted.keys()])].filter(
-      (t) => published.get(t) !== wanted.get(t),
+      (type) => published.get(type) !== wanted.get(type),
     );
     if (types.length > 0) this.#differ('REPODATA', path, `differs in ${types.join(', ')}`);
     else if (!otherCodec) this.#differ('REPODATA', path, 'differs from what the commit gives');

@@ -187,7 +187,7 @@ export function openWorld(mirror: string, main: Main): World {
     main,
     take: async (...samples) => {
       for (const { pin, bytes } of samples) await pool.put(once(bytes), pin);
-      await catalog.putRecords(samples.map(({ record }) => record));
+      await openCatalog(mirror).putRecords(samples.map(({ record }) => record));
     },
     document: async (content) => {
       const bytes = Buffer.from(content);
