@@ -88,3 +88,19 @@ it.each(
   expect(here.length).toBeGreaterThan(10);
   for (const { pin } of here) await pool.verify(pin.checksum);
 });
+
+it.skipIf(!CORPUS)('modules, comps and advisories come with their repositories', async () => {
+  const read = async (path: string) => {
+    const mirror = await emptyMirror();
+    const policy = policyOf(pathToFileURL(join(CORPUS ?? '', path)).href, NEEDS[path] ?? {});
+    return await readUpstream(mirror.catalog, policy, (await mirror.fetched(policy)).state);
+  };
+  const appstream = await read('centos-9-appstream-2025-01');
+  const kinds = (kind: string) => appstream.modules.filter((document) => document.kind === kind).length;
+  expect([kinds('modulemd'), kinds('modulemd-defaults')]).toEqual([31, 8]); // as the corpus's index says
+  expect(appstream.comps?.toString()).toContain('<comps>');
+  const baseos = await read('centos-9-baseos/v1-2024-03'); // its `group` is missing, its `group_gz` is there
+  expect(baseos.comps?.toString()).toContain('<comps>');
+  const suse = await read('opensuse-11.0-update');
+  expect(suse.advisories.length).toBeGreaterThan(100);
+});
