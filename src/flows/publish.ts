@@ -111,10 +111,7 @@ async function openHeads(repo: Repository): Promise<{ number: number; head: stri
 }
 
 /** Every distinct snapshot of these commits, by the blob ids of its two files. */
-async function* snapshotsOf(
-  commits: readonly string[],
-  state: State,
-): AsyncIterable<Snapshot> {
+async function* snapshotsOf(commits: readonly string[], state: State): AsyncIterable<Snapshot> {
   const seen = new Set<string>();
   for (const commit of commits) {
     const entries = await state.history.entries('snapshots', commit);

@@ -5,6 +5,7 @@ import type { AcceptedState } from '../manifest/snapshot.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
+import { chooseDocuments, GROUP } from '../upstream/documents.ts';
 import { whole } from './facts.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { importPlan } from './plan-import.ts';
@@ -149,9 +150,11 @@ async function claimedSource(
   const repomd = readRepomd(await whole(catalog, sum, MAX_REPOMD, at), at);
   if (after.timestamp !== newestTimestamp(repomd))
     throw differs(`${at}: another timestamp than it has`, upstream);
+  const { wanted, comps } = chooseDocuments(repomd, upstream, at);
   for (const [type, document] of after.documents) {
-    const listed = repomd.records.find((r) => r.type === type);
-    if (!listed || !sameChecksum(listed.checksum, document)) {
+    const records = type === GROUP ? comps : wanted.filter((r) => r.type === type);
+    const listed = records.some((r) => sameChecksum(r.checksum, document));
+    if (!listed) {
       throw differs(`${at} does not list ${type} as ${formatChecksum(document)}`, upstream);
     }
   }
