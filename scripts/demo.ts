@@ -14,6 +14,7 @@ const [vendor, state, mirror] = ['vendor', 'state', 'mirror'].map((name) => join
   string,
   string,
 ];
+const environment = { ...process.env, TZ: 'UTC', NODE_COMPILE_CACHE: join(dir, 'compile-cache') };
 const colour = process.stdout.isTTY === true;
 const started = performance.now();
 let today = '';
@@ -39,7 +40,7 @@ function sluice(...args: string[]): string {
   const done = spawnSync(process.execPath, all, {
     cwd: dir,
     encoding: 'utf8',
-    env: { ...process.env, TZ: 'UTC' },
+    env: environment,
   });
   const output = `${done.stdout}${done.stderr}`.replaceAll(`${dir}/`, '');
   process.stdout.write(output.replace(/^(?=.)/gm, '  '));
@@ -134,7 +135,7 @@ if (process.argv.includes('--clean')) rmSync(dir, { recursive: true });
 function client(tier: string, team: string): void {
   const clientRoot = join(dir, `client-${tier}`);
   const args = [cli, 'repofile', '--team', team, '--tier', tier, '--repo', state, '--mirror', mirror];
-  const repo = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  const repo = spawnSync(process.execPath, args, { encoding: 'utf8', env: environment });
   if (repo.status !== 0) throw new Error(repo.stderr);
   const repos = join(dir, `repos-${tier}`);
   spawnSync('mkdir', ['-p', repos, clientRoot]);
@@ -145,6 +146,7 @@ function client(tier: string, team: string): void {
     `--setopt=reposdir=${repos}`,
     `--setopt=cachedir=${clientRoot}/cache`,
     '--releasever=9',
+    '--setopt=module_platform_id=platform:h9',
     '--forcearch=x86_64',
   ];
   const query = [

@@ -64,7 +64,9 @@ export async function mergeIfGreen(
   if (verdict.complaints.length > 0 || verdict.differences?.length !== 0) return false;
   const commit = await forge.merge(number, { by: world.by, now: world.now, head: pull.head });
   if (!world.json)
-    world.print(`merged #${number} as ${commit.slice(0, 12)}: live follows upstream, nothing was flagged\n`);
+    world.print(
+      `merged #${number} as ${commit.slice(0, 12)}: live follows upstream by itself, and no row asks for a person\n`,
+    );
   return true;
 }
 

@@ -4,7 +4,7 @@ import type { AcceptedState } from '../manifest/snapshot.ts';
 import { fetchMetadata } from '../upstream/metadata.ts';
 import { fetchPackages, type WantedPackage } from '../upstream/packages.ts';
 import { readUpstream } from '../upstream/read.ts';
-import type { UpstreamContent } from '../upstream/types.ts';
+import type { Skipped, UpstreamContent } from '../upstream/types.ts';
 import { type Mirror, mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import type { FillRequest } from './plan-fill.ts';
@@ -92,8 +92,7 @@ async function syncSet(
       continue;
     }
     bases.set(upstream.id, fetched.base);
-    for (const { type, reason } of fetched.skipped)
-      world.progress.say(`${upstream.id}: ${type} is not carried: ${reason}`);
+    sayLeftOut(world, upstream.id, fetched.skipped);
     sources.push({ upstream, state: fetched.state, notes: [] });
   }
   if (sources.length === 0) return undefined;
@@ -103,6 +102,14 @@ async function syncSet(
     : await syncPlan(state, mirror.catalog, set, sources, options);
   const prepare = () => fetchAll(world, mirror, sources, bases, contents);
   return { plan, state, prepare, asked: askedOf(world, set, request) };
+}
+
+/** What of the upstream is not carried; databases and second compressions of the same are not worth a line. */
+function sayLeftOut(world: World, id: string, skipped: readonly Skipped[]): void {
+  for (const { type, reason } of skipped) {
+    if (/_db$|_zck$/.test(type) || /^group(_|$)/.test(type)) continue;
+    world.progress.say(`${id}: ${type} is not carried: ${reason}`);
+  }
 }
 
 function syncOptions(world: World, request: SyncRequest): SyncOptions {

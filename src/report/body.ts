@@ -58,7 +58,7 @@ function summary(plan: Plan, d: Digest): string {
       ? `${count(d.security.length, 'security advisory', 'security advisories')}`
       : 'no security advisory';
   const lines: Record<Plan['verb'], string> = {
-    promote: `${count(d.moving, 'build')} of ${count(sources(d), 'source package')} move from \`${plan.from}\` to ${where}; ${fixes}, ${bytes(d.bytes)}. Nothing is lowered. ${count(d.staying.length, 'candidate')} stay, each with its reason below.`,
+    promote: `${count(d.moving, 'build')} of ${count(sources(d), 'source package')} move from \`${plan.from}\` to ${where}; ${fixes}, ${bytes(d.bytes)}. Nothing is lowered. ${stayWords(d.staying.length)}`,
     sync: `What upstream of ${setName(plan.set)} changed: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')}, ${fixes}, ${bytes(d.bytes)}. Every document was verified against repomd.xml.`,
     fill: `The first content of ${where}: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')} from \`${plan.from}\`, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`,
     init: `The first import of ${setName(plan.set)}: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')}, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`,
@@ -66,6 +66,13 @@ function summary(plan: Plan, d: Digest): string {
   const gone = d.dropped.length > 0 ? ` ${count(d.dropped.length, 'older build')} leave.` : '';
   const eyes = d.attention.length > 0 ? `\n\n> [!WARNING]\n> ${rowsNeedEyes(d.attention.length)}` : '';
   return `> ${lines[plan.verb]}${gone}${eyes}`;
+}
+
+function stayWords(n: number): string {
+  if (n === 0) return 'No candidate stays behind.';
+  return n === 1
+    ? 'One candidate stays, with its reason below.'
+    : `${number(n)} candidates stay, each with its reason below.`;
 }
 
 function rowsNeedEyes(n: number): string {

@@ -21,6 +21,7 @@ export function age(stay: Stay | undefined, now: Date): string {
   const ms = Math.max(0, now.getTime() - stay.began.getTime());
   const least = stay.exact ? '' : '≥ ';
   if (ms >= DAY) return `${least}${count(Math.floor(ms / DAY), 'day')}`;
+  if (ms < 3_600_000) return 'less than an hour';
   return `${least}${count(Math.floor(ms / 3_600_000), 'hour')}`;
 }
 
