@@ -141,6 +141,7 @@ function client(tier: string, team: string): void {
   spawnSync('mkdir', ['-p', repos, clientRoot]);
   writeFileSync(join(repos, 'sluice.repo'), repo.stdout);
   const dnf = [
+    '--disableplugin=local',
     '-q',
     `--installroot=${clientRoot}`,
     `--setopt=reposdir=${repos}`,
