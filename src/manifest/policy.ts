@@ -1,12 +1,13 @@
+import type { Fault } from '../base/fault.ts';
 import type { UpstreamName } from './ids.ts';
+import { readPolicies } from './load.ts';
 import type { Filter, Hold } from './pattern.ts';
 import type { Window } from './window.ts';
 
 export { type Filter, type Hold, patternMatches } from './pattern.ts';
 
-/** Severities of advisories that a tier may hasten, gravest first. */
-export const HASTENED = ['critical', 'important', 'moderate', 'low'] as const;
-export type Hastened = (typeof HASTENED)[number];
+/** Severities of advisories that a tier may hasten. */
+export type Hastened = 'critical' | 'important' | 'moderate' | 'low';
 
 /** A key file beside the policies; the fingerprint decides. */
 export interface KeyReference {
@@ -110,4 +111,16 @@ export interface Policies {
   readonly upstreams: ReadonlyMap<string, UpstreamPolicy>;
   readonly teams: ReadonlyMap<string, TeamPolicy>;
   readonly site: SitePolicy;
+}
+
+/** The policies of `files` (path → text; what is not below `policies/` is passed over). Throws the first complaint. */
+export function loadPolicies(files: ReadonlyMap<string, string>): Policies {
+  const { policies, faults } = readPolicies(files);
+  if (faults[0]) throw faults[0];
+  return policies;
+}
+
+/** Everything that keeps `files` from being policies, by file, line and column. */
+export function collectComplaints(files: ReadonlyMap<string, string>): Fault[] {
+  return readPolicies(files).faults;
 }

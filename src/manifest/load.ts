@@ -1,0 +1,150 @@
+import type { ValidateFunction } from 'ajv';
+import { Fault } from '../base/fault.ts';
+import { byCodeUnit } from '../base/order.ts';
+import { LIVE_TEAM, LIVE_TIER, parseRepositoryId, type RepositoryName, upstreamId } from './ids.ts';
+import { lintPattern } from './pattern.ts';
+import type { Policies, SitePolicy, TeamPolicy, UpstreamPolicy } from './policy.ts';
+import { type PolicyFile, refuse } from './policy-reading.ts';
+import { DEFAULT_SITE, readSitePolicy, validSite } from './site-policy.ts';
+import { readTeamPolicy, validTeam } from './team-policy.ts';
+import { readUpstreamPolicy, validUpstream } from './upstream-policy.ts';
+import { complaints } from './validate.ts';
+import { readYaml } from './yaml.ts';
+
+/** 2,000 holds with their reasons, several times over. */
+const CEILING = 2 * 1024 * 1024;
+
+/** Reads every policy among `files` (path → text), and everything that there is to complain of, in the order of the files. */
+export function readPolicies(files: ReadonlyMap<string, string>): { policies: Policies; faults: Fault[] } {
+  const upstreams = new Map<string, UpstreamPolicy>();
+  const teams = new Map<string, TeamPolicy>();
+  const teamFiles = new Map<string, PolicyFile>();
+  const faults: Fault[] = [];
+  let site: SitePolicy = DEFAULT_SITE;
+  for (const path of [...files.keys()].sort(byCodeUnit)) {
+    const text = files.get(path) ?? '';
+    const place = placeOf(path);
+    if (place === 'other') continue;
+    if (place === 'upstream') {
+      const read = readFile(path, text, validUpstream, faults);
+      const policy = read && readUpstreamPolicy(read.data, read.file);
+      if (policy) upstreams.set(policy.id, policy);
+    } else if (place === 'team') {
+      const read = readFile(path, text, validTeam, faults);
+      if (!read) continue;
+      const policy = readTeamPolicy(read.data, read.file);
+      teams.set(policy.team, policy);
+      teamFiles.set(policy.team, read.file);
+    } else if (place === 'site') {
+      const read = readFile(path, text, validSite, faults);
+      if (read) site = readSitePolicy(read.data, read.file);
+    } else {
+      const hint = 'Move it to policies/upstreams/, policies/teams/ or policies/site.yaml.';
+      faults.push(
+        new Fault('POLICY_INVALID', `${path} is not a place for a policy`, { hint, at: `${path}:1:1` }),
+      );
+    }
+  }
+  const policies = { upstreams, teams, site };
+  for (const [team, file] of teamFiles) checkNames(teams.get(team), policies, files, file);
+  return { policies, faults: faults.sort(byPlace) };
+}
+
+/** What `check` warns of: patterns that match more than they seem to, and thin upstreams, which keep nothing. */
+export function lintPolicies(policies: Policies): Fault[] {
+  const warnings: Fault[] = [];
+  for (const team of policies.teams.values()) {
+    for (const filter of [...team.holds, ...team.allow, ...team.deny]) {
+      for (const pattern of [filter.match, filter.source]) {
+        const message = pattern && lintPattern(pattern);
+        if (!message) continue;
+        const hint = 'Anchor the pattern with ^ and $, or use a glob.';
+        warnings.push(new Fault('POLICY_INVALID', message, { hint, at: filter.at }));
+      }
+    }
+  }
+  for (const upstream of policies.upstreams.values()) {
+    if (upstream.content !== 'thin') continue;
+    const message = `${upstream.id} is thin: what the upstream drops is gone, so nothing can be kept or rolled back to`;
+    warnings.push(
+      new Fault('POLICY_INVALID', message, {
+        hint: 'Use `content: full` to keep builds.',
+        at: upstream.path,
+      }),
+    );
+  }
+  return warnings.sort(byPlace);
+}
+
+type Kind = 'upstream' | 'team' | 'site' | 'other' | 'misplaced';
+
+/** A policy in a folder of a wrong name would be a hold that nobody obeys: YAML stands in its place, or is refused. */
+function placeOf(path: string): Kind {
+  if (!path.startsWith('policies/')) return 'other';
+  if (/^policies\/upstreams\/[^/]+\.yaml$/.test(path)) return 'upstream';
+  if (/^policies\/teams\/[^/]+\.yaml$/.test(path)) return 'team';
+  if (path === 'policies/site.yaml') return 'site';
+  if (path.startsWith('policies/keys/') || /(^|\/)(README\.md|\.gitkeep)$/.test(path)) return 'other';
+  return 'misplaced';
+}
+
+function readFile<T>(
+  path: string,
+  text: string,
+  valid: ValidateFunction<T>,
+  faults: Fault[],
+): { data: T; file: PolicyFile } | undefined {
+  try {
+    const doc = readYaml(text, path, { code: 'POLICY_INVALID', ceiling: CEILING });
+    const found = complaints(doc, valid, 'POLICY_INVALID');
+    faults.push(...found);
+    if (found.length > 0) return undefined;
+    return { data: doc.data as T, file: { path, doc, complain: (fault) => faults.push(fault) } };
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    faults.push(error);
+    return undefined;
+  }
+}
+
+/** Whatever a team names in other files exists. */
+function checkNames(
+  team: TeamPolicy | undefined,
+  policies: Policies,
+  files: ReadonlyMap<string, string>,
+  file: PolicyFile,
+): void {
+  // an upstream whose own file has complaints is there all the same
+  const declared = (id: string): boolean =>
+    policies.upstreams.has(id) || files.has(`policies/upstreams/${id}.yaml`);
+  team?.repositories.forEach((id, i) => {
+    if (declared(id)) return;
+    const hint = `Write policies/upstreams/${id}.yaml, or correct the id.`;
+    refuse(file, ['repositories', i], `names ${id}, which no policy declares`, hint);
+  });
+  team?.also.forEach((id, i) => {
+    if (declared(id) || isDeclaredRepository(id, policies)) return;
+    const hint = "Use an upstream's id, or the repository id of a team's tier.";
+    refuse(file, ['also', i], `names ${id}, which no policy declares`, hint);
+  });
+}
+
+function isDeclaredRepository(id: string, policies: Policies): boolean {
+  let name: RepositoryName;
+  try {
+    name = parseRepositoryId(id);
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
+  const upstream = upstreamId(name);
+  if (name.team === LIVE_TEAM && name.tier === LIVE_TIER) return policies.upstreams.has(upstream);
+  const team = policies.teams.get(name.team);
+  return !!team?.repositories.includes(upstream) && team.tiers.some((tier) => tier.name === name.tier);
+}
+
+function byPlace(a: Fault, b: Fault): number {
+  const [fileA = '', lineA = '0', columnA = '0'] = (a.at ?? '').split(':');
+  const [fileB = '', lineB = '0', columnB = '0'] = (b.at ?? '').split(':');
+  return byCodeUnit(fileA, fileB) || Number(lineA) - Number(lineB) || Number(columnA) - Number(columnB);
+}

@@ -1,0 +1,59 @@
+import { parseDuration } from '../base/duration.ts';
+import { Fault, quote } from '../base/fault.ts';
+import { pathText } from './validate.ts';
+import type { Path, YamlDocument } from './yaml.ts';
+
+/** One policy file while it is read: complaints are gathered, so that a person sees all of them at once. */
+export interface PolicyFile {
+  readonly path: string;
+  readonly doc: YamlDocument;
+  complain(fault: Fault): void;
+}
+
+/** A complaint about the value at `key`. */
+export function refuse(file: PolicyFile, key: Path, message: string, hint: string, which?: 'key'): void {
+  const at = file.doc.at(key, which);
+  file.complain(new Fault('POLICY_INVALID', `${pathText(key)} ${message}`, { hint, at }));
+}
+
+/** What `read` gives; undefined, and a complaint at `key`, where it throws a Fault. */
+export function attempt<T>(file: PolicyFile, key: Path, read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { hint } = error;
+    const at = file.doc.at(key);
+    file.complain(
+      new Fault('POLICY_INVALID', `${pathText(key)}: ${error.message}`, { hint, at, cause: error }),
+    );
+    return undefined;
+  }
+}
+
+/** In milliseconds. A complaint is made of what cannot be read; nothing is built from a file with complaints. */
+export function durationAt(file: PolicyFile, key: Path, text: string | undefined, absent: number): number {
+  if (text === undefined) return absent;
+  return attempt(file, key, () => parseDuration(text)) ?? Number.POSITIVE_INFINITY;
+}
+
+/** A complaint about a URL that is not written as it will be used, or that says what a policy must not say. */
+export function urlAt(file: PolicyFile, key: Path, text: string, schemes: readonly string[]): void {
+  const wrong = wrongUrl(text, schemes);
+  if (wrong !== undefined) refuse(file, key, wrong, 'Correct the URL.');
+}
+
+/** What URL parsers silently mend (`..`, `\`, tabs, upper-case hosts, other spellings of an address) is refused. */
+function wrongUrl(text: string, schemes: readonly string[]): string | undefined {
+  if (!URL.canParse(text)) return `must be a URL, not ${quote(text)}`;
+  const url = new URL(text);
+  const scheme = url.protocol.slice(0, -1);
+  if (!schemes.includes(scheme)) return `must be ${schemes.join(' or ')}, not ${scheme}`;
+  if (url.username !== '' || url.password !== '') {
+    return 'must not have a user or a password: policies are public';
+  }
+  if (/[?#]/.test(text)) return 'must not have a query or a fragment';
+  if (/%2[ef]|%5c|%00/i.test(text)) return 'must not have escaped dots or slashes';
+  if (url.href === text || url.href === `${text}/`) return undefined;
+  return `must be written as it is used, ${quote(url.href)}, not ${quote(text)}`;
+}

@@ -1,0 +1,37 @@
+import type { SitePolicy } from './policy.ts';
+import { durationAt, type PolicyFile, urlAt } from './policy-reading.ts';
+import schema from './schemas/site.schema.json' with { type: 'json' };
+import { compileSchema } from './validate.ts';
+
+/** dnf caches metadata for 48 hours: who read it then can still finish (design, 6). */
+const GRACE = 72 * 3_600_000;
+const RETAIN = 400 * 86_400_000;
+
+/** What holds where there is no `policies/site.yaml`. */
+export const DEFAULT_SITE: SitePolicy = { grace: GRACE, retain: RETAIN, compression: 'zstd', forge: 'local' };
+
+export interface SiteData {
+  readonly mirrorUrl?: string;
+  readonly catalogUrl?: string;
+  readonly grace?: string;
+  readonly retain?: string;
+  readonly compression?: SitePolicy['compression'];
+  readonly forge?: SitePolicy['forge'];
+}
+
+export const validSite = compileSchema<SiteData>(schema);
+
+export function readSitePolicy(data: SiteData, file: PolicyFile): SitePolicy {
+  for (const key of ['mirrorUrl', 'catalogUrl'] as const) {
+    const url = data[key];
+    if (url !== undefined) urlAt(file, [key], url, ['https', 'http', 'file']);
+  }
+  return {
+    ...(data.mirrorUrl === undefined ? {} : { mirrorUrl: data.mirrorUrl }),
+    ...(data.catalogUrl === undefined ? {} : { catalogUrl: data.catalogUrl }),
+    grace: durationAt(file, ['grace'], data.grace, GRACE),
+    retain: durationAt(file, ['retain'], data.retain, RETAIN),
+    compression: data.compression ?? DEFAULT_SITE.compression,
+    forge: data.forge ?? DEFAULT_SITE.forge,
+  };
+}

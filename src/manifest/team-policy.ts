@@ -1,0 +1,232 @@
+import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
+import { compileGlob, compileRegex, type Filter, type Hold } from './pattern.ts';
+import type { Hastened, TeamPolicy, TierPolicy } from './policy.ts';
+import { attempt, durationAt, type PolicyFile, refuse } from './policy-reading.ts';
+import schema from './schemas/team.schema.json' with { type: 'json' };
+import { compileSchema } from './validate.ts';
+import { DAYS, type Day, isTimeZone, type Window } from './window.ts';
+import type { Path } from './yaml.ts';
+
+const KEEP = '2';
+const HASTENED: readonly Hastened[] = ['critical', 'important', 'moderate', 'low'];
+
+interface FilterData {
+  readonly match?: string;
+  readonly glob?: string;
+  readonly source?: string;
+  readonly repository?: string;
+  readonly tier?: string;
+}
+
+interface HoldData extends FilterData {
+  readonly reason: string;
+  readonly owner: string;
+  readonly until?: string;
+}
+
+interface TierData {
+  readonly from: string;
+  readonly wait?: { seen?: string; inParent?: string };
+  readonly security?: Readonly<Partial<Record<Hastened, string>>>;
+  readonly keep?: string;
+  readonly mode?: TierPolicy['mode'];
+  readonly window?: { days?: readonly Day[]; from: string; to?: string; zone: string };
+  readonly auto?: string;
+}
+
+export interface TeamData {
+  readonly team: string;
+  readonly repositories: readonly string[];
+  readonly also?: readonly string[];
+  readonly tiers: Readonly<Record<string, TierData>>;
+  readonly holds?: readonly HoldData[];
+  readonly allow?: readonly FilterData[];
+  readonly deny?: readonly FilterData[];
+}
+
+export const validTeam = compileSchema<TeamData>(schema);
+
+/** The policy of `policies/teams/<team>.yaml`. What it says of other files is checked by `checkNames`. */
+export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
+  if (file.path !== `policies/teams/${data.team}.yaml`) {
+    refuse(
+      file,
+      ['team'],
+      `must be the file's name, not ${data.team}`,
+      'Correct the name, or rename the file.',
+    );
+  }
+  if (data.team === LIVE_TEAM) {
+    refuse(
+      file,
+      ['team'],
+      `must not be ${LIVE_TEAM}: live's manifests have that name`,
+      'Choose another name.',
+    );
+  }
+  refuseTwice(file, 'repositories', data.repositories);
+  refuseTwice(file, 'also', data.also ?? []);
+  const { tiers: tierMap } = data;
+  // by place in the file: JavaScript would put a tier named `1` before all others
+  const names = Object.keys(tierMap).sort(
+    (a, b) => file.doc.offset(tierMap, a) - file.doc.offset(tierMap, b),
+  );
+  const tiers = names.flatMap((name) => {
+    const tier = tierMap[name];
+    return tier ? [readTier(name, tier, file)] : [];
+  });
+  checkParents(tiers, file);
+  const filters = (list: readonly FilterData[] | undefined, key: string): Filter[] =>
+    (list ?? []).map((filter, i) => readFilter(filter, [key, i], data, file));
+  return {
+    team: data.team,
+    path: file.path,
+    repositories: data.repositories,
+    tiers,
+    holds: (data.holds ?? []).map((hold, i) => readHold(hold, ['holds', i], data, file)),
+    allow: filters(data.allow, 'allow'),
+    deny: filters(data.deny, 'deny'),
+    also: data.also ?? [],
+  };
+}
+
+function readTier(name: string, tier: TierData, file: PolicyFile): TierPolicy {
+  const key = (...rest: string[]): Path => ['tiers', name, ...rest];
+  if (name === LIVE_TIER || !isWord(name)) {
+    refuse(file, key(), `must not be named ${name}: live follows upstream`, 'Choose another name.', 'key');
+  }
+  const security = new Map<Hastened, number>();
+  for (const severity of HASTENED) {
+    const text = tier.security?.[severity];
+    if (text !== undefined) security.set(severity, durationAt(file, key('security', severity), text, 0));
+  }
+  return {
+    name,
+    from: tier.from,
+    wait: {
+      seen: durationAt(file, key('wait', 'seen'), tier.wait?.seen, 0),
+      inParent: durationAt(file, key('wait', 'inParent'), tier.wait?.inParent, 0),
+    },
+    security,
+    keep: Number(tier.keep ?? KEEP),
+    mode: tier.mode ?? 'rolling',
+    ...(tier.window ? { window: readWindow(tier.window, key('window'), file) } : {}),
+    auto: tier.auto === 'true',
+  };
+}
+
+function readWindow(window: NonNullable<TierData['window']>, key: Path, file: PolicyFile): Window {
+  if (!isTimeZone(window.zone)) {
+    const hint = 'Use a name such as Europe/Berlin or UTC.';
+    refuse(file, [...key, 'zone'], `must be an IANA time zone, not ${JSON.stringify(window.zone)}`, hint);
+  }
+  if (window.to === window.from) {
+    refuse(file, [...key, 'to'], 'must not equal from', 'Leave `to` out for a window to the end of the day.');
+  }
+  return {
+    days: window.days ?? DAYS,
+    from: window.from,
+    ...(window.to === undefined ? {} : { to: window.to }),
+    zone: window.zone,
+  };
+}
+
+/** Every tier descends from live, by tiers that exist. */
+function checkParents(tiers: readonly TierPolicy[], file: PolicyFile): void {
+  const parents = new Map(tiers.map((tier) => [tier.name, tier.from]));
+  const known = [LIVE_TIER, ...parents.keys()].join(', ');
+  for (const tier of tiers) {
+    const key: Path = ['tiers', tier.name, 'from'];
+    if (tier.from === tier.name) {
+      refuse(file, key, 'must not be the tier itself', `Use one of: ${known}.`);
+    } else if (tier.from !== LIVE_TIER && !parents.has(tier.from)) {
+      refuse(
+        file,
+        key,
+        `must be one of ${known}, not ${tier.from}`,
+        'Correct the name, or declare the tier.',
+      );
+    } else if (inCycle(tier.name, parents)) {
+      refuse(file, key, `makes a circle: ${cycle(tier.name, parents)}`, 'Let one of them follow live.');
+    }
+  }
+}
+
+function cycle(name: string, parents: ReadonlyMap<string, string>): string {
+  const path = [name];
+  for (let from = parents.get(name); from !== undefined && !path.includes(from); from = parents.get(from))
+    path.push(from);
+  return [...path, name].join(' ← ');
+}
+
+function inCycle(name: string, parents: ReadonlyMap<string, string>): boolean {
+  let from = parents.get(name);
+  for (let steps = 0; from !== undefined && steps < parents.size; steps += 1) {
+    if (from === name) return true;
+    from = parents.get(from);
+  }
+  return false;
+}
+
+function readHold(hold: HoldData, key: Path, team: TeamData, file: PolicyFile): Hold {
+  const { until } = hold;
+  if (until !== undefined && !isDate(until)) {
+    refuse(file, [...key, 'until'], `must be a day of the calendar, not ${until}`, 'Write it as 2027-03-31.');
+  }
+  return {
+    ...readFilter(hold, key, team, file),
+    reason: hold.reason,
+    owner: hold.owner,
+    ...(until === undefined ? {} : { until }),
+  };
+}
+
+function readFilter(filter: FilterData, key: Path, team: TeamData, file: PolicyFile): Filter {
+  const { match, glob, source, repository, tier } = filter;
+  if ([match, glob, source, repository, tier].every((part) => part === undefined)) {
+    refuse(file, key, 'must say what it matches', 'Add match, glob, source, repository or tier.');
+  }
+  if (match !== undefined && glob !== undefined) {
+    refuse(file, [...key, 'glob'], 'must not stand beside match', 'Keep one of the two.', 'key');
+  }
+  if (repository !== undefined && !team.repositories.includes(repository)) {
+    const message = `must be one of the team's repositories, not ${repository}`;
+    refuse(
+      file,
+      [...key, 'repository'],
+      message,
+      'Correct the id: a filter that matches nothing is an error.',
+    );
+  }
+  if (tier !== undefined && !Object.hasOwn(team.tiers, tier)) {
+    const message = `must be one of the team's tiers, not ${tier}`;
+    refuse(file, [...key, 'tier'], message, 'Correct the name: a filter that matches nothing is an error.');
+  }
+  const name =
+    match !== undefined
+      ? attempt(file, [...key, 'match'], () => compileRegex(match))
+      : glob !== undefined
+        ? attempt(file, [...key, 'glob'], () => compileGlob(glob))
+        : undefined;
+  const from =
+    source === undefined ? undefined : attempt(file, [...key, 'source'], () => compileRegex(source));
+  return {
+    ...(name ? { match: name } : {}),
+    ...(from ? { source: from } : {}),
+    ...(repository === undefined ? {} : { repository }),
+    ...(tier === undefined ? {} : { tier }),
+    at: file.doc.at(key),
+  };
+}
+
+function refuseTwice(file: PolicyFile, key: string, list: readonly string[]): void {
+  list.forEach((item, i) => {
+    if (list.indexOf(item) < i) refuse(file, [key, i], `names ${item} twice`, 'Keep one of the two.');
+  });
+}
+
+/** A day that exists: `2027-02-30` does not. */
+function isDate(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return Number.isFinite(time) && new Date(time).toISOString().startsWith(text);
+}
