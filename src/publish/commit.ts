@@ -10,13 +10,14 @@ import {
   snapshotPath,
   upstreamId,
 } from '../manifest/ids.ts';
+import type { ManifestText } from '../manifest/manifest-text.ts';
 import { loadPolicies, type Policies } from '../manifest/policy.ts';
-import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
-import { type Content, contentOf } from './content.ts';
+import { parseSnapshot, readPins, type Snapshot } from '../manifest/snapshot.ts';
+import { type Content, contentOf, FORMAT } from './content.ts';
 import { type DocumentProjector, type LiveView, sha256Hex } from './documents.ts';
 import type { CommitHistory } from './history.ts';
 
-/** The blob ids of everything in git that one publication is made from, as one text: equal inputs, equal content. */
+/** The format, and the blob ids of all that one publication is made from in git: equal inputs, equal content. */
 export type Inputs = string;
 
 const MAX_REMEMBERED = 64;
@@ -25,6 +26,7 @@ const MAX_REMEMBERED = 64;
 export class CommitReader {
   readonly #history: CommitHistory;
   readonly #projector: DocumentProjector;
+  #last: { readonly key: string; readonly texts: Promise<ReadonlyMap<string, string>> } | undefined;
   readonly #blobs = new Map<string, Promise<ReadonlyMap<string, string>>>();
   readonly #lives = new Map<string, Promise<LiveView | undefined>>();
   readonly #policies = new Map<string, Promise<Pick<Policies, 'upstreams' | 'site'>>>();
@@ -49,17 +51,14 @@ export class CommitReader {
   async inputs(repository: RepositoryName, commit = this.#history.commit): Promise<Inputs | undefined> {
     const blobs = await this.#blobsAt(commit);
     if (!blobs.has(snapshotPath(repository)) && !blobs.has(lockPath(repository))) return undefined;
-    return inputPaths(repository)
-      .map((path) => `${path} ${blobs.get(path) ?? '-'}\n`)
-      .join('');
+    const lines = inputPaths(repository).map((path) => `${path} ${blobs.get(path) ?? '-'}\n`);
+    return `${FORMAT}\n${lines.join('')}`;
   }
 
   async content(repository: RepositoryName, commit = this.#history.commit): Promise<Content> {
-    const [snapshot, { upstreams, site }, live] = await Promise.all([
-      this.snapshot(repository, commit),
-      this.#policiesAt(repository, commit),
-      this.#live(liveOf(repository), commit),
-    ]);
+    const texts = await this.#texts(repository, commit);
+    const snapshot = snapshotOf(repository, texts);
+    const { upstreams, site } = await this.#policiesOf(repository, commit, texts);
     const upstream = upstreams.get(upstreamId(repository));
     if (!upstream) {
       throw new Fault('NOT_FOUND', `no policy for the upstream ${upstreamId(repository)}`, {
@@ -67,23 +66,27 @@ export class CommitReader {
         at: snapshotPath(repository),
       });
     }
+    const live = isLive(repository) ? viewOf(snapshot) : await this.#live(liveOf(repository), commit, texts);
     const id = formatRepositoryId(repository);
     return await contentOf({ id, snapshot, upstream, site, live }, this.#projector);
   }
 
-  async snapshot(repository: RepositoryName, commit = this.#history.commit): Promise<Snapshot> {
-    const [yamlPath, lock] = [snapshotPath(repository), lockPath(repository)];
-    const files = await this.#history.readMany([yamlPath, lock], commit);
-    // Canonical form is for `check` to ask of pull requests; what was merged says what it says.
-    return parseSnapshot({ yaml: need(files, yamlPath), lock: need(files, lock) }, yamlPath, {
-      lenient: true,
-    });
-  }
-
   /** sha256 of the lock's text without its marks: quick to compare, before anything is parsed. */
   async lockDigest(repository: RepositoryName, commit = this.#history.commit): Promise<string | undefined> {
-    const text = await this.#history.read(lockPath(repository), commit);
+    const path = lockPath(repository);
+    const known = this.#last?.key === textKey(repository, commit) ? await this.#last.texts : undefined;
+    const text = known ? known.get(path) : await this.#history.read(path, commit);
     return text === undefined ? undefined : sha256Hex(text.replaceAll(' withdrawn\n', '\n'));
+  }
+
+  /** All that one content is read from, in one question to git. The last answer is kept. */
+  #texts(repository: RepositoryName, commit: string): Promise<ReadonlyMap<string, string>> {
+    const key = textKey(repository, commit);
+    if (this.#last?.key === key) return this.#last.texts;
+    const paths = [snapshotPath(repository), lockPath(repository), snapshotPath(liveOf(repository))];
+    const texts = this.#history.readMany([...new Set([...paths, ...policyPaths(repository)])], commit);
+    this.#last = { key, texts };
+    return texts;
   }
 
   #blobsAt(commit: string): Promise<ReadonlyMap<string, string>> {
@@ -97,29 +100,44 @@ export class CommitReader {
   }
 
   /** Only what a publication needs of the policies: a team's broken hold stops its plans, not the mirror. */
-  async #policiesAt(repository: RepositoryName, commit: string) {
+  async #policiesOf(repository: RepositoryName, commit: string, texts: ReadonlyMap<string, string>) {
     const paths = policyPaths(repository);
     const blobs = await this.#blobsAt(commit);
-    const key = paths.map((path) => blobs.get(path) ?? '-').join(' ');
-    return await remember(this.#policies, `${paths[0]} ${key}`, MAX_REMEMBERED, async () =>
-      loadPolicies(await this.#history.readMany(paths, commit)),
+    const key = paths.map((path) => `${path} ${blobs.get(path) ?? '-'}`).join(' ');
+    return await remember(this.#policies, key, MAX_REMEMBERED, async () =>
+      loadPolicies(new Map([...texts].filter(([path]) => paths.includes(path)))),
     );
   }
 
-  async #live(repository: RepositoryName, commit: string): Promise<LiveView | undefined> {
-    const blobs = await this.#blobsAt(commit);
-    const key = [snapshotPath(repository), lockPath(repository)]
-      .map((path) => blobs.get(path) ?? '-')
-      .join(' ');
+  async #live(
+    repository: RepositoryName,
+    commit: string,
+    texts: ReadonlyMap<string, string>,
+  ): Promise<LiveView | undefined> {
+    const path = snapshotPath(repository);
+    const key = `${path} ${(await this.#blobsAt(commit)).get(path) ?? '-'}`;
     return await remember(this.#lives, key, MAX_REMEMBERED, async () => {
-      if (!blobs.has(snapshotPath(repository))) return undefined;
-      const { pins, upstream } = await this.snapshot(repository, commit);
-      return {
-        documents: upstream?.documents ?? new Map(),
-        names: new Set(pins.map((pin) => pin.nevra.name)),
-      };
+      const yaml = texts.get(path);
+      return yaml === undefined ? undefined : viewOf(readPins(yaml, path));
     });
   }
+}
+
+function textKey(repository: RepositoryName, commit: string): string {
+  return `${commit} ${formatRepositoryId(repository)}`;
+}
+
+function snapshotOf(repository: RepositoryName, texts: ReadonlyMap<string, string>): Snapshot {
+  const [yamlPath, lock] = [snapshotPath(repository), lockPath(repository)];
+  // Canonical form is for `check` to ask of pull requests; what was merged says what it says.
+  return parseSnapshot({ yaml: need(texts, yamlPath), lock: need(texts, lock) }, yamlPath, { lenient: true });
+}
+
+function viewOf(live: Snapshot | ManifestText): LiveView {
+  const builds = 'pins' in live ? live.pins : live.builds;
+  const names = new Set<string>();
+  for (const { nevra } of builds) names.add(nevra.name);
+  return { documents: live.upstream?.documents ?? new Map(), names };
 }
 
 /** Files whose change can change the publication. */
@@ -131,6 +149,10 @@ export function inputPaths(repository: RepositoryName): string[] {
 
 function policyPaths(repository: RepositoryName): string[] {
   return [`policies/upstreams/${upstreamId(repository)}.yaml`, 'policies/site.yaml'];
+}
+
+function isLive(repository: RepositoryName): boolean {
+  return repository.team === LIVE_TEAM && repository.tier === LIVE_TIER;
 }
 
 function liveOf(repository: RepositoryName): RepositoryName {

@@ -11,7 +11,7 @@ import { onDisk } from '../pool/disk-fault.ts';
 import type { Pool } from '../pool/pool.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { CommitReader } from './commit.ts';
-import type { Content } from './content.ts';
+import { type Content, FORMAT } from './content.ts';
 import { DocumentProjector, sha256Hex } from './documents.ts';
 import { type FrameStore, openFrameStore } from './frames.ts';
 import type { CommitHistory, Moment } from './history.ts';
@@ -196,7 +196,7 @@ class Run {
 
   /** What the last runs found out, where this history still has the commit at which they did. */
   #known(id: string, { current }: RepositoryState): KnownRevision | undefined {
-    if (!current) return undefined;
+    if (!current?.inputs.startsWith(`${FORMAT}\n`)) return undefined; // an older Sluice said other things
     const tip = this.#tip && !this.#tip.failed.includes(id) ? this.#tip.commit : undefined;
     const commit = this.#o.history.chain.find((c) => c.id === current.commit || c.id === tip)?.id;
     if (commit === undefined) return undefined;

@@ -56,14 +56,17 @@ export async function revisionOf(
   known?: KnownRevision,
 ): Promise<FoundRevision> {
   const paths = inputPaths(repository);
-  const lock = await reader.lockDigest(repository);
-  const horizon = known?.key === content.key ? history.chain.findIndex(({ id }) => id === known.commit) : -1;
+  const horizon = known ? history.chain.findIndex(({ id }) => id === known.commit) : -1;
   const older = new Set(horizon < 0 ? [] : history.chain.slice(horizon).map(({ id }) => id));
+  let lock: string | undefined;
   let began: Moment | undefined;
   for (let limit: number | undefined = FIRST_LOOK; ; limit = undefined) {
     const changes = await history.pathChanges(paths, limit === undefined ? {} : { limit });
     for (const change of changes.slice(began ? FIRST_LOOK : 0)) {
-      if (known && older.has(change.id)) return { ...known.revision, exact: true };
+      if (known && older.has(change.id)) {
+        if (known.key === content.key) return { ...known.revision, exact: true };
+        if (began) return { id: began.id, time: began.time, exact: true }; // it was other content there
+      }
       // Nothing changed after the newest of them, so what it says is what the tip says.
       const same = began === undefined || (await hasContent(change.id));
       if (began && same !== true) return { id: began.id, time: began.time, exact: same === false };
@@ -80,7 +83,9 @@ export async function revisionOf(
   /** Undefined: what that commit said can no longer be read. */
   async function hasContent(commit: string): Promise<boolean | undefined> {
     const inputs = await reader.inputs(repository, commit);
-    if (inputs === undefined || (await reader.lockDigest(repository, commit)) !== lock) return false;
+    if (inputs === undefined) return false;
+    lock ??= await reader.lockDigest(repository);
+    if ((await reader.lockDigest(repository, commit)) !== lock) return false;
     if (inputs === (await reader.inputs(repository))) return true;
     try {
       return (await reader.content(repository, commit)).key === content.key;
