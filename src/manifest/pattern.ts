@@ -79,8 +79,31 @@ export function lintPattern(pattern: Pattern): string | undefined {
   }
   if (pattern.matches(''))
     return `${quote(pattern.text)} matches every package: it is searched anywhere in the name`;
-  if (/(^|[^\\])(\\\\)*\$\)*$/.test(pattern.text) || /\\z\)*$/.test(pattern.text)) return undefined;
-  return `${quote(pattern.text)} has no $ at its end, so it also matches longer names`;
+  const open = branches(pattern.text).find(
+    (branch) => !/(\$|\\z|\.[*+])\)*$/.test(branch.replace(/\\[^z]/g, '_')),
+  );
+  if (open === undefined) return undefined;
+  const which = open === pattern.text ? quote(open) : `${quote(open)} in ${quote(pattern.text)}`;
+  return `${which} has no $ at its end, so it also matches longer names`;
+}
+
+/** The alternatives at the top of a regular expression: `^a$|^b` has two. */
+function branches(regex: string): string[] {
+  const found: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let i = 0; i < regex.length; i += 1) {
+    const c = regex[i];
+    if (c === '\\') i += 1;
+    else if (c === '[') i = Math.max(i, regex.indexOf(']', i + 2));
+    else if (c === '(') depth += 1;
+    else if (c === ')') depth -= 1;
+    else if (c === '|' && depth === 0) {
+      found.push(regex.slice(start, i));
+      start = i + 1;
+    }
+  }
+  return [...found, regex.slice(start)];
 }
 
 function checkLength(text: string, what: string, at: string | undefined): void {

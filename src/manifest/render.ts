@@ -74,6 +74,9 @@ function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
 /** Free text on one line. YAML's double-quoted strings take all of JSON's escapes; what cannot be seen is escaped too. */
 function quoted(text: string): string {
   return JSON.stringify(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\ufffd]/gu, (c) => {
-    return c.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const code = c.codePointAt(0) ?? 0;
+    return code > 0xffff
+      ? `\\U${code.toString(16).padStart(8, '0')}`
+      : `\\u${code.toString(16).padStart(4, '0')}`;
   });
 }

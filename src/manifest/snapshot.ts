@@ -6,7 +6,8 @@ import { lockPath, type RepositoryName, snapshotPath } from './ids.ts';
 import { type LockLine, readLock, salvageLock } from './lock.ts';
 import { type ManifestText, readManifest } from './manifest-text.ts';
 import { place } from './place.ts';
-import { renderLock, renderManifest } from './render.ts';
+import { lockLine, renderLock, renderManifest } from './render.ts';
+import schema from './schemas/snapshot.schema.json' with { type: 'json' };
 
 /** One build that a snapshot names. */
 export interface Pin {
@@ -71,7 +72,7 @@ export function makeSnapshot(fields: SnapshotFields): Snapshot {
     if (next && acceptedKey(a) === acceptedKey(next)) throw twice(`accepted: ${a.nevra}`, fields.repository);
   });
   const { repository, from, upstream, older } = fields;
-  return {
+  const snapshot: Snapshot = {
     repository,
     from,
     ...(upstream ? { upstream: { ...upstream, documents: sortedMap(upstream.documents) } } : {}),
@@ -80,6 +81,41 @@ export function makeSnapshot(fields: SnapshotFields): Snapshot {
     pins,
     accepted,
   };
+  refuseUnwritable(snapshot);
+  return snapshot;
+}
+
+const { definitions, properties } = schema;
+const NSVCA = new RegExp(properties.modules.propertyNames.pattern, 'u');
+const DOCUMENT = new RegExp(properties.upstream.properties.documents.propertyNames.pattern, 'u');
+const TIMESTAMP = new RegExp(definitions.timestamp.pattern, 'u');
+
+/** What upstreams and people write freely must be such that the manifest can be read back. */
+function refuseUnwritable(s: Snapshot): void {
+  const refuse = (what: string, text: string): Fault =>
+    new Fault('MANIFEST_INVALID', `a manifest cannot have the ${what} ${quote(text)}`, {
+      hint: 'Correct it at its source.',
+      at: snapshotPath(s.repository),
+    });
+  for (const nsvca of s.modules.keys()) if (!NSVCA.test(nsvca)) throw refuse('module', nsvca);
+  for (const type of s.upstream?.documents.keys() ?? []) {
+    if (!DOCUMENT.test(type)) throw refuse('document type', type);
+  }
+  for (const { timestamp } of [s.upstream, s.older].filter((part) => part !== undefined)) {
+    if (!TIMESTAMP.test(String(timestamp))) throw refuse('timestamp', String(timestamp));
+  }
+  const reasons = [...s.accepted.map((a) => a.reason), ...(s.older ? [s.older.reason] : [])];
+  for (const reason of reasons) {
+    const length = [...reason].length; // in characters, as JSON Schema counts them
+    if (length < 1 || length > definitions.reason.maxLength || !reason.isWellFormed()) {
+      throw refuse('reason', reason);
+    }
+  }
+  for (const pin of s.pins) {
+    const { size, record } = pin;
+    if (size >= 1 && size < 1e15 && Number.isInteger(size) && /^[0-9a-f]{12}$/.test(record)) continue;
+    throw refuse('line', lockLine(pin));
+  }
 }
 
 /** Without any build. */
