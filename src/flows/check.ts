@@ -3,15 +3,26 @@ import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import type { History } from '../forge/history.ts';
 import type { Repository } from '../forge/repository.ts';
-import { formatRepositoryId, LIVE_TIER, lockPath, parseSnapshotPath, snapshotPath } from '../manifest/ids.ts';
+import {
+  formatRepositoryId,
+  LIVE_TIER,
+  lockPath,
+  parseSnapshotPath,
+  type RepositoryName,
+  snapshotPath,
+  upstreamId,
+} from '../manifest/ids.ts';
+import { patternMatches } from '../manifest/pattern.ts';
 import { collectComplaints } from '../manifest/policy.ts';
-import { checkCanonical, type Snapshot } from '../manifest/snapshot.ts';
+import { checkCanonical, type Pin, type Snapshot } from '../manifest/snapshot.ts';
 import { checkTree } from '../manifest/tree.ts';
+import { isOpen, nextOpening } from '../manifest/window.ts';
 import type { Catalog } from '../pool/catalog.ts';
-import { formatNevra } from '../rpm/nevra.ts';
+import { compareEvr } from '../rpm/evr.ts';
+import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { planFiles } from './proposal.ts';
 import { type Claim, recompute } from './recompute.ts';
-import { parentName, type State, stateOf } from './state.ts';
+import { liveName, parentName, type State, stateOf } from './state.ts';
 
 /** What a check says of a state: complaints stop a merge, warnings are shown. */
 export interface Checked {
@@ -118,36 +129,88 @@ export async function compareWithPlan(
   return differences;
 }
 
+/** Who speaks for a pull request: a bot's claim, or nobody but the person who wrote it. */
+export interface Spoken {
+  readonly claim: Pick<Claim, 'verb' | 'named'> | undefined;
+  readonly now: Date;
+}
+
 /**
- * What a pull request does to tiers, whoever wrote it: never lower, and nothing that the parent does not have. Live is judged
- * by its plan alone.
+ * What a merge would do to tiers, asked of main as it is now: nothing comes in that the parent does not have or that upstream
+ * pulled back, nothing that is held now moves by itself, and the newest build of a name never gets lower. Live is judged by its
+ * plan alone.
  */
-export function checkMoves(base: State, head: State): Fault[] {
+export function checkMoves(main: State, merged: State, spoken: Spoken): Fault[] {
   const complaints: Fault[] = [];
-  for (const name of head.repositories) {
+  for (const name of merged.repositories) {
     if (name.tier === LIVE_TIER) continue;
-    const path = snapshotPath(name);
-    if (head.files.get(lockPath(name)) === base.files.get(lockPath(name))) continue;
-    const after = head.snapshot(name) as Snapshot;
-    const before = base.snapshot(name);
-    const had = new Set(before?.pins.map((pin) => formatChecksum(pin.checksum)));
-    const team = head.policies.teams.get(name.team);
-    const tier = team?.tiers.find((t) => t.name === name.tier);
-    const upstream = head.policies.upstreams.get(`${name.os}-${name.version}-${name.arch}-${name.repo}`);
-    if (!team || !tier || !upstream) continue; // said by checkFiles
-    const parent = parentName(team, tier, upstream);
-    const inParent = new Set(
-      [...(head.snapshot(parent)?.pins ?? []), ...(base.snapshot(parent)?.pins ?? [])].map((p) =>
-        formatChecksum(p.checksum),
-      ),
-    );
-    for (const pin of after.pins) {
-      const sum = formatChecksum(pin.checksum);
-      if (had.has(sum) || inParent.has(sum)) continue;
-      const message = `${formatNevra(pin.nevra)} is not in ${formatRepositoryId(parent)}`;
-      const hint = 'Let it come through the tiers, or check the checksum in the lock.';
-      complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at: path }));
+    if (merged.files.get(lockPath(name)) === main.files.get(lockPath(name))) continue;
+    complaints.push(...checkRepository(main, merged, name, spoken));
+  }
+  return complaints;
+}
+
+function checkRepository(main: State, merged: State, name: RepositoryName, { claim, now }: Spoken): Fault[] {
+  const team = merged.policies.teams.get(name.team);
+  const tier = team?.tiers.find((t) => t.name === name.tier);
+  const upstream = merged.policies.upstreams.get(upstreamId(name));
+  if (!team || !tier || !upstream) return []; // said by checkFiles
+  const at = snapshotPath(name);
+  const before = main.snapshot(name)?.pins ?? [];
+  const after = (merged.snapshot(name) as Snapshot).pins;
+  const sums = (pins: readonly Pin[] = []) => pins.map((pin) => formatChecksum(pin.checksum));
+  const had = new Set(sums(before));
+  const parent = parentName(team, tier, upstream);
+  const inParent = new Set([...sums(merged.snapshot(parent)?.pins), ...sums(main.snapshot(parent)?.pins)]);
+  const live = main.snapshot(liveName(upstream))?.pins ?? [];
+  const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
+  const holds = claim?.verb === 'promote' && claim.named.length === 0 ? team.holds : [];
+  const complaints: Fault[] = [];
+  const complain = (message: string, hint: string) =>
+    complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
+  for (const pin of after) {
+    const sum = formatChecksum(pin.checksum);
+    if (had.has(sum)) continue;
+    const build = formatNevra(pin.nevra);
+    if (!inParent.has(sum)) {
+      complain(
+        `${build} is not in ${formatRepositoryId(parent)}`,
+        'Let it come through the tiers, or check the checksum in the lock.',
+      );
     }
+    if (withdrawn.has(sum))
+      complain(`upstream pulled ${build} back`, 'Run the command again: it leaves it out.');
+    const subject = { name: pin.nevra.name, source: undefined, repository: upstream.id, tier: tier.name };
+    const hold = holds.find((h) => !h.source && patternMatches(h, subject));
+    if (hold)
+      complain(
+        `${build} is held now: ${hold.reason} (${hold.owner})`,
+        'Run the command again: it leaves it out.',
+      );
+  }
+  if (claim?.verb === 'promote' && tier.window && !isOpen(tier.window, now)) {
+    complain(
+      `${tier.name} moves only in its window`,
+      `Merge it from ${nextOpening(tier.window, now).toISOString()} on.`,
+    );
+  }
+  return [...complaints, ...lowered(before, after, at)];
+}
+
+/** Per name.arch: the newest build that main has must not be newer than the newest after the merge. */
+function lowered(before: readonly Pin[], after: readonly Pin[], at: string): Fault[] {
+  const newest = new Map(after.map((pin) => [nameArch(pin.nevra), pin])); // pins are in EVR order
+  const complaints: Fault[] = [];
+  for (const [key, pin] of new Map(before.map((p) => [nameArch(p.nevra), p]))) {
+    const now = newest.get(key);
+    if (!now || compareEvr(now.nevra.evr, pin.nevra.evr) >= 0) continue;
+    const message = `${key} would go from ${formatNevra(pin.nevra)} back to ${formatNevra(now.nevra)}`;
+    complaints.push(
+      new Fault('MANIFEST_INVALID', message, {
+        hint: 'A promotion never lowers; leave the newer one in.',
+        at,
+      }),
+    );
   }
   return complaints;
 }

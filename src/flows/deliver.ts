@@ -1,3 +1,4 @@
+import { Fault } from '../base/fault.ts';
 import type { Forge } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
@@ -37,6 +38,7 @@ export async function deliver(
   if (files.size === 0 || o.how === 'show') return { plan, files };
   await o.prepare?.();
   if (o.how === 'write') {
+    await refuseOverwriting(repo, files);
     await repo.write(files);
     if (!world.json) world.print(`wrote ${[...files.keys()].join(', ')}\n`);
     return { plan, files };
@@ -46,6 +48,16 @@ export async function deliver(
   if (!world.json)
     world.print(`pull request #${pull.number} ${pull.outcome}: sluice pr show ${pull.number}\n`);
   return { plan, files, pull };
+}
+
+/** What a person has not committed yet is never overwritten. */
+async function refuseOverwriting(repo: Repository, files: ReadonlyMap<string, string>): Promise<void> {
+  const edited = (await repo.uncommitted()).filter((path) => files.has(path));
+  if (edited.length === 0) return;
+  throw new Fault('USAGE', `the plan would overwrite what is not committed: ${edited.join(', ')}`, {
+    hint: 'Commit or undo those changes first.',
+    at: repo.root,
+  });
 }
 
 function shown(plan: Plan, files: number, all: boolean): string {

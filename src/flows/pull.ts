@@ -40,7 +40,7 @@ export async function checkPull(world: World, repo: Repository, pull: PullReques
   if (!head.state) return { ...head.checked, differences: undefined };
   const differences = claim && (await compareWithPlan(claim, base, head.state, catalog));
   const merged = await stateAt(local, preview.tree, main.history);
-  const moves = merged.state ? checkMoves(main, merged.state) : [];
+  const moves = merged.state ? checkMoves(main, merged.state, { claim, now: world.now }) : [];
   return {
     complaints: [...merged.checked.complaints, ...moves],
     warnings: merged.checked.warnings,

@@ -1,0 +1,209 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
+import { checkWorkTree, fixWorkTree } from '../../src/flows/check-tree.ts';
+import { promote } from '../../src/flows/promote.ts';
+import { pullApprove, pullMerge } from '../../src/flows/pull.ts';
+import { initLocalForge } from '../../src/forge/local.ts';
+import { makeSite, type Site } from './site.ts';
+
+const BASE = 'harbor-9-x86_64-base';
+const STABLE = `snapshots/infra/stable/${BASE}`;
+
+/** Live, unstable and stable as the vendor was before its wave; then the wave is in live and unstable. */
+async function siteWithWave(team: Readonly<Record<string, unknown>> = {}): Promise<Site> {
+  const vendor = await vendorFolder();
+  const site = await makeSite({
+    upstreams: { [BASE]: { baseurl: [`file://${vendor}/base`], content: 'thin' } },
+    team,
+  });
+  await layDemoUpstream(vendor, 'before');
+  await site.merge(await site.sync());
+  await site.merge(await site.promote('unstable'));
+  site.days(2);
+  await site.merge(await site.promote('stable'));
+  await layDemoUpstream(vendor, 'after');
+  await site.sync(); // merges itself
+  await site.merge(await site.promote('unstable'));
+  site.days(2);
+  vendors.set(site, vendor);
+  return site;
+}
+
+const vendors = new Map<Site, string>();
+
+async function vendorFolder(): Promise<string> {
+  const { tempDir } = await import('../fixtures/tempDir.ts');
+  return tempDir();
+}
+
+function git(site: Site, ...args: string[]): string {
+  const identity = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org'];
+  return execFileSync('git', ['-C', site.repoDir, ...identity, ...args], { encoding: 'utf8' }).trim();
+}
+
+function edit(site: Site, path: string, change: (text: string) => string): void {
+  const file = join(site.repoDir, path);
+  const before = readFileSync(file, 'utf8');
+  const after = change(before);
+  expect(after).not.toBe(before);
+  writeFileSync(file, after);
+}
+
+/** A person's commit on top of a bot's branch, pushed. */
+async function amend(
+  site: Site,
+  branch: string,
+  path: string,
+  change: (text: string) => string,
+): Promise<void> {
+  git(site, 'fetch', '-q', 'origin', `+${branch}:refs/remotes/origin/${branch}`);
+  git(site, 'checkout', '-q', '-B', 'edit', `origin/${branch}`);
+  edit(site, path, change);
+  await fixWorkTree(site.world());
+  git(site, 'commit', '-qam', 'My change');
+  git(site, 'push', '-q', 'origin', `edit:${branch}`);
+  git(site, 'checkout', '-q', 'main');
+}
+
+const BRANCH = 'sluice/promote/infra/stable/harbor-9-x86_64';
+
+it('a bot that runs twice opens one pull request, and changes nothing the second time', async () => {
+  const site = await siteWithWave();
+  const number = await site.promote('stable');
+  const refs = () => execFileSync('git', ['-C', `${site.repoDir}.git`, 'for-each-ref'], { encoding: 'utf8' });
+  const before = refs();
+  expect(await site.promote('stable')).toBe(number);
+  expect(site.output()).toContain(`pull request #${number} unchanged`);
+  expect(refs()).toBe(before);
+});
+
+it('what a person changed in a bot’s pull request needs an approval of just that head', async () => {
+  const site = await siteWithWave();
+  const number = (await site.promote('stable')) ?? 0;
+  await amend(site, BRANCH, `${STABLE}.yaml`, (text) => text.replace(/ {2}harbor-audit[^\n]*\n\n/, ''));
+  await expect(pullMerge(site.world(), number)).rejects.toMatchObject({
+    code: 'PLAN_DIFFERS',
+    message: expect.stringContaining(`${STABLE}.yaml`),
+  });
+  await pullApprove(site.world(), number);
+  await pullMerge(site.world(), number);
+  git(site, 'fetch', '-q');
+  expect(git(site, 'show', `origin/main:${STABLE}.yaml`)).not.toContain('harbor-audit');
+});
+
+it('a lock that names other bytes than the parent has is refused, whoever approved it', async () => {
+  const site = await siteWithWave();
+  const number = (await site.promote('stable')) ?? 0;
+  await amend(site, BRANCH, `${STABLE}.lock`, (text) =>
+    text.replace(/^(harbor-shell-5\.1\.8-9\S+ sha256:)[0-9a-f]{8}/m, '$1deadbeef'),
+  );
+  await pullApprove(site.world(), number);
+  await expect(pullMerge(site.world(), number)).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });
+});
+
+it('a hold that came after the green check stops the merge', async () => {
+  const site = await siteWithWave();
+  const number = (await site.promote('stable')) ?? 0;
+  const hold =
+    'holds:\n  - { match: "^harbor-shell$", reason: "breaks logins", owner: "@acme/ops", until: 2027-01-01 }\n';
+  edit(site, 'policies/teams/infra.yaml', (text) => `${text}${hold}`);
+  git(site, 'checkout', '-q', '-b', 'hold');
+  git(site, 'commit', '-qam', 'Hold the shell');
+  const date = new Date(site.now.getTime()).toISOString();
+  execFileSync('git', ['-C', site.repoDir, 'push', '-q', `${site.repoDir}.git`, 'hold:refs/heads/hold']);
+  const forge = await initLocalForge(`${site.repoDir}.git`);
+  mergeByForge(site, 'hold', date);
+  git(site, 'checkout', '-q', 'main');
+  expect(await forge.tip()).not.toBe(git(site, 'rev-parse', 'main'));
+  await expect(pullMerge(site.world(), number)).rejects.toMatchObject({
+    message: expect.stringContaining('harbor-shell-5.1.8-9.h9.x86_64 is held now: breaks logins (@acme/ops)'),
+  });
+});
+
+/** What a code host does with a person's pull request: a merge commit on main. */
+function mergeByForge(site: Site, branch: string, date: string): void {
+  const bare = `${site.repoDir}.git`;
+  const env = {
+    ...process.env,
+    GIT_AUTHOR_NAME: 'forge',
+    GIT_AUTHOR_EMAIL: 'forge@localhost',
+    GIT_COMMITTER_NAME: 'forge',
+    GIT_COMMITTER_EMAIL: 'forge@localhost',
+    GIT_AUTHOR_DATE: date,
+    GIT_COMMITTER_DATE: date,
+  };
+  const run = (...args: string[]) =>
+    execFileSync('git', ['-C', bare, ...args], { encoding: 'utf8', env }).trim();
+  const main = run('rev-parse', 'refs/heads/main');
+  const commit = run('commit-tree', `${branch}^{tree}`, '-p', main, '-p', branch, '-m', `Merge ${branch}`);
+  run('update-ref', 'refs/heads/main', commit, main);
+}
+
+it('a pull request that was opened before upstream pulled a build back is not merged', async () => {
+  const site = await siteWithWave();
+  const number = (await site.promote('stable')) ?? 0;
+  await layDemoUpstream(vendors.get(site) ?? '', 'later');
+  await site.merge(await site.sync());
+  await expect(pullMerge(site.world(), number)).rejects.toMatchObject({
+    message: expect.stringContaining('upstream pulled harbor-edit-9.1-1.h9.x86_64 back'),
+  });
+  const again = await site.promote('stable'); // the same branch, refreshed
+  expect(again).toBe(number);
+  await pullMerge(site.world(), number);
+});
+
+it('a merge outside of the tier’s window is refused, with the time from which it goes', async () => {
+  const window = { days: ['tue'], from: '09:00', to: '17:00', zone: 'UTC' };
+  const tiers = { unstable: { from: 'live' }, stable: { from: 'unstable', window } };
+  const vendor = await vendorFolder();
+  const upstreams = { [BASE]: { baseurl: [`file://${vendor}/base`], content: 'thin' } };
+  const site = await makeSite({ upstreams, team: { tiers }, start: '2026-03-10T10:00:00Z' }); // a Tuesday
+  await layDemoUpstream(vendor, 'before');
+  await site.merge(await site.sync());
+  await site.merge(await site.promote('unstable'));
+  const number = (await site.promote('stable')) ?? 0;
+  site.days(1);
+  await expect(pullMerge(site.world(), number)).rejects.toMatchObject({
+    hint: 'Merge it from 2026-03-17T09:00:00.000Z on.',
+  });
+  site.days(6);
+  await pullMerge(site.world(), number);
+});
+
+it('--write never overwrites what is not committed', async () => {
+  const site = await siteWithWave();
+  edit(site, `${STABLE}.yaml`, (text) => text.replace('harbor-shell', 'harbor-shell'.toUpperCase()));
+  const mine = readFileSync(join(site.repoDir, `${STABLE}.yaml`), 'utf8');
+  const request = { packages: [], team: 'infra', to: 'stable', how: 'write', all: false } as const;
+  await expect(promote(site.world(), request)).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining(`${STABLE}.yaml`),
+  });
+  expect(readFileSync(join(site.repoDir, `${STABLE}.yaml`), 'utf8')).toBe(mine);
+});
+
+it('a hotfix by hand: one line of YAML, fix, check', async () => {
+  const site = await siteWithWave();
+  edit(site, `${STABLE}.yaml`, (text) => text.replace('"5.1.8-6.h9"', '"5.1.8-9.h9"'));
+  expect(await checkWorkTree(site.world(), undefined)).toBe(false);
+  await fixWorkTree(site.world());
+  expect(readFileSync(join(site.repoDir, `${STABLE}.lock`), 'utf8')).toContain(
+    'harbor-shell-5.1.8-9.h9.x86_64 sha256:',
+  );
+  expect(await checkWorkTree(site.world(), undefined)).toBe(true);
+  expect(git(site, 'diff', '--stat').split('\n').at(-1)).toContain(
+    '2 files changed, 2 insertions(+), 2 deletions(-)',
+  );
+});
+
+it('a build that no manifest has is refused by name, with the place', async () => {
+  const site = await siteWithWave();
+  edit(site, `${STABLE}.yaml`, (text) => text.replace('"5.1.8-6.h9"', '"9.9-9.h9"'));
+  await expect(fixWorkTree(site.world())).rejects.toMatchObject({
+    message: expect.stringContaining('harbor-shell-9.9-9.h9.x86_64'),
+    at: expect.stringMatching(/^snapshots\/infra\/stable\/harbor-9-x86_64-base\.yaml:\d+:\d+$/),
+  });
+});

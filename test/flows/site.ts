@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { SILENT } from '../../src/base/progress.ts';
+import type { World } from '../../src/flows/context.ts';
+import { promote } from '../../src/flows/promote.ts';
+import { publishMain } from '../../src/flows/publish.ts';
+import { pullMerge } from '../../src/flows/pull.ts';
+import { type SyncRequest, sync } from '../../src/flows/sync.ts';
+import { initLocalForge } from '../../src/forge/local.ts';
+import { createRepository } from '../../src/forge/repository.ts';
+import { tempDir } from '../fixtures/tempDir.ts';
+
+const DAY = 86_400_000;
+
+/** A site in a temporary folder: state repository, local forge, mirror, and a clock that the test turns. */
+export interface Site {
+  readonly dir: string;
+  readonly repoDir: string;
+  readonly mirrorDir: string;
+  now: Date;
+  /** What the flows printed since the last time. */
+  output(): string;
+  world(): World;
+  days(n: number): void;
+  sync(o?: Partial<SyncRequest>): Promise<number | undefined>;
+  promote(tier: string): Promise<number | undefined>;
+  merge(number: number | undefined): Promise<void>;
+  publish(): Promise<void>;
+}
+
+export interface SiteOptions {
+  readonly start?: string;
+  readonly upstreams: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly team?: Readonly<Record<string, unknown>>;
+  readonly site?: Readonly<Record<string, unknown>>;
+}
+
+const PLAIN = { aliasDuplicateObjects: false };
+const NONE = { signatures: 'none', reason: 'a test' };
+
+/** Policies are given as what differs from: no signatures, one team `infra` with unstable (at once) and stable (a day). */
+export async function makeSite(o: SiteOptions): Promise<Site> {
+  const dir = await tempDir();
+  const [repoDir, mirrorDir] = [join(dir, 'state'), join(dir, 'mirror')];
+  const files = new Map<string, string>();
+  for (const [id, policy] of Object.entries(o.upstreams)) {
+    const full = { apiVersion: 'sluice/v1', kind: 'Upstream', id, packages: NONE, metadata: NONE, ...policy };
+    files.set(`policies/upstreams/${id}.yaml`, stringify(full, PLAIN));
+  }
+  const team = {
+    apiVersion: 'sluice/v1',
+    kind: 'Team',
+    team: 'infra',
+    repositories: Object.keys(o.upstreams),
+    tiers: { unstable: { from: 'live' }, stable: { from: 'unstable', wait: { inParent: '1d' } } },
+    ...o.team,
+  };
+  files.set('policies/teams/infra.yaml', stringify(team, PLAIN));
+  const site = { apiVersion: 'sluice/v1', kind: 'Site', mirrorUrl: `file://${mirrorDir}/public`, ...o.site };
+  files.set('policies/site.yaml', stringify(site, PLAIN));
+  const start = new Date(o.start ?? '2026-01-01T06:00:00Z');
+  await createRepository(repoDir, { files, title: 'Policies', now: start });
+  await initLocalForge(`${repoDir}.git`, { from: repoDir });
+  execFileSync('git', ['-C', repoDir, 'remote', 'add', 'origin', `${repoDir}.git`]);
+  const said: string[] = [];
+  const self: Site = {
+    dir,
+    repoDir,
+    mirrorDir,
+    now: start,
+    output: () => said.splice(0).join(''),
+    world: () => ({
+      repoDir,
+      mirrorDir,
+      now: self.now,
+      by: 'tester',
+      env: {},
+      progress: { ...SILENT, say: (line) => said.push(`${line}\n`) },
+      print: (text) => said.push(text),
+      json: false,
+    }),
+    days(n) {
+      self.now = new Date(self.now.getTime() + n * DAY);
+    },
+    async sync(request = {}) {
+      const done = await sync(self.world(), { upstreams: [], how: 'propose', all: false, ...request });
+      return done[0]?.pull?.number;
+    },
+    async promote(tier) {
+      const [done] = await promote(self.world(), {
+        packages: [],
+        team: 'infra',
+        to: tier,
+        how: 'propose',
+        all: false,
+      });
+      return done?.pull?.number;
+    },
+    async merge(number) {
+      if (number !== undefined) await pullMerge(self.world(), number);
+    },
+    async publish() {
+      await publishMain(self.world(), undefined);
+    },
+  };
+  return self;
+}
