@@ -36,8 +36,10 @@ export interface Outcome {
 /** More than any command of ours prints. */
 const MAX_OUTPUT = 1 << 30;
 
-/** How long a lock file must stand unchanged to be one that a killed git left: git holds them for milliseconds. */
+/** The age at which a lock file is one that a killed git left: git holds them for milliseconds. */
 const STALE_LOCK_MS = 10_000;
+/** For how long such a file is watched all the same, in case the clocks disagree. */
+const WATCHED_MS = 500;
 
 const CONFIG = [
   'core.hooksPath=/dev/null', // no hook of a clone runs for us
@@ -47,8 +49,8 @@ const CONFIG = [
   'core.autocrlf=false',
   'core.logAllRefUpdates=always',
   'core.fsync=committed,loose-object,reference', // a merge survives a power cut
-  'core.filesRefLockTimeout=2000', // others hold a ref's lock for milliseconds
-  'core.packedRefsTimeout=2000',
+  'core.filesRefLockTimeout=200', // others hold a ref's lock for milliseconds
+  'core.packedRefsTimeout=200',
   'core.commitGraph=true',
   'commit.gpgSign=false',
   'diff.renames=false',
@@ -195,28 +197,29 @@ export function gitFault(
 }
 
 /**
- * Runs a command that takes git's lock files, and breaks one that a killed git left behind: the very same file, found
- * again after ten seconds. What is broken is said by `onStale`.
+ * Runs a command that takes git's lock files, and breaks one that a killed git left behind: older than ten seconds, and
+ * the very same file after another half second of waiting. (Its age is the file system's, so this reads the clock.)
  */
 export async function withLocks(git: Git, args: readonly string[], o: RunOptions = {}): Promise<Outcome> {
-  let seen: { path: string; identity: string; since: number } | undefined;
+  let seen: { identity: string; since: number } | undefined;
   for (;;) {
     const outcome = await git.attempt(args, o);
     const path = /Unable to create '([^']+\.lock)': File exists/.exec(outcome.stderr)?.[1];
     if (outcome.status === 0 || path === undefined) return outcome;
-    const identity = await lockIdentity(path);
-    if (identity === undefined) continue; // gone by itself
+    const lock = await statLock(path);
+    if (lock === undefined) continue; // gone by itself
     const now = performance.now();
-    if (seen?.path !== path || seen.identity !== identity) seen = { path, identity, since: now };
-    else if (now - seen.since >= STALE_LOCK_MS) await unlink(path).catch(() => {}); // another run may be first
+    if (seen?.identity !== lock.identity) seen = { identity: lock.identity, since: now };
+    const stale = lock.age >= STALE_LOCK_MS && now - seen.since >= WATCHED_MS;
+    if (stale || now - seen.since >= STALE_LOCK_MS) await unlink(path).catch(() => {}); // another run may be first
     await sleep(50 + Math.random() * 50);
   }
 }
 
-async function lockIdentity(path: string): Promise<string | undefined> {
+async function statLock(path: string): Promise<{ identity: string; age: number } | undefined> {
   try {
-    const { ino, mtimeNs } = await stat(path, { bigint: true });
-    return `${ino} ${mtimeNs}`;
+    const { ino, mtimeNs, mtimeMs } = await stat(path, { bigint: true });
+    return { identity: `${path} ${ino} ${mtimeNs}`, age: Date.now() - Number(mtimeMs) };
   } catch (cause) {
     if (codeOf(cause) === 'ENOENT') return undefined;
     throw cause;

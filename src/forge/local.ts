@@ -263,8 +263,14 @@ class BareForge implements LocalForge {
   /** What reads, decides and writes, again from the start when someone else wrote in between. */
   async #retry<T>(once: (pulls: Pulls) => Promise<T | undefined>): Promise<T> {
     for (let attempt = 0; attempt < 30; attempt++) {
-      const result = await once(await readPulls(this.#git));
-      if (result !== undefined) return result;
+      const pulls = await readPulls(this.#git);
+      try {
+        const result = await once(pulls);
+        if (result !== undefined) return result;
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code === 'GIT') throw error;
+        if ((await readPulls(this.#git)).event === pulls.event) throw error; // else it judged what is no longer so
+      }
       await sleep(Math.random() * 20 * (attempt + 1));
     }
     throw new Fault('FORGE_CONFLICT', 'others kept writing to the forge', {
