@@ -3,6 +3,7 @@ import { mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promise
 import { dirname, join, relative, resolve } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
 import { onDisk } from './disk-fault.ts';
+import { hasEnded, ownMark } from './lock.ts';
 
 export { lockMirror, type MirrorLock } from './lock.ts';
 
@@ -14,29 +15,45 @@ export function temporaryFolder(mirrorRoot: string): string {
   return join(mirrorRoot, 'tmp');
 }
 
-/** A name in `<mirror>/tmp` that nobody else has; the folder exists afterwards. */
+/** A name in `<mirror>/tmp` that nobody else has, and that says whose it is; the folder exists afterwards. */
 export async function temporaryPath(mirrorRoot: string): Promise<string> {
   const folder = temporaryFolder(mirrorRoot);
   await mkdirp(folder);
-  return join(folder, randomUUID());
+  return join(folder, `${await ownMark()}.${randomUUID()}`);
 }
 
-/** What a killed run left behind. Only for whoever holds the mirror's lock. */
+/**
+ * What killed runs left behind. A run that lives (a sync takes hours and does not hold the mirror's lock) keeps its own; what
+ * another host or container began is left alone for as long as an unfinished download.
+ */
 export async function sweepTemporary(mirrorRoot: string, now: Date): Promise<{ removed: number }> {
   const folder = temporaryFolder(mirrorRoot);
   let removed = 0;
   for (const entry of await entriesOf(folder)) {
     if (entry === 'partial') continue;
-    await rm(join(folder, entry), { recursive: true, force: true });
+    const path = join(folder, entry);
+    const ended = await hasEnded(entry.split('.')[0] ?? '');
+    if (ended === 'no' || (ended === 'unknown' && (await ageOf(path, now)) < PARTIAL_MS)) continue;
+    await rm(path, { recursive: true, force: true });
     removed += 1;
   }
   for (const entry of await entriesOf(join(folder, 'partial'))) {
     const path = join(folder, 'partial', entry);
-    if (now.getTime() - (await stat(path)).mtimeMs < PARTIAL_MS) continue;
+    if ((await ageOf(path, now)) < PARTIAL_MS) continue;
     await rm(path, { recursive: true, force: true });
     removed += 1;
   }
   return { removed };
+}
+
+/** In milliseconds; what went meanwhile is as old as can be. */
+async function ageOf(path: string, now: Date): Promise<number> {
+  try {
+    return now.getTime() - (await stat(path)).mtimeMs;
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return Number.POSITIVE_INFINITY;
+    throw cause;
+  }
 }
 
 async function entriesOf(folder: string): Promise<string[]> {
@@ -90,15 +107,19 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * The whole file or the old one, never a part, also after a power cut. The temporary stands beside it under a
- * dot name with `.sluice-tmp` at its end: the folder of `path` need not be in a mirror.
+ * The whole file or the old one, never a part, also after a power cut. `mirrorRoot`: the mirror that the file is in, whose next
+ * run sweeps what a killed one left; without it the temporary stands beside the file.
  */
-export async function writeFileAtomic(path: string, bytes: Buffer | string, mode = 0o644): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  bytes: Buffer | string,
+  o: { mode?: number; mirrorRoot?: string } = {},
+): Promise<void> {
   await mkdirp(dirname(path));
+  const next = await temporaryFor(path, o.mirrorRoot);
   await onDisk('writing', path, async () => {
-    const next = besides(path);
     try {
-      await writeSynced(next, bytes, mode);
+      await writeSynced(next, bytes, o.mode ?? 0o644);
       await rename(next, path);
     } catch (cause) {
       await rm(next, { force: true });
@@ -115,15 +136,19 @@ async function writeSynced(path: string, bytes: Buffer | string, mode: number): 
   await file.sync();
 }
 
-function besides(path: string): string {
-  return `${path}.${randomUUID()}.sluice-tmp`;
+/** On the same file system as `path`, so that a rename is one step. */
+async function temporaryFor(path: string, mirrorRoot: string | undefined): Promise<string> {
+  return mirrorRoot === undefined ? `${path}.${randomUUID()}.sluice-tmp` : await temporaryPath(mirrorRoot);
 }
 
-/** Points the symlink `name` at `target` in one step: readers see the old tree or the new, never none. */
-export async function pointAt(name: string, target: string): Promise<void> {
+/**
+ * Points the symlink `name` at `target` in one step: readers see the old tree or the new, never none. `mirrorRoot` as for
+ * `writeFileAtomic`: no leftover of a killed run is ever served.
+ */
+export async function pointAt(name: string, target: string, o: { mirrorRoot?: string } = {}): Promise<void> {
   await mkdirp(dirname(name));
+  const next = await temporaryFor(name, o.mirrorRoot);
   await onDisk('switching', name, async () => {
-    const next = besides(name);
     await symlink(relative(dirname(name), target) || '.', next);
     try {
       await rename(next, name); // fails with EISDIR on a real folder: we refuse, we do not repair

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -133,6 +133,29 @@ async function self(): Promise<Holder> {
     startOf(process.pid),
   ]);
   return { host: hostname(), boot: boot.trim(), namespace, pid: process.pid, began: began ?? '' };
+}
+
+let mark: Promise<string> | undefined;
+
+/** This process in one word, for the names of its temporaries: `<host>-<boot>-<namespace>-<pid>-<began>`. */
+export function ownMark(): Promise<string> {
+  mark ??= self().then((me) => [...placeOf(me), me.pid, me.began].join('-'));
+  return mark;
+}
+
+/** Whether the process of that mark has ended; unknown where process ids mean something else. */
+export async function hasEnded(text: string): Promise<'yes' | 'no' | 'unknown'> {
+  const [, host, boot, namespace, pid, began] =
+    /^([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{8})-(\d+)-(\d+)$/.exec(text) ?? [];
+  if (pid === undefined) return 'yes'; // nobody's
+  const [myHost, myBoot, myNamespace] = placeOf(await self());
+  if (host === myHost && boot !== myBoot) return 'yes';
+  if (boot !== myBoot || namespace !== myNamespace) return 'unknown';
+  return (await startOf(Number(pid))) === began ? 'no' : 'yes';
+}
+
+function placeOf({ host, boot, namespace }: Holder): string[] {
+  return [host, boot, namespace].map((text) => createHash('sha256').update(text).digest('hex').slice(0, 8));
 }
 
 /** Field 22 of /proc/<pid>/stat (proc(5)); the name in field 2 may hold spaces and brackets. */

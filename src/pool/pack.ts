@@ -82,7 +82,7 @@ export async function writePack(
     const index = writer.index();
     await mkdirp(folder);
     await renameSynced(path, join(folder, `${name}.zst`));
-    await writeFileAtomic(join(folder, `${name}.idx`), index, 0o444);
+    await writeFileAtomic(join(folder, `${name}.idx`), index, { mode: 0o444, mirrorRoot });
     return parseIndex(index, name, folder);
   } catch (cause) {
     throw diskFault(cause, 'writing a pack of the catalog', path);

@@ -228,9 +228,9 @@ class Run {
     const { view, now, history } = this.#o;
     const tree = this.#layout.tree(id, revision.id);
     const fixed = view ?? { kind: 'at', commit: history.commit };
-    await pointUnlessThere(join(this.#layout.view(fixed), id), tree, revision.id);
+    await this.#point(join(this.#layout.view(fixed), id), tree, revision.id);
     if (view) return;
-    await pointUnlessThere(this.#layout.pointer(id), tree, revision.id);
+    await this.#point(this.#layout.pointer(id), tree, revision.id);
     if (!next) return;
     const before = await readState(this.#layout, id);
     const current = { ...next, seen: await this.#seen(id, revision.id) };
@@ -242,6 +242,10 @@ class Run {
     ];
     const state = await adoptTrees(this.#layout, id, { format: 1, current, earlier }, now);
     if (JSON.stringify(state) !== JSON.stringify(before)) await writeState(this.#layout, id, state);
+  }
+
+  async #point(link: string, tree: string, revision: string): Promise<void> {
+    if ((await revisionAt(link)) !== revision) await pointAt(link, tree, { mirrorRoot: this.#layout.root });
   }
 
   async #removeAllBut(ids: ReadonlySet<string>): Promise<string[]> {
@@ -283,10 +287,6 @@ class SetFault extends Error {
     this.id = id;
     this.fault = fault;
   }
-}
-
-async function pointUnlessThere(link: string, tree: string, revision: string): Promise<void> {
-  if ((await revisionAt(link)) !== revision) await pointAt(link, tree);
 }
 
 /** Main must go on from what was published: a rewritten one could bring back what was taken away. */

@@ -47,7 +47,7 @@ export async function readState(layout: Layout, id: string): Promise<RepositoryS
 }
 
 export async function writeState(layout: Layout, id: string, state: RepositoryState): Promise<void> {
-  await writeFileAtomic(layout.state(id), `${JSON.stringify(state)}\n`);
+  await writeFileAtomic(layout.state(id), `${JSON.stringify(state)}\n`, { mirrorRoot: layout.root });
 }
 
 /** Repositories that a state is kept of. */
@@ -70,7 +70,9 @@ export async function readTip(layout: Layout): Promise<PublishedTip | undefined>
 }
 
 export async function writeTip(layout: Layout, tip: PublishedTip, now: Date): Promise<void> {
-  await writeFileAtomic(layout.tip, `${JSON.stringify({ ...tip, at: now.toISOString() })}\n`);
+  await writeFileAtomic(layout.tip, `${JSON.stringify({ ...tip, at: now.toISOString() })}\n`, {
+    mirrorRoot: layout.root,
+  });
 }
 
 /** The revision that a symlink to a tree names; undefined where there is none, or something else. */

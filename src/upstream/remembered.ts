@@ -49,7 +49,7 @@ export async function remember(
   const memory = await recall(mirrorRoot, upstream);
   const before = textOf(memory);
   const after = textOf(new Map([...memory, [base, entry]]));
-  if (after !== before) await writeFileAtomic(pathOf(mirrorRoot, upstream), after);
+  if (after !== before) await writeFileAtomic(pathOf(mirrorRoot, upstream), after, { mirrorRoot });
 }
 
 function textOf(memory: ReadonlyMap<string, Remembered>): string {

@@ -1,8 +1,8 @@
 import { mkdir, readFile, readlink, stat, symlink, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { pointAt, sweepTemporary, writeFileAtomic } from '../../src/pool/disk.ts';
+import { pointAt, sweepTemporary, temporaryPath, writeFileAtomic } from '../../src/pool/disk.ts';
 import { oracle } from '../fixtures/oracle.ts';
 import { underStrace } from '../fixtures/strace.ts';
 import { filesBelow, tempDir } from '../fixtures/tempDir.ts';
@@ -15,7 +15,7 @@ describe('writeFileAtomic', () => {
     const folder = await tempDir();
     const path = join(folder, 'a', 'b', 'file');
     await writeFileAtomic(path, 'one');
-    await writeFileAtomic(path, 'two', 0o444);
+    await writeFileAtomic(path, 'two', { mode: 0o444 });
     expect(await readFile(path, 'utf8')).toBe('two');
     expect((await stat(path)).mode & 0o777).toBe(0o444);
     expect(await filesBelow(folder)).toEqual(['a/b/file']);
@@ -67,10 +67,26 @@ describe('pointAt', () => {
       await symlink('a', join(mirror, 'public', 'current'));
       done = !underStrace(STEPS, ['point', mirror], { calls: STEP_CALLS, when, what: 'signal=KILL' }).killed;
       seen.add(await readlink(join(mirror, 'public', 'current')));
+      expect(await filesBelow(join(mirror, 'public'))).toEqual(['current']);
       expect(when).toBeLessThan(50);
     }
     expect(seen).toEqual(new Set(['a', 'b']));
   });
+});
+
+it('what a run that lives has begun stays; of a killed one it goes, and nothing of it stood among what is served', async () => {
+  const mirror = await tempDir();
+  const mine = await temporaryPath(mirror);
+  await writeFile(mine, 'a download of this process');
+  const dead = basename(mine).replace(/-\d+\./, '-1.'); // that pid, begun at another time
+  await writeFile(join(mirror, 'tmp', dead), '');
+  expect(await sweepTemporary(mirror, new Date())).toEqual({ removed: 1 });
+  expect(await filesBelow(mirror)).toEqual([`tmp/${basename(mine)}`]);
+
+  const elsewhere = basename(mine).replace(/^\w{8}-\w{8}/, '00000000-00000000'); // another host
+  await writeFile(join(mirror, 'tmp', elsewhere), '');
+  expect(await sweepTemporary(mirror, new Date())).toEqual({ removed: 0 });
+  expect(await sweepTemporary(mirror, new Date(Date.now() + 8 * 86_400_000))).toEqual({ removed: 1 });
 });
 
 it('leftovers go, what may be taken up again stays for a week', async () => {

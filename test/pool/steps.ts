@@ -16,8 +16,9 @@ const steps: Readonly<Record<string, () => Promise<void>>> = {
   records: async () => {
     await openCatalog(mirror).putRecords(RECORDS);
   },
-  write: () => writeFileAtomic(join(mirror, 'public', 'new.txt'), 'new\n'),
-  point: () => pointAt(join(mirror, 'public', 'current'), join(mirror, 'public', 'b')),
+  write: () => writeFileAtomic(join(mirror, 'public', 'new.txt'), 'new\n', { mirrorRoot: mirror }),
+  point: () =>
+    pointAt(join(mirror, 'public', 'current'), join(mirror, 'public', 'b'), { mirrorRoot: mirror }),
   sweep: async () => {
     await using _lock = await lockMirror(mirror);
     await sweepTemporary(mirror, new Date());
