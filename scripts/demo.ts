@@ -1,14 +1,17 @@
-/** scripts/demo.ts — the main job in a temporary folder, day by day: `./scripts/demo [--keep]`. */
+/** scripts/demo.ts — the main job in a temporary folder, day by day: `./scripts/demo [--dir DIR]`. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { layDemoUpstream } from './demoUpstream.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cli = join(root, 'src', 'cli.ts');
-const dir = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
+const { values } = parseArgs({ options: { dir: { type: 'string' } } });
+const dir = values.dir === undefined ? mkdtempSync(join(tmpdir(), 'sluice-demo-')) : resolve(values.dir);
+mkdirSync(dir, { recursive: true });
 const [vendor, state, mirror] = ['vendor', 'state', 'mirror'].map((name) => join(dir, name)) as [
   string,
   string,
@@ -129,7 +132,6 @@ process.stdout.write(`  ${run} promote kernel --team infra --to unstable ${where
 process.stdout.write(
   `\n${((performance.now() - started) / 1000).toFixed(1)} s; remove it all: rm -r ${relative(process.cwd(), dir) || dir}\n`,
 );
-if (process.argv.includes('--clean')) rmSync(dir, { recursive: true });
 
 /** dnf with one .repo file in a root of its own, as on a client. */
 function client(tier: string, team: string): void {
@@ -138,7 +140,7 @@ function client(tier: string, team: string): void {
   const repo = spawnSync(process.execPath, args, { encoding: 'utf8', env: environment });
   if (repo.status !== 0) throw new Error(repo.stderr);
   const repos = join(dir, `repos-${tier}`);
-  spawnSync('mkdir', ['-p', repos, clientRoot]);
+  for (const folder of [repos, clientRoot]) mkdirSync(folder, { recursive: true });
   writeFileSync(join(repos, 'sluice.repo'), repo.stdout);
   const dnf = [
     '--disableplugin=local',

@@ -78,4 +78,9 @@ function timeOf(text: string | undefined): Date {
   });
 }
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0); // `sluice … | head` read all that it wanted
+  throw error;
+});
+
 await main(() => run(process.argv.slice(2)));

@@ -35,8 +35,9 @@ export async function deliver(
   const { plan, state, repo } = o;
   const files = planFiles([plan], state);
   if (!world.json) world.print(shown(plan, files.size, o.all));
-  if (files.size === 0 || o.how === 'show') return { plan, files };
+  if (o.how === 'show') return { plan, files };
   await o.prepare?.();
+  if (files.size === 0) return { plan, files };
   if (o.how === 'write') {
     await refuseOverwriting(repo, files);
     await repo.write(files);

@@ -46,7 +46,7 @@ export function factsOf(
       const known = builds.get(pin.record);
       if (known) return known;
       const element = primaries.get(pin.record);
-      if (!element) throw new Error(`no record ${pin.record} of ${formatNevra(pin.nevra)} was read`);
+      if (!element) return lostFacts(pin);
       const facts = buildFacts(element, pin);
       builds.set(pin.record, facts);
       return facts;
@@ -56,6 +56,12 @@ export function factsOf(
     documents: (nevra) => streams.ofBuild.get(nevra)?.documents ?? [],
     artifacts: (nsvca) => streams.artifacts.get(nsvca) ?? [],
   };
+}
+
+/** Of a build whose record is lost (`loadFacts` refuses that; a sync goes on, to bring back what upstream still lists). */
+function lostFacts({ nevra }: Pin): BuildFacts {
+  const { version, release } = nevra.evr;
+  return { source: nevra.name, sourceVersion: `${version}-${release}`, obsoletes: [], summary: '' };
 }
 
 function buildFacts(element: Buffer, pin: Pin): BuildFacts {

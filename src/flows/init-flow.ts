@@ -15,6 +15,7 @@ export interface InitRequest {
   readonly arch?: string | undefined;
   readonly content?: string | undefined;
   readonly mirrorUrl?: string | undefined;
+  readonly tool?: Buffer | undefined;
   /** What the tiers begin with; undefined: nothing. */
   readonly start: FillRequest | undefined;
 }
@@ -40,6 +41,7 @@ export async function initFlow(world: World, request: InitRequest): Promise<void
     sluiceVersion: VERSION,
     ...(request.arch === undefined ? {} : { arch: request.arch }),
     ...(content === undefined ? {} : { content }),
+    ...(request.tool === undefined ? {} : { tool: request.tool }),
     ...(request.mirrorUrl === undefined ? {} : { mirrorUrl: request.mirrorUrl }),
   });
   world.print(`state repository ${made.root}, its forge ${made.bare}: ${made.files.length} files on main\n`);

@@ -35,6 +35,7 @@ export async function syncPlan(
 ): Promise<{ plan: Plan; contents: ReadonlyMap<string, UpstreamContent> }> {
   checkNow(state, o.now);
   const contents = new Map<string, UpstreamContent>();
+  const lostNotes = new Map<string, string>();
   const primaries = new Map<string, Buffer>();
   const modules: ModuleDocument[] = [];
   const advisories = [];
@@ -48,8 +49,13 @@ export async function syncPlan(
     const before = state.snapshot(liveName(upstream));
     if (!before) continue;
     const others = before.pins.map((pin) => pin.record).filter((record) => !primaries.has(record));
-    for (const [record, element] of await catalog.getPrimaries(others)) primaries.set(record, element);
-    for (const [nsvca, sum] of before.modules) modules.push(await moduleDocument(catalog, nsvca, sum));
+    const lost = await catalog.hasRecords(others);
+    const there = others.filter((record) => !lost.has(record));
+    for (const [record, element] of await catalog.getPrimaries(there)) primaries.set(record, element);
+    if (lost.size > 0) lostNotes.set(upstream.id, lostNote(lost.size));
+    for (const [nsvca, sum] of before.modules) {
+      if (await catalog.hasDocument(sum)) modules.push(await moduleDocument(catalog, nsvca, sum));
+    }
   }
   const facts = factsOf(primaries, modules, advisories);
   const repositories: SyncRepository[] = [];
@@ -76,10 +82,26 @@ export async function syncPlan(
       ),
       rerolled: o.rerolled,
       older: o.older,
-      notes,
+      notes: [
+        ...notes,
+        ...archNotes(upstream, content),
+        ...(lostNotes.has(upstream.id) ? [lostNotes.get(upstream.id) ?? ''] : []),
+      ],
     });
   }
   return { plan: planSync({ set, repositories, facts, now: o.now }), contents };
+}
+
+/** After a loss of the catalog: live names builds that upstream does not list any more, and nothing here knows their metadata. */
+function lostNote(lost: number): string {
+  return `${lost} builds that upstream no longer lists have lost their metadata: bring catalog/ and pool/ back from a copy`;
+}
+
+/** What the policy's `arches` left out is said, once and in a number. */
+function archNotes({ arches }: UpstreamPolicy, { otherArches }: UpstreamContent): string[] {
+  return otherArches === 0
+    ? []
+    : [`${otherArches} builds of other arches than ${arches.join(', ')} are left out`];
 }
 
 /** Module documents are pinned one by one, so each is kept by its own digest too. */

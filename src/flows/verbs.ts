@@ -9,6 +9,7 @@ import { initFlow } from './init-flow.ts';
 import { fill, promote } from './promote.ts';
 import { freeMirror, publishMain, verifyMirror, writeRepofile } from './publish.ts';
 import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts';
+import { pullOpen } from './pull-open.ts';
 import { sync } from './sync.ts';
 
 /** One option of a verb, for the parser and for its help. */
@@ -118,6 +119,19 @@ function lines(path: string): string[] {
   }
 }
 
+function toolAt(path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new Fault('USAGE', `${path} cannot be read`, {
+      hint: 'Name the file that npm pack wrote.',
+      at: path,
+      cause,
+    });
+  }
+}
+
 /** A date is a date; anything else is a file. */
 function startOf(text: string | undefined) {
   if (text === undefined || text === 'latest') return {};
@@ -150,6 +164,11 @@ export const VERBS: readonly Verb[] = [
         value: 'latest|empty|DATE|FILE',
         help: 'what the tiers begin with: the newest builds (default), nothing, a date, or a list such as `rpm -qa`',
       },
+      tool: {
+        type: 'string',
+        value: 'FILE.tgz',
+        help: 'the tool itself as npm pack makes it, committed so that git alone has all',
+      },
       list: { type: 'boolean', help: 'name the distributions that are known' },
     },
     example: 'sluice init state --distro rocky-9 --start latest --mirror /srv/sluice',
@@ -162,6 +181,7 @@ export const VERBS: readonly Verb[] = [
         arch: args.text('arch'),
         content: args.text('content'),
         mirrorUrl: args.text('mirror-url'),
+        tool: toolAt(args.text('tool')),
         start: start === 'empty' ? undefined : startOf(start),
       });
       return undefined;
@@ -311,11 +331,12 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'pr',
-    summary: 'the local forge: list, show, approve, merge, close',
-    operands: 'list | show N | approve N | merge N | close N',
+    summary: 'the local forge: list, show, open, approve, merge, close',
+    operands: 'list | show N | open BRANCH | approve N | merge N | close N',
     options: {
       state: { type: 'string', value: 'open|merged|closed', help: 'list: only these (default: open)' },
       diff: { type: 'boolean', help: 'show: the change itself' },
+      title: { type: 'string', value: 'TEXT', help: 'open: what the branch that you pushed is for' },
       comment: { type: 'string', value: 'TEXT', help: 'close: why' },
     },
     example: 'sluice pr show 3',
@@ -335,6 +356,12 @@ export const VERBS: readonly Verb[] = [
         case 'show':
           await pullShow(world, pullNumber(number), { diff: args.flag('diff') });
           return undefined;
+        case 'open': {
+          if (number === undefined)
+            throw new Fault('USAGE', 'the branch is missing', { hint: 'Push it to origin, then name it.' });
+          await pullOpen(world, number, args.need('title'));
+          return undefined;
+        }
         case 'approve':
           await pullApprove(world, pullNumber(number));
           return undefined;
@@ -346,7 +373,7 @@ export const VERBS: readonly Verb[] = [
           return undefined;
         default:
           throw new Fault('USAGE', `pr has no ${JSON.stringify(verb)}`, {
-            hint: 'list, show, approve, merge or close',
+            hint: 'list, show, open, approve, merge or close',
           });
       }
     },

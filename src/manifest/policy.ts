@@ -52,6 +52,8 @@ export interface UpstreamPolicy {
   /** By document type: why it may be missing or inconsistent. */
   readonly absent: ReadonlyMap<string, string>;
   readonly weakChecksums: readonly ('md5' | 'sha1')[];
+  /** Only builds of these arches are taken in; empty: all. */
+  readonly arches: readonly string[];
   /** How long a withdrawn name stays in live, in milliseconds. */
   readonly forget: number;
   /** Source and debuginfo: not part of a client set. */

@@ -27,6 +27,7 @@ export interface UpstreamData {
   readonly content?: 'full' | 'thin';
   readonly absent?: Readonly<Record<string, string>>;
   readonly weakChecksums?: readonly ('md5' | 'sha1')[];
+  readonly arches?: readonly string[];
   readonly forget?: string;
   readonly alone?: string;
   readonly parentHref?: string;
@@ -69,6 +70,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     content: data.content ?? 'full',
     absent: new Map(Object.entries(data.absent ?? {})),
     weakChecksums: data.weakChecksums ?? [],
+    arches: data.arches ?? [],
     forget: durationAt(file, ['forget'], data.forget, FORGET),
     alone: data.alone === 'true',
     parentHref: data.parentHref === 'true',

@@ -33,11 +33,14 @@ export async function readUpstream(
 ): Promise<UpstreamContent> {
   const reader = new Reader(catalog, policy, state);
   const builds = await reader.builds();
+  const { arches } = policy;
+  const wanted = arches.length === 0 ? builds : builds.filter(({ pin }) => arches.includes(pin.nevra.arch));
   const modules = state.documents.get('modules');
   const updateinfo = state.documents.get('updateinfo');
   const comps = state.documents.get(GROUP);
   return {
-    builds,
+    builds: wanted,
+    otherArches: builds.length - wanted.length,
     modules: modules ? readModules(await reader.whole(modules, 'modules'), reader.at('modules')) : [],
     advisories: updateinfo
       ? await readUpdateinfo(reader.open(updateinfo, 'updateinfo'), reader.at('updateinfo'))

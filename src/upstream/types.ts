@@ -37,6 +37,8 @@ export interface UpstreamBuild {
 export interface UpstreamContent {
   /** By name.arch in code units, then by EVR. */
   readonly builds: readonly UpstreamBuild[];
+  /** How many builds were left out because the policy does not name their arch. */
+  readonly otherArches: number;
   readonly modules: readonly ModuleDocument[];
   readonly advisories: readonly Advisory[];
   /** The open bytes of comps. */

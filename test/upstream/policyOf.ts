@@ -17,6 +17,7 @@ export function policyOf(
     content: 'full',
     absent: new Map(),
     weakChecksums: [],
+    arches: [],
     forget: 90 * 86_400_000,
     alone: false,
     parentHref: false,

@@ -24,7 +24,7 @@ export function upstreamPolicy(u: NewUpstream, content: 'full' | 'thin'): string
     `packages: { signatures: none, reason: ${quoted(reason)} }`,
     ...metadataLines(reason, local),
     '',
-    '# How many builds of a package live keeps of those that upstream still lists or that a tier has.',
+    '# Of what upstream no longer lists: how many builds of a package live keeps, besides those that a tier has.',
     'keep: 3',
     '',
     '# full: packages are fetched, verified and served. thin: clients take them from the base URL above.',
