@@ -91,11 +91,8 @@ export class CommitReader {
 
   #blobsAt(commit: string): Promise<ReadonlyMap<string, string>> {
     return remember(this.#blobs, commit, MAX_REMEMBERED + 1, async () => {
-      const [snapshots, policies] = await Promise.all([
-        this.#history.entries('snapshots', commit),
-        this.#history.entries('policies', commit),
-      ]);
-      return new Map([...snapshots, ...policies].map(([path, { id }]) => [path, id]));
+      const files = await this.#history.entries('', commit); // all in one: each question starts a git
+      return new Map([...files].map(([path, { id }]) => [path, id]));
     });
   }
 

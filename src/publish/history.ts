@@ -13,7 +13,7 @@ export interface CommitHistory {
   /** Text of a regular file; at `commit`, where none is named. */
   read(path: string, commit?: string): Promise<string | undefined>;
   readMany(paths: readonly string[], commit?: string): Promise<ReadonlyMap<string, string>>;
-  /** Files below a folder, or the file itself, with their blob ids. */
+  /** Files below a folder (all for ''), with their blob ids. */
   entries(prefix: string, commit?: string): Promise<ReadonlyMap<string, { readonly id: string }>>;
   /** First-parent commits that touched any of the paths, the newest first. */
   pathChanges(paths: readonly string[], o?: { limit?: number }): Promise<readonly Moment[]>;

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import type { Pin } from '../manifest/snapshot.ts';
-import { compress, decompressAll, sniff } from '../repodata/compression.ts';
+import { decompressAll, sniff } from '../repodata/compression.ts';
 import { filelistsDocument } from '../repodata/filelists.ts';
 import { otherDocument } from '../repodata/other.ts';
 import { identify, primaryDocument, relocate } from '../repodata/primary.ts';
@@ -11,7 +11,9 @@ import { type RepomdRecord, writeRepomd } from '../repodata/repomd.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Content } from './content.ts';
 import type { SideDocument } from './documents.ts';
-import { type Frame, type FrameStore, makeFrame, openFrame } from './frames.ts';
+import type { Frame } from './frame.ts';
+import { type FrameStore, makeFrame } from './frames.ts';
+import { inlineDigest, type OpenDigest, workerDigest } from './open-digest.ts';
 import { cutRuns, LISTS, type List, type Run } from './runs.ts';
 import { thinLocation } from './thin.ts';
 
@@ -75,42 +77,49 @@ export async function materialise(
 class Output {
   present = 0;
   readonly #sink: DocumentSink;
+  readonly #open: OpenDigest;
   readonly #closed: Hash = createHash('sha256');
-  readonly #open: Hash = createHash('sha256');
   #size = 0;
   #openSize = 0;
 
-  constructor(sink: DocumentSink) {
+  constructor(sink: DocumentSink, open: OpenDigest) {
     this.#sink = sink;
+    this.#open = open;
   }
 
-  async write(bytes: Buffer, open: Buffer): Promise<void> {
-    this.#closed.update(bytes);
-    this.#open.update(open);
-    this.#size += bytes.length;
-    this.#openSize += open.length;
-    await this.#sink.write(bytes);
+  /** `open`: the frame's text, where it is at hand. */
+  async write(frame: Frame, open?: Buffer): Promise<void> {
+    this.#closed.update(frame.bytes);
+    this.#open.update(frame, open);
+    this.#size += frame.bytes.length;
+    this.#openSize += frame.openLength;
+    this.present += frame.present;
+    await this.#sink.write(frame.bytes);
   }
 
-  /** `open`: whether the file is compressed, so that it has an open checksum of its own. */
+  /** `compressed`: whether the open text is another, so that it has a checksum of its own. */
   async finish(type: string, ending: string, compressed: boolean): Promise<RepomdRecord> {
     const hex = this.#closed.digest('hex');
     const name = `${hex}-${ending}`;
     await this.#sink.finish(name);
-    const openHex = this.#open.digest('hex');
+    const openChecksum = { type: 'sha256', hex: await this.#open.digest() } as const;
     return {
       type,
       href: `repodata/${name}`,
       checksum: { type: 'sha256', hex },
       size: this.#size,
-      ...(compressed ? { openChecksum: { type: 'sha256', hex: openHex }, openSize: this.#openSize } : {}),
+      ...(compressed ? { openChecksum, openSize: this.#openSize } : {}),
     };
   }
 
-  discard(): Promise<void> {
-    return this.#sink.discard();
+  async discard(): Promise<void> {
+    await this.#open.close();
+    await this.#sink.discard();
   }
 }
+
+/** From so many packages on, a second core is worth its 40 ms. */
+const MANY = 3_000;
 
 const DOCUMENTS = { primary: primaryDocument, filelists: filelistsDocument, other: otherDocument } as const;
 
@@ -125,19 +134,20 @@ async function writeLists(
   const outputs = new Map<List, Output>();
   const written: RepomdRecord[] = [];
   try {
-    for (const list of LISTS) outputs.set(list, new Output(await sink.begin()));
+    for (const list of LISTS) {
+      const apart = list === 'filelists' && content.pins.length >= MANY;
+      outputs.set(list, new Output(await sink.begin(), apart ? workerDigest(how) : inlineDigest(how)));
+    }
     const edge = async (part: 'head' | 'tail') => {
       for (const [list, output] of outputs) {
         const text = DOCUMENTS[list](content.pins.length)[part];
-        await output.write(compress(text, how), text);
+        await output.write(makeFrame(text, 0, how), text);
       }
     };
     await edge('head');
     for await (const frames of framesAhead(content, runs, sources)) {
       for (const [list, output] of outputs) {
-        const { frame, open } = frames[list];
-        output.present += frame.present;
-        await output.write(frame.bytes, open ?? openFrame(frame, how));
+        await output.write(frames[list].frame, frames[list].open);
       }
     }
     await edge('tail');
@@ -259,18 +269,18 @@ async function writeSide(
   sink: RepodataSink,
 ): Promise<RepomdRecord> {
   const { type, form, bytes } = document;
-  const output = new Output(await sink.begin());
+  const how = content.compression;
+  const output = new Output(await sink.begin(), inlineDigest(how));
   try {
     if (form === 'open') {
-      const how = content.compression;
-      await output.write(compress(bytes, how), bytes);
+      await output.write(makeFrame(bytes, 0, how), bytes);
       return await output.finish(type, `${SIDE_NAMES[type] ?? type}.${endingOf(how)}`, true);
     }
     const ending = form === 'opaque' ? OPAQUE_ENDINGS[sniff(bytes)] : '';
     const open = ending
       ? await decompressAll(bytes, { maxBytes: MAX_OPAQUE, at: `${content.id}: ${type}` })
       : bytes;
-    await output.write(bytes, open);
+    await output.write({ bytes, openLength: open.length, present: 0 }, open);
     return await output.finish(type, `${SIDE_NAMES[type] ?? type}${ending}`, ending !== '');
   } catch (cause) {
     await output.discard();

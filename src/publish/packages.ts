@@ -1,5 +1,5 @@
-import { constants, type Stats } from 'node:fs';
-import { lstat, open } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { lstat, lutimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatChecksum } from '../base/checksum.ts';
 import { codeOf, Fault } from '../base/fault.ts';
@@ -62,10 +62,7 @@ async function trustPoolFile(pool: Pool, pin: Pin, id: string): Promise<void> {
   if (stats.mtimeMs === SEALED_S * 1000) return;
   const asPut = stats.nlink === 1 && (stats.mode & 0o222) === 0; // nobody but the pool has had a name for it
   if (!asPut) await pool.verify(pin.checksum);
-  await onDisk('sealing', path, async () => {
-    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    await file.utimes(SEALED_S, SEALED_S);
-  });
+  await onDisk('sealing', path, () => lutimes(path, SEALED_S, SEALED_S));
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {

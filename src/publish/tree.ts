@@ -98,10 +98,15 @@ function folderSink(folder: string, timestamp: number): RepodataSink {
   };
 }
 
+/** Frames are some 50 KB; they go to the disk a megabyte at a time. */
+const WRITE_BYTES = 1 << 20;
+
 class FileSink implements DocumentSink {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #timestamp: number;
+  #waiting: Buffer[] = [];
+  #bytes = 0;
 
   constructor(path: string, file: FileHandle, timestamp: number) {
     this.#path = path;
@@ -110,10 +115,20 @@ class FileSink implements DocumentSink {
   }
 
   async write(bytes: Buffer): Promise<void> {
+    this.#waiting.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes >= WRITE_BYTES) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const bytes = Buffer.concat(this.#waiting, this.#bytes);
+    this.#waiting = [];
+    this.#bytes = 0;
     await this.#file.writeFile(bytes); // at the handle's position: appends
   }
 
   async finish(name: string): Promise<void> {
+    await this.#flush();
     await close(this.#file, this.#timestamp);
     await rename(this.#path, join(dirname(this.#path), name));
   }

@@ -144,7 +144,9 @@ export class Main {
       entries: async (prefix, commit) =>
         new Map(
           [...filesOf(commit)].flatMap(([path, text]) =>
-            path === prefix || path.startsWith(`${prefix}/`) ? [[path, { id: sha256Hex(text) }]] : [],
+            prefix === '' || path === prefix || path.startsWith(`${prefix}/`)
+              ? [[path, { id: sha256Hex(text) }]]
+              : [],
           ),
         ),
       pathChanges: async (paths, o = {}) => {
