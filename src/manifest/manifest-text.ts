@@ -40,8 +40,10 @@ export interface ManifestText {
   at(offset: number): string;
 }
 
-/** 65,000 lines of builds have 4 million characters. */
-const CEILING = 16 * 1024 * 1024;
+/** 65,000 lines of builds have 3.3 million characters, and `yaml` takes some seconds for them. */
+const CEILING = 4 * 1024 * 1024;
+/** By line, they take a fraction of a second. */
+const CEILING_BY_LINE = 32 * 1024 * 1024;
 
 interface ManifestData {
   readonly repository: string;
@@ -64,7 +66,9 @@ export function readManifest(text: string, path: string): ManifestText {
   const at = (offset: number): string => place(path, text, offset);
   const split = text.indexOf('\npackages:\n\n');
   const lines =
-    split < 0 || text.length > CEILING ? undefined : readPackageLines(text, split + '\npackages:\n\n'.length);
+    split < 0 || text.length > CEILING_BY_LINE
+      ? undefined
+      : readPackageLines(text, split + '\npackages:\n\n'.length);
   const head = lines ? `${text.slice(0, split)}\npackages: {}\n` : text;
   let doc: YamlDocument;
   try {
