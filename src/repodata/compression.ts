@@ -91,10 +91,13 @@ function open(how: Compression, source: AsyncGenerator<Buffer>, o: DecompressOpt
   }
 }
 
-/** zlib reads all members; anything after the last one but padding with zeros is an error. */
+/** zlib reads all members. It stops at a zero byte after one: padding, as tapes and gzip(1) have it, is nothing else. */
 async function* gunzip(source: AsyncGenerator<Buffer>, o: DecompressOptions): AsyncGenerator<Buffer> {
-  const engine = createGunzip({ chunkSize: OUTPUT_CHUNK });
-  yield* run(engine, source, () => {}, o);
+  const left = yield* run(createGunzip({ chunkSize: OUTPUT_CHUNK }), source, o);
+  if (left === undefined) return;
+  for await (const chunk of joined(left, source)) {
+    if (chunk.some((byte) => byte !== 0)) throw damaged('gzip', o, new Error('trailing garbage'));
+  }
 }
 
 /**
@@ -104,61 +107,56 @@ async function* gunzip(source: AsyncGenerator<Buffer>, o: DecompressOptions): As
 async function* unzstd(source: AsyncGenerator<Buffer>, o: DecompressOptions): AsyncGenerator<Buffer> {
   let left: Buffer | undefined;
   do {
-    const engine = createZstdDecompress({ chunkSize: OUTPUT_CHUNK });
-    let written = 0;
-    let last: Buffer = Buffer.alloc(0);
-    const input = left ? joined(left, source) : source;
-    yield* run(
-      engine,
-      input,
-      (chunk) => {
-        written += chunk.length;
-        last = chunk;
-      },
-      o,
-    );
-    const unread = written - engine.bytesWritten; // bytesWritten counts what was consumed
-    left = unread > 0 ? last.subarray(last.length - unread) : undefined;
-    if (left && left.length === written) throw damaged('zstd', o, new Error('nothing could be read'));
+    const input: AsyncGenerator<Buffer> = left ? joined(left, source) : source;
+    left = yield* run(createZstdDecompress({ chunkSize: OUTPUT_CHUNK }), input, o);
   } while (left);
 }
 
 type Engine = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
 
-/** Feeds an engine one chunk at a time, so that at most one is unread when it ends. */
+/**
+ * Feeds an engine one chunk at a time. Returns what it left of the last one: an engine that does not consume all that
+ * it was given has come to the end of its frame, and must not be given more.
+ */
 async function* run(
   engine: Engine,
   source: AsyncGenerator<Buffer>,
-  fed: (chunk: Buffer) => void,
   o: DecompressOptions,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer, Buffer | undefined> {
   let sourceError: unknown;
-  let ended = false;
+  let left: Buffer | undefined;
+  let over = false;
   const closed = new Promise<void>((resolve) => {
     const stop = () => {
-      ended = true;
+      over = true;
       resolve();
     };
-    engine.once('end', stop).once('close', stop).once('error', stop);
+    engine.once('close', stop).once('error', stop);
   });
-  const feeding = (async () => {
-    try {
-      while (!ended) {
-        const { value: chunk, done } = await source.next();
-        if (done) break;
-        if (chunk.length === 0) continue;
-        fed(chunk);
-        await Promise.race([closed, new Promise<void>((taken) => engine.write(chunk, () => taken()))]);
+  const feed = async () => {
+    let written = 0;
+    while (!over) {
+      const { value: chunk, done } = await source.next();
+      if (done) break;
+      if (chunk.length === 0) continue;
+      written += chunk.length;
+      await Promise.race([closed, new Promise<void>((taken) => engine.write(chunk, () => taken()))]);
+      const unread = written - engine.bytesWritten; // bytesWritten counts what was consumed
+      if (unread > 0 && !over) {
+        left = chunk.subarray(chunk.length - unread);
+        return;
       }
-      if (!ended) engine.end();
-    } catch (error) {
-      sourceError = error;
-      engine.destroy(error instanceof Error ? error : new Error(String(error)));
     }
-  })();
+    if (!over) engine.end();
+  };
+  const feeding = feed().catch((error: unknown) => {
+    sourceError = error;
+    engine.destroy(error instanceof Error ? error : new Error(String(error)));
+  });
   try {
     for await (const chunk of engine) yield chunk;
     await feeding;
+    return left;
   } catch (error) {
     if (sourceError !== undefined) throw sourceError;
     throw damaged('compressed', o, error);

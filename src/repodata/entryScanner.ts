@@ -81,7 +81,7 @@ export function scanPackage(b: Buffer, entries: InternTable, head: Head, sink: S
         head.archTo = b.indexOf(LT, i + 6);
       } else if (matches(b, i, '<version ')) {
         if (head.version >= 0) return false;
-        head.version = i + 8;
+        head.version = i + 9;
       } else if (matches(b, i, '<description>')) {
         const end = b.indexOf('</description>', i);
         if (end < 0) return false;
