@@ -1,0 +1,55 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { CORPUS } from '../../fixtures/oracle.ts';
+
+/** One upstream of the corpus as it was at one or more times, oldest first. */
+export interface Series {
+  readonly name: string;
+  /** Folders that hold a `repodata/`. */
+  readonly versions: readonly string[];
+  /** What its policy says beyond a base URL. */
+  readonly policy: Readonly<Record<string, unknown>>;
+  /** dnf cannot read it; libsolv itself can. */
+  readonly withoutDnf?: boolean;
+  /** Some files that its metadata lists are not there: served are those that are, listed anew by createrepo_c. */
+  readonly relisted?: boolean;
+}
+
+const LACKING = 'the corpus lacks it';
+const absent = (...types: string[]) => ({
+  absent: Object.fromEntries(types.map((type) => [type, LACKING])),
+});
+
+/** The seven repositories that no plain policy takes are the four of the third line and these. */
+const SPECIAL: Readonly<Record<string, Partial<Series>>> = {
+  'centos-9-appstream-2025-01': { policy: absent('filelists', 'other') },
+  'centos-9-appstream-series': { policy: absent('filelists', 'other') },
+  'centos-9-baseos': { policy: absent('other') },
+  'opensuse-11.0-update': {
+    policy: { ...absent('filelists', 'other'), weakChecksums: ['sha1'] },
+    withoutDnf: true, // it refuses the repository: "repo: no checksum" for pkgids of type `sha`
+  },
+  'pgdg-signed-series': { policy: { content: 'full' } },
+  'rpms-al2023': { policy: { content: 'full' }, relisted: true },
+};
+
+/** Every repository of the corpus, each in its series, in the order of their numbers and dates. */
+export function corpusSeries(): Series[] {
+  if (!CORPUS) return [];
+  const root = CORPUS;
+  const isRepository = (folder: string) => existsSync(join(folder, 'repodata/repomd.xml'));
+  return foldersIn(root).flatMap((folder) => {
+    const name = basename(folder);
+    const below = isRepository(folder) ? [folder] : foldersIn(folder).filter(isRepository);
+    if (below.length === 0) return [];
+    const { policy, ...special } = SPECIAL[name] ?? {};
+    return [{ name, versions: below, policy: { content: 'thin', ...policy }, ...special }];
+  });
+}
+
+function foldersIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(folder, entry.name))
+    .sort();
+}
