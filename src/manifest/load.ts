@@ -123,13 +123,13 @@ function checkNames(
     refuse(file, ['repositories', i], `names ${id}, which no policy declares`, hint);
   });
   team?.also.forEach((id, i) => {
-    if (declared(id) || isDeclaredRepository(id, policies)) return;
+    if (declared(id) || isDeclaredRepository(id, policies, files)) return;
     const hint = "Use an upstream's id, or the repository id of a team's tier.";
     refuse(file, ['also', i], `names ${id}, which no policy declares`, hint);
   });
 }
 
-function isDeclaredRepository(id: string, policies: Policies): boolean {
+function isDeclaredRepository(id: string, policies: Policies, files: ReadonlyMap<string, string>): boolean {
   let name: RepositoryName;
   try {
     name = parseRepositoryId(id);
@@ -140,7 +140,8 @@ function isDeclaredRepository(id: string, policies: Policies): boolean {
   const upstream = upstreamId(name);
   if (name.team === LIVE_TEAM && name.tier === LIVE_TIER) return policies.upstreams.has(upstream);
   const team = policies.teams.get(name.team);
-  return !!team?.repositories.includes(upstream) && team.tiers.some((tier) => tier.name === name.tier);
+  if (!team) return files.has(`policies/teams/${name.team}.yaml`); // with complaints of its own
+  return team.repositories.includes(upstream) && team.tiers.some((tier) => tier.name === name.tier);
 }
 
 function byPlace(a: Fault, b: Fault): number {
