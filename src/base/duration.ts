@@ -13,6 +13,7 @@ export function parseDuration(text: string, at?: string): number {
 
 /** In the largest unit that needs no fraction: 604,800,000 is `7d`, 5,400,000 is `90m`. Weeks are written as days. */
 export function formatDuration(ms: number): string {
-  for (const unit of ['d', 'h', 'm'] as const) if (ms !== 0 && ms % MS[unit] === 0) return `${ms / MS[unit]}${unit}`;
+  for (const unit of ['d', 'h', 'm'] as const)
+    if (ms !== 0 && ms % MS[unit] === 0) return `${ms / MS[unit]}${unit}`;
   return `${Math.round(ms / MS.s)}s`;
 }

@@ -42,7 +42,11 @@ export class Fault extends Error {
   /** Where: `policies/teams/infra.yaml:12:3`, a URL, a package. */
   readonly at: string | undefined;
 
-  constructor(code: FaultCode, message: string, o: { hint: string; at?: string | undefined; cause?: unknown }) {
+  constructor(
+    code: FaultCode,
+    message: string,
+    o: { hint: string; at?: string | undefined; cause?: unknown },
+  ) {
     super(message, o.cause === undefined ? undefined : { cause: o.cause });
     this.name = 'Fault';
     this.code = code;
@@ -53,15 +57,21 @@ export class Fault extends Error {
 
 /** A word from outside that does not have the form it must have. `at` says where it was read. */
 export function malformed(what: string, text: string, at?: string): Fault {
-  return new Fault('MALFORMED', `${quote(text)} is not a valid ${what}`, { hint: 'Correct it at its source.', at });
+  return new Fault('MALFORMED', `${quote(text)} is not a valid ${what}`, {
+    hint: 'Correct it at its source.',
+    at,
+  });
 }
 
 /** Foreign text inside a message: no control characters, no more than 80 characters. */
 export function quote(text: string): string {
   const short = text.length > 80 ? `${text.slice(0, 77)}…` : text;
-  return JSON.stringify(short).replace(/[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (c) => {
-    return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  return JSON.stringify(short).replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (c) => {
+      return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+    },
+  );
 }
 
 /** Makes a `switch` over a union total: a new kind fails to compile here. */
