@@ -18,7 +18,7 @@ import { type Git, openGit, resolveCommit } from './git.ts';
 import { setUpBare } from './local-init.ts';
 import { mergeBase, mergeCommits } from './merge.ts';
 import { parseIdentity, writeCommit, writeTree } from './objects.ts';
-import { asPullRequest, type PullRecord, proposal } from './pull-record.ts';
+import { asPullRequest, deletion, type PullRecord, proposal, remark } from './pull-record.ts';
 import { type PullEvent, type Pulls, readPulls, writeEvent } from './pulls.ts';
 import { type RefUpdate, readCommit, readRefs } from './refs.ts';
 
@@ -86,7 +86,7 @@ class BareForge implements LocalForge {
         throw refused(`${draft.branch} would change nothing`, 'Propose only what differs from main.');
       }
       await this.#refuseForeignWork(known, branchHead, draft.branch, pulls);
-      const head = await this.#commitDraft(draft, base, tree, by, o.now);
+      const head = await commitDraft(git, draft, base, tree, by, o.now);
       const number = known?.number ?? (await pulls.next());
       const record = proposal(known, draft, { number, base, head, by, now: o.now });
       const outcome = known ? 'updated' : 'opened';
@@ -358,19 +358,6 @@ class BareForge implements LocalForge {
     });
   }
 
-  async #commitDraft(draft: Draft, base: string, tree: string, by: string, now: Date): Promise<string> {
-    const who = parseIdentity(by);
-    return writeCommit(this.#git, {
-      tree,
-      parents: [base],
-      author: who,
-      committer: who,
-      authored: now,
-      committed: now,
-      message: commitMessage(draft.title, draft.trailers),
-    });
-  }
-
   async #mergedTree(pull: Pick<PullRequest, 'number' | 'head'>, tip: string): Promise<string> {
     const { tree, conflicts } = await mergeCommits(this.#git, tip, pull.head);
     if (conflicts.length === 0) return tree;
@@ -381,14 +368,22 @@ class BareForge implements LocalForge {
   }
 }
 
-function deletion(record: PullRecord, branchHead: string | undefined): RefUpdate[] {
-  return branchHead === undefined
-    ? []
-    : [{ ref: `refs/heads/${record.branch}`, from: branchHead, to: undefined }];
-}
-
-function remark(o: Act, text: string): PullRecord['comments'][number] {
-  return { by: o.by, at: o.now.toISOString(), text };
+function commitDraft(
+  git: Git,
+  draft: Draft,
+  base: string,
+  tree: string,
+  by: string,
+  now: Date,
+): Promise<string> {
+  const who = parseIdentity(by);
+  const people = { author: who, committer: who, authored: now, committed: now };
+  return writeCommit(git, {
+    tree,
+    parents: [base],
+    ...people,
+    message: commitMessage(draft.title, draft.trailers),
+  });
 }
 
 function mustBeOpen({ number, state }: PullRecord): void {

@@ -1,4 +1,5 @@
-import type { Draft, PullRequest } from './forge.ts';
+import type { Act, Draft, PullRequest } from './forge.ts';
+import type { RefUpdate } from './refs.ts';
 
 /** A pull request as it is stored; times are ISO 8601. `head` is the last one that the forge itself knows. */
 export interface PullRecord {
@@ -52,4 +53,15 @@ export function asPullRequest(record: PullRecord, branchHead: string | undefined
     ...(record.mergedBy === undefined ? {} : { mergedBy: record.mergedBy }),
     ...(record.mergeCommit === undefined ? {} : { mergeCommit: record.mergeCommit }),
   };
+}
+
+/** The branch of a pull request that ends, if it is still there. */
+export function deletion(record: PullRecord, branchHead: string | undefined): RefUpdate[] {
+  return branchHead === undefined
+    ? []
+    : [{ ref: `refs/heads/${record.branch}`, from: branchHead, to: undefined }];
+}
+
+export function remark(o: Act, text: string): PullRecord['comments'][number] {
+  return { by: o.by, at: o.now.toISOString(), text };
 }
