@@ -1,0 +1,109 @@
+/**
+ * The command line on AppStream (17,649 builds, thin, over HTTP), each verb a whole process: first sync, a sync with nothing
+ * new, a promotion of all of it, publish, publish with nothing new. `node test/bench/flows.ts`; one line of JSON.
+ */
+import { spawn } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+import { appendFile, mkdtemp, rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { initStateRepository } from '../../src/flows/init.ts';
+import { git } from '../fixtures/gitHistory.ts';
+import { CORPUS } from '../fixtures/oracle.ts';
+
+const RUNS = 5;
+const ID = 'centos-9-x86_64-appstream';
+const measured = fileURLToPath(new URL('measured.ts', import.meta.url));
+if (CORPUS === undefined) throw new Error('no corpus beside the project');
+const source = join(CORPUS, 'centos-9-appstream-2025-01');
+
+interface Figures {
+  readonly ms: number;
+  readonly cpuMs: number;
+  readonly rssMB: number;
+}
+
+const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+let requests = 0;
+const server = createServer(async (request, response) => {
+  requests += 1;
+  const path = join(source, new URL(request.url ?? '/', 'http://x').pathname);
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) return response.writeHead(404).end();
+  const etag = `"${found.size}-${found.mtimeMs}"`;
+  if (request.headers['if-none-match'] === etag) return response.writeHead(304, { etag }).end();
+  response.writeHead(200, { etag, 'content-length': found.size });
+  return createReadStream(path).pipe(response);
+});
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const { port } = server.address() as AddressInfo;
+let now = Date.parse('2026-01-01T06:00:00Z');
+
+try {
+  const state = join(dir, 'state');
+  await initStateRepository({
+    dir: state,
+    distros: [`${ID}=http://127.0.0.1:${port}/`],
+    team: 'infra',
+    content: 'thin',
+    mirrorUrl: `file://${dir}/mirror/public`,
+    now: new Date(now),
+    by: 'bench',
+    sluiceVersion: '0.0.0',
+  });
+  await allowAbsent(state);
+  const report: Record<string, Figures | number> = {};
+  report['first sync'] = await sluice('sync', '--propose');
+  report['merge of 17,649 builds'] = await sluice('pr', 'merge', '2');
+  const before = requests;
+  report['sync with nothing new'] = await median(() => sluice('sync', '--propose'));
+  report['requests of a sync with nothing new'] = (requests - before) / (RUNS + 1);
+  now += 3 * 86_400_000;
+  report['promotion of all'] = await sluice('promote', '--to', 'unstable', '--propose');
+  await sluice('pr', 'merge', '3');
+  report['promotion with nothing ripe'] = await median(() =>
+    sluice('promote', '--to', 'unstable', '--propose'),
+  );
+  report['first publish'] = await sluice('publish');
+  report['publish with nothing new'] = await median(() => sluice('publish'));
+  console.log(JSON.stringify(report));
+} finally {
+  server.close();
+  await rm(dir, { recursive: true, force: true });
+}
+
+/** The corpus lacks two documents of this repository: the policy says so, by a reviewed pull request. */
+async function allowAbsent(state: string): Promise<void> {
+  const absent = 'absent: { filelists: "the corpus lacks it", other: "the corpus lacks it" }\n';
+  await appendFile(join(state, `policies/upstreams/${ID}.yaml`), absent);
+  git(state, 'checkout', '-q', '-b', 'absent');
+  git(state, 'commit', '-qam', 'What is absent');
+  git(state, 'push', '-q', 'origin', 'absent');
+  git(state, 'checkout', '-q', 'main');
+  await sluice('pr', 'open', 'absent', '--title', 'What is absent');
+  await sluice('pr', 'merge', '1');
+}
+
+async function sluice(...args: string[]): Promise<Figures> {
+  const all = [measured, ...args, '--repo', join(dir, 'state'), '--mirror', join(dir, 'mirror')];
+  const child = spawn(process.execPath, [...all, '--now', new Date(now).toISOString(), '--by', 'bench']);
+  let errors = '';
+  child.stdout.resume();
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  if (status !== 0) throw new Error(`sluice ${args.join(' ')} ended with ${status}: ${errors}`);
+  return JSON.parse(errors.trimEnd().split('\n').at(-1) ?? '') as Figures;
+}
+
+/** By time, of five runs after one that does not count. */
+async function median(run: () => Promise<Figures>): Promise<Figures> {
+  await run();
+  const runs: Figures[] = [];
+  for (let i = 0; i < RUNS; i++) runs.push(await run());
+  return runs.sort((a, b) => a.ms - b.ms)[Math.floor(RUNS / 2)] as Figures;
+}
