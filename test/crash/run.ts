@@ -1,0 +1,67 @@
+/**
+ * test/crash/run.ts — `npm run test:crash [-- --only publish --what KILL --stride 3 --lanes 2]`: cuts sync, merge and
+ * publish at every system call that changes the disk, runs them again, and compares every byte; a client reads all the while.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runMatrix, tasksOf } from './matrix.ts';
+import { countCalls, expectedOf, type Point } from './points.ts';
+import { CrashSite, type Operation, prepare } from './site.ts';
+
+const KINDS = ['KILL', 'ENOSPC', 'EXDEV', 'EIO', 'EROFS'] as const satisfies readonly Point['what'][];
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    what: { type: 'string', multiple: true, default: [] },
+    stride: { type: 'string', default: '1' },
+    lanes: { type: 'string', default: '2' },
+  },
+});
+const kinds = KINDS.filter((kind) => values.what.length === 0 || values.what.includes(kind));
+const wanted = (o: Operation) => values.only.length === 0 || values.only.includes(o.name);
+const started = performance.now();
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+interface Lane {
+  readonly site: CrashSite;
+  readonly operations: readonly Operation[];
+  readonly states: ReadonlyMap<string, readonly string[]>;
+}
+
+async function openLane(): Promise<Lane> {
+  const site = new CrashSite(await mkdtemp(join(tmpdir(), 'sluice-crash-')));
+  const operations = (await prepare(site, { quick: false })).filter(wanted);
+  const states = new Map<string, string[]>();
+  for (const operation of operations) states.set(operation.name, await expectedOf(site, operation));
+  return { site, operations, states };
+}
+
+const lanes = await Promise.all(Array.from({ length: Number(values.lanes) }, openLane));
+let bad = 0;
+try {
+  const [first] = lanes;
+  for (const operation of first?.operations ?? []) {
+    const counts = first ? await countCalls(first.site, operation) : new Map<string, number>();
+    const tasks = tasksOf(operation, counts, kinds).filter((_, n) => n % Number(values.stride) === 0);
+    const places = lanes.map(({ site, states }) => ({ site, expected: states.get(operation.name) ?? [] }));
+    const rows = await runMatrix(places, tasks, say);
+    for (const [name, { reached, rounds, wrong }] of rows) {
+      bad += wrong.length;
+      const verdict = wrong.length === 0 ? 'same bytes, no client failed' : `${wrong.length} WRONG`;
+      say(
+        `${name.padEnd(30)} ${String(reached).padStart(4)} points, ${rounds} rounds of a client: ${verdict}`,
+      );
+    }
+    const points = [...rows.values()].reduce((n, row) => n + row.reached, 0);
+    say(
+      `${operation.name}: ${points} points were reached, ${((performance.now() - started) / 1000).toFixed(0)} s`,
+    );
+  }
+} finally {
+  for (const { site } of lanes) await rm(site.root, { recursive: true, force: true });
+}
+say(bad === 0 ? 'all good' : `${bad} points are wrong`);
+process.exitCode = bad === 0 ? 0 : 1;
