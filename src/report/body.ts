@@ -29,7 +29,8 @@ const CUTS = [Number.POSITIVE_INFINITY, 1_000, 300, 100, 40, 10, 0];
 export function body(plan: Plan, from: Provenance): string {
   const d = digest(plan);
   let text = '';
-  for (const rows of CUTS) {
+  const most = Math.max(d.rows.length, d.staying.length, d.dropped.length);
+  for (const rows of CUTS.filter((cut) => cut < most * 10 || !(most > 1_000))) {
     text = `${sections(plan, d, from, rows).join('\n\n')}\n`;
     if (text.length <= BUDGET) break;
   }
