@@ -12,6 +12,7 @@ import {
   snapshotPath,
   upstreamId,
 } from '../manifest/ids.ts';
+import { lintPolicies } from '../manifest/load.ts';
 import { patternMatches } from '../manifest/pattern.ts';
 import { collectComplaints } from '../manifest/policy.ts';
 import { checkCanonical, type Pin, type Snapshot } from '../manifest/snapshot.ts';
@@ -60,7 +61,10 @@ export function checkFiles(
     const hint = 'Remove it, or bring its YAML back.';
     complaints.push(new Fault('LOCK_MISMATCH', `${yaml} is missing beside it`, { hint, at: path }));
   }
-  return { checked: { complaints, warnings: expiredHolds(state) }, state };
+  return {
+    checked: { complaints, warnings: [...lintPolicies(state.policies), ...expiredHolds(state)] },
+    state,
+  };
 }
 
 /** A manifest stands where its policies say that one may stand, and names the parent that they name. */
