@@ -233,6 +233,7 @@ function planRepository(
   const changes: Change[] = [];
   const staying: Staying[] = [];
   const pins = new Set(r.target?.pins ?? []);
+  const groups = groupPins(pins, facts); // each group is changed once at most
   for (const [key, group] of groupJudged(judged)) {
     const pick = group.findLast((j) => j.verdict.kind === 'ready');
     const behind = pick ? group.slice(group.indexOf(pick) + 1) : group;
@@ -243,7 +244,7 @@ function planRepository(
     if (!pick) continue;
     const to: Pin = { ...pick.build, withdrawn: false };
     changes.push(changeFor(pick, to));
-    const current = groupPins(pins, facts).get(key) ?? [];
+    const current = groups.get(key) ?? [];
     for (const old of current) if (formatNevra(old.nevra) === formatNevra(to.nevra)) pins.delete(old);
     pins.add(to);
     const next = [...current.filter((pin) => pins.has(pin)), to];
