@@ -67,14 +67,19 @@ function held(mine: string): MirrorLock {
 /** The file appears with its whole content, or not at all. */
 async function announce(folder: string, me: Holder): Promise<string> {
   const name = randomUUID();
-  const draft = join(folder, `.${name}`);
+  const draft = join(folder, `.${await ownMark()}.${name}`);
   const mine = join(folder, `${name}.json`);
-  {
-    await using file = await open(draft, 'wx');
-    await file.writeFile(JSON.stringify(me));
+  try {
+    {
+      await using file = await open(draft, 'wx');
+      await file.writeFile(JSON.stringify(me));
+    }
+    await rename(draft, mine);
+    return mine;
+  } catch (cause) {
+    await rm(draft, { force: true }); // a full disk leaves an empty one
+    throw cause;
   }
-  await rename(draft, mine);
-  return mine;
 }
 
 async function livingHolder(folder: string, mine: string, me: Holder): Promise<Holder | undefined> {
@@ -82,6 +87,11 @@ async function livingHolder(folder: string, mine: string, me: Holder): Promise<H
   for (const entry of (await readdir(folder)).sort()) {
     const path = join(folder, entry);
     if (path === mine) continue;
+    if (entry.startsWith('.')) {
+      // Not announced: once it is, its owner sees us. A dead one's goes.
+      if ((await hasEnded(entry.slice(1).split('.')[0] ?? '')) === 'yes') await rm(path, { force: true });
+      continue;
+    }
     const found = await readHolder(path);
     if (!found) continue;
     if (await lives(found, me, now)) return found.holder;
@@ -110,7 +120,7 @@ function parsed(text: string): Partial<Holder> {
   try {
     return JSON.parse(text) as Partial<Holder>;
   } catch {
-    return {}; // a draft, or a file cut by a full disk: only its age counts
+    return {}; // damaged: only its age counts
   }
 }
 

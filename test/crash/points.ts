@@ -167,26 +167,41 @@ export async function tryPoint(
   expected: readonly string[],
 ): Promise<Outcome> {
   await site.restore(operation.from);
+  let reached = false;
+  const done = await cutAndRepeat(site, operation, expected, async () => {
+    const first = await runTo(site, operation, point);
+    reached = first.reached;
+    if (!reached) return first.status === 0 ? [] : [`ended with ${first.status}: ${first.output}`];
+    return point.what === 'KILL' ? [] : complaintsOf(first, point.git !== undefined);
+  });
+  return { point, reached, ...done };
+}
+
+/** An error that is in nobody's way may be passed over; any other is a Fault of the disk, and never a bug of ours. */
+export function complaintsOf({ status, output }: Ended, gitToo: boolean): string[] {
+  const known = gitToo ? / (?:DISK|GIT|FORGE_CONFLICT|FORGE_REFUSED): / : / DISK: /;
+  if (status === 0 || (status === 1 && known.test(output))) return [];
+  return [`the error ended it with ${status}: ${output}`];
+}
+
+/** `first` may fail; the second run must not, and no client may notice either. What is wrong, and how often a client read. */
+export async function cutAndRepeat(
+  site: CrashSite,
+  operation: Operation,
+  expected: readonly string[],
+  first: () => Promise<readonly string[]>,
+): Promise<{ readonly wrong: readonly string[]; readonly rounds: number }> {
   const reader = new Reader(site.mirror);
-  const wrong: string[] = [];
-  const first = await runTo(site, operation, point);
-  if (!first.reached) {
-    if (first.status !== 0) wrong.push(`ended with ${first.status}: ${first.output}`);
-  } else if (point.what !== 'KILL') {
-    // An error that is in nobody's way may be passed over; any other is a Fault, and never a bug of ours.
-    const known = point.git === undefined ? / DISK: .*\. / : / (?:DISK|GIT|FORGE_CONFLICT|FORGE_REFUSED): /;
-    if (first.status !== 0 && !(first.status === 1 && known.test(first.output))) {
-      wrong.push(`the error ended it with ${first.status}: ${first.output}`);
-    }
-  }
+  const wrong = [...(await first())];
   await ageLocks(site);
   const again = await site.sluice(operation.args, operation.day);
   if (again.status !== 0 && !doneBefore(operation, again)) {
     wrong.push(`the next run ended with ${again.status}: ${again.output}`);
   }
   wrong.push(...(await reader.stop()));
-  wrong.push(...differences(expected, await photograph(site, { tidy: operation.name === 'publish' })));
-  return { point, reached: first.reached, wrong, rounds: reader.rounds };
+  const found = await photograph(site, { tidy: operation.name === 'publish' });
+  wrong.push(...differences(expected, found));
+  return { wrong, rounds: reader.rounds };
 }
 
 /** A merge that was recorded before the kill is refused the second time: there is nothing left to do. */

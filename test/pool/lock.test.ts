@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { lockMirror } from '../../src/pool/lock.ts';
+import { lockMirror, ownMark } from '../../src/pool/lock.ts';
 import { tempDir } from '../fixtures/tempDir.ts';
 
 const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
@@ -36,6 +36,19 @@ it('another process holds it until it is killed, and leaves nothing that stops t
   await once(child, 'exit');
   await using _lock = await lockMirror(mirror);
   expect(await readdir(join(mirror, 'locks'))).toHaveLength(1);
+});
+
+it('what a run left that had not announced itself yet (killed, or the disk full) stops nobody', async () => {
+  const mirror = await tempDir();
+  await mkdir(join(mirror, 'locks'));
+  const killed = (await ownMark()).replace(/-\d+$/, '-1'); // this pid, begun at another time
+  await writeFile(join(mirror, 'locks', `.${killed}.0`), '');
+  const alive = `.${await ownMark()}.1`;
+  await writeFile(join(mirror, 'locks', alive), '');
+  await using _lock = await lockMirror(mirror);
+  const left = await readdir(join(mirror, 'locks'));
+  expect(left.filter((name) => name.startsWith('.'))).toEqual([alive]);
+  expect(left).toHaveLength(2);
 });
 
 it('of many that come at once at most one gets in, and in the end one does', async () => {
