@@ -100,8 +100,8 @@ class Reader {
           const changes = await other?.take(build.pin.checksum.hex);
           const record: PackageRecord = {
             primary: build.primary,
-            ...(files ? { filelists: canonicalElement(files) } : {}),
-            ...(changes ? { other: canonicalElement(changes) } : {}),
+            ...(files ? { filelists: canonicalElement(files, reader.at('filelists')) } : {}),
+            ...(changes ? { other: canonicalElement(changes, reader.at('other')) } : {}),
           };
           if (!reader.#isNew(builds, build)) continue;
           builds.set(formatNevra(build.pin.nevra), {
@@ -126,7 +126,7 @@ class Reader {
   /** All but the record's id, which the other two documents have a part in. */
   #identify(element: Buffer): UpstreamBuild {
     const at = this.at('primary');
-    const primary = canonicalElement(element);
+    const primary = canonicalElement(element, at);
     const { nevra, checksum, size, href, base, sourceRpm, fileTime } = identify(primary, at, this.#policy);
     const name = formatNevra(nevra);
     checkStrength(checksum, this.#policy, name, at);

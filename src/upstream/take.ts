@@ -67,7 +67,11 @@ class Taking {
   }
 
   async run({ wanted, comps }: Choice): Promise<Taken> {
-    const records = [...wanted, ...comps.slice(0, 1)];
+    // A trap is one whether or not an earlier run has brought the same bytes from elsewhere.
+    for (const record of [...wanted, ...comps]) {
+      await this.#guarded(record.type, async () => void this.#urlOf(record));
+    }
+    const records = [...wanted, ...comps.slice(0, 1)].filter(({ type }) => !this.#failed.has(type));
     await this.#downloadAll(records);
     for (const record of wanted) {
       if (this.#failed.has(record.type)) continue;
@@ -110,10 +114,15 @@ class Taking {
     }
   }
 
+  #urlOf(record: RepomdRecord): URL {
+    const { bases, at, policy } = this.#o;
+    return locate(bases, record, { at, parentHref: policy.parentHref });
+  }
+
   async #download(record: RepomdRecord): Promise<void> {
-    const { catalog, policy, progress, source, bases, at } = this.#o;
+    const { catalog, progress, source } = this.#o;
     this.#downloaded = true;
-    const url = locate(bases, record, { at, parentHref: policy.parentHref });
+    const url = this.#urlOf(record);
     if (record.size !== undefined && record.size > MAX_DOCUMENT_BYTES) {
       throw new Fault('TOO_LARGE', `${nameOf(record)} is said to have ${record.size} bytes`, {
         hint: 'Ask whoever runs this upstream.',

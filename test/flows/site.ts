@@ -30,6 +30,8 @@ export interface Site {
 }
 
 export interface SiteOptions {
+  /** An empty folder that outlives the test; a new one otherwise. */
+  readonly dir?: string;
   readonly start?: string;
   readonly upstreams: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly team?: Readonly<Record<string, unknown>>;
@@ -41,7 +43,7 @@ const NONE = { signatures: 'none', reason: 'a test' };
 
 /** Policies are given as what differs from: no signatures, one team `infra` with unstable (at once) and stable (a day). */
 export async function makeSite(o: SiteOptions): Promise<Site> {
-  const dir = await tempDir();
+  const dir = o.dir ?? (await tempDir());
   const [repoDir, mirrorDir] = [join(dir, 'state'), join(dir, 'mirror')];
   const files = new Map<string, string>();
   for (const [id, policy] of Object.entries(o.upstreams)) {
