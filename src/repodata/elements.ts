@@ -63,6 +63,9 @@ class Cutter {
   /** Prefixes that the root binds in its own way: `xmlns:p="…"`, ready to be put into an element. */
   private readonly prefixes = new Map<string, string>();
   private misc = -2;
+  /** `</package`: kept, because a Buffer is searched for faster than a string. */
+  private close = Buffer.alloc(0);
+  private closes = '';
 
   constructor(name: string, o: CutOptions) {
     this.name = name;
@@ -172,7 +175,9 @@ class Cutter {
     const opened = tagEnd(bytes, begin);
     if (opened < 0) return -1;
     if (bytes[opened - 2] === SLASH) return opened;
-    const close = `</${qualifiedName(bytes, begin)}`;
+    const name = qualifiedName(bytes, begin);
+    if (name !== this.closes) [this.closes, this.close] = [name, Buffer.from(`</${name}`)];
+    const { close } = this;
     let i = opened;
     for (;;) {
       const candidate = bytes.indexOf(close, i);

@@ -26,6 +26,8 @@ const QUOTE = 0x22;
 const APOSTROPHE = 0x27;
 
 const ENTRY = '<rpm:entry';
+const DESCRIPTION_END = Buffer.from('</description>');
+const ENDS: readonly string[] = RELATIONS.map((name) => `${name}>`); // behind `</rpm:`
 const NAME_FIRST = ' name="';
 
 const RELATION_CODES: readonly (readonly [Buffer, number])[] = RELATIONS.map((name, i) => [
@@ -48,7 +50,7 @@ export function scanPackage(b: Buffer, entries: InternTable, head: Head, sink: S
     if (c === 0x21 || c === 0x3f) return false; // comment, CDATA, instruction
     if (c === SLASH) {
       if (relation >= 0) {
-        if (!matches(b, i + 6, `${RELATIONS[relation]}>`)) return false;
+        if (!matches(b, i + 6, ENDS[relation] ?? '')) return false;
         relation = -1;
       }
       continue;
@@ -83,7 +85,7 @@ export function scanPackage(b: Buffer, entries: InternTable, head: Head, sink: S
         if (head.version >= 0) return false;
         head.version = i + 9;
       } else if (matches(b, i, '<description>')) {
-        const end = b.indexOf('</description>', i);
+        const end = b.indexOf(DESCRIPTION_END, i);
         if (end < 0) return false;
         i = end - 1;
       }

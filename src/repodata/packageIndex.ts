@@ -125,14 +125,11 @@ export class PackageIndex {
       if (builds === undefined) providers.set(name, [build]);
       else if (builds[builds.length - 1] !== build) builds.push(build);
     };
-    const names = new Map<number, string>();
+    const names: (string | undefined)[] = new Array(this.entries.size);
     for (let build = 0; build < this.size; build += 1) {
       for (const number of this.relation(build, 'provides')) {
-        let name = names.get(number);
-        if (name === undefined) {
-          name = this.entryName(number);
-          names.set(number, name);
-        }
+        const name = names[number] ?? this.entryName(number);
+        names[number] = name;
         note(name, build);
       }
       for (const path of this.filesOf(build)) note(path, build);

@@ -180,10 +180,10 @@ describe('an element', () => {
     expect(fault(() => canonicalElement(Buffer.from(text)))).toBe('METADATA_INVALID');
   });
   it('with a million references is read in linear time', () => {
-    const start = performance.now();
+    const before = process.cpuUsage(); // not the clock: other work on the machine must not fail this
     const element = Buffer.from(`<package>${'&#x41;'.repeat(1_000_000)}</package>`);
     expect(canonicalElement(element)).toBe(element);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(5_000);
   });
   it('that is usual keeps its bytes', () => {
     const element = packageElement();
