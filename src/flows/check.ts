@@ -2,7 +2,7 @@ import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import type { History } from '../forge/history.ts';
-import type { Repository } from '../forge/repository.ts';
+import type { Repository, RepositoryFile } from '../forge/repository.ts';
 import {
   formatRepositoryId,
   LIVE_TIER,
@@ -219,8 +219,32 @@ function lowered(before: readonly Pin[], after: readonly Pin[], at: string): Fau
   return complaints;
 }
 
-/** The state that a tree (a merged one, too) has, on a history. */
-export async function stateAt(repo: Repository, rev: string, history: History) {
+/** What `stateAt` found, with the files that it judged. */
+export interface CheckedState {
+  readonly checked: Checked;
+  readonly state: State | undefined;
+  readonly files: ReadonlyMap<string, RepositoryFile>;
+  readonly history: History;
+}
+
+/**
+ * The state that a tree (a merged one, too) has, on a history. `known`: found before; where it is of the same files on the
+ * same history, it is the answer (main did not move, so the merge is the head; a large lock is not parsed again).
+ */
+export async function stateAt(
+  repo: Repository,
+  rev: string,
+  history: History,
+  known?: CheckedState,
+): Promise<CheckedState> {
   const files = await repo.readCommitted(rev);
-  return checkFiles(files, history);
+  if (known?.history === history && sameFiles(files, known.files)) return known;
+  return { ...checkFiles(files, history), files, history };
+}
+
+function sameFiles(a: CheckedState['files'], b: CheckedState['files']): boolean {
+  return (
+    a.size === b.size &&
+    [...a].every(([path, { text, mode }]) => b.get(path)?.text === text && b.get(path)?.mode === mode)
+  );
 }

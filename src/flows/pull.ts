@@ -7,6 +7,7 @@ import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { changedOutside, checkOutside } from './outside.ts';
 import { readClaim } from './recompute.ts';
 import { readState } from './state.ts';
 
@@ -29,7 +30,7 @@ export async function checkPull(world: World, repo: Repository, pull: PullReques
   const claim = readClaim(pull.trailers);
   const preview = await forge.preview(pull.number);
   const base = await readState(local, pull.base);
-  const main = await readState(local, preview.tip);
+  const main = preview.tip === base.commit ? base : await readState(local, preview.tip);
   if (claim && claim.now > world.now) {
     const hint = 'Check the clocks of whoever proposed it and of this host.';
     throw new Fault('HISTORY_REFUSED', `Sluice-Now (${claim.now.toISOString()}) lies ahead of this clock`, {
@@ -38,11 +39,14 @@ export async function checkPull(world: World, repo: Repository, pull: PullReques
   }
   const head = await stateAt(local, pull.head, base.history);
   if (!head.state) return { ...head.checked, differences: undefined };
-  const differences = claim && (await compareWithPlan(claim, base, head.state, catalog));
-  const merged = await stateAt(local, preview.tree, main.history);
+  const differences = claim && [
+    ...(await compareWithPlan(claim, base, head.state, catalog)),
+    ...(await changedOutside(base.history, pull.base, pull.head)),
+  ];
+  const merged = await stateAt(local, preview.tree, main.history, head);
   const moves = merged.state ? checkMoves(main, merged.state, { claim, now: world.now }) : [];
   return {
-    complaints: [...merged.checked.complaints, ...moves],
+    complaints: [...merged.checked.complaints, ...(await checkOutside(main.history, preview.tree)), ...moves],
     warnings: merged.checked.warnings,
     differences,
   };

@@ -60,6 +60,11 @@ export async function openRepository(dir: string): Promise<Repository> {
   const bare = isBare === 'true';
   const root = bare ? gitDir : await openGit(dir).text(['rev-parse', '--show-toplevel']);
   const git = openGit(root);
+  let asked: Promise<string | undefined> | undefined; // one command's: it does not change under it
+  const origin = (): Promise<string | undefined> => {
+    asked ??= originOf(git);
+    return asked;
+  };
   const needWorkTree = (): void => {
     if (bare)
       throw new Fault('USAGE', `${root} has no work tree`, { hint: 'Name a clone of it with --repo.' });
@@ -70,7 +75,7 @@ export async function openRepository(dir: string): Promise<Repository> {
     bare,
     resolve: (rev) => resolveCommit(git, rev),
     history: (rev = 'HEAD') => openHistory(root, rev),
-    origin: () => originOf(git),
+    origin,
     readCommitted: async (rev, folders = STATE_FOLDERS) =>
       readCommitted(git, await treeOf(git, rev), folders),
     async readWorkTree(folders = STATE_FOLDERS) {
@@ -88,7 +93,7 @@ export async function openRepository(dir: string): Promise<Repository> {
     },
     async update() {
       needWorkTree();
-      return update(git);
+      return (await origin()) === undefined ? { kind: 'no-origin' } : update(git);
     },
   };
 }
@@ -261,7 +266,6 @@ async function uncommitted(git: Git, folders: readonly string[]): Promise<string
 }
 
 async function update(git: Git): Promise<Updated> {
-  if ((await originOf(git)) === undefined) return { kind: 'no-origin' };
   const fetched = [
     'fetch',
     '--quiet',
