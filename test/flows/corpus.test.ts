@@ -22,13 +22,22 @@ const [LIVE, UNSTABLE, STABLE] = ['vendor-live', 'infra-unstable', 'infra-stable
   (tier) => `${tier}-${UPSTREAM}`,
 ) as [string, string, string];
 
-/** What the steps of the series must bring, as INDEX.md and a count of the texts say; nothing anywhere else. */
+/** Builds that a step of a series brings with other bytes than before; at any other step there is none. */
 const REROLLED: Readonly<Record<string, number>> = {
   'al2023-series/007-2024-08-02-af4c07be': 4,
   'azurelinux-series/003-2025-05-26-18c7f0b8': 1,
   'azurelinux-series/005-2025-05-29-8a288aed': 17,
 };
-const WITHDRAWN: Readonly<Record<string, number>> = {};
+/** Builds that a step no longer lists, while it lists nothing newer of their name.arch: counted with librpm. */
+const WITHDRAWN: Readonly<Record<string, number>> = {
+  'al2023-series/008-2024-08-08-3b7b7c19': 11,
+  'arrjay-series/018-2014-08-26-2b1cccf7': 3,
+  'arrjay-series/020-2014-11-27-0dc83325': 8,
+  'azurelinux-series/003-2025-05-26-18c7f0b8': 7,
+  'azurelinux-series/005-2025-05-29-8a288aed': 1,
+  'rpmsphere-series/v2-2024-11-18-39c7b39': 1,
+  'rpmsphere-series/v4-2025-02-03-10e0007': 1,
+};
 
 it.skipIf(!CORPUS)('the corpus has 79 repositories in 16 series', () => {
   expect(corpusSeries().flatMap((s) => s.versions)).toHaveLength(79);
@@ -49,15 +58,15 @@ it.skipIf(!ready).each(corpusSeries())(
       if (n > 0) site.days(2);
       const listed = await listedBy(shown);
       await takeIn(site, listed, label);
-      await promoteThrough(site);
+      await promoteThrough(site, n === 0);
       await site.publish();
       await expectPublished(site, series);
-      await expectNothingToDo(site);
+      if (n === 0 || n === series.versions.length - 1) await expectNothingToDo(site);
     }
     expect(await verifyMirror(site.world())).toBe(true);
     expect(await recomputeAll(site)).toBeGreaterThan(0);
   },
-  300_000,
+  1_800_000, // a ceiling for machines that do other work too
 );
 
 /** Sync, past the stop where upstream rebuilt a build under its name, and merge: live has what is listed, and marks what was pulled back. */
@@ -98,10 +107,10 @@ function isPulledBack({ nevra, withdrawn }: Line, listed: ReadonlyMap<string, st
 }
 
 /** Unstable at once, stable a day later, as the policy says: each then has the newest that live has, with live's bytes. */
-async function promoteThrough(site: Site): Promise<void> {
+async function promoteThrough(site: Site, first: boolean): Promise<void> {
   const before = locksOf(site);
   await mergeOpen(site, await site.promote('unstable'));
-  if (locksOf(site).get(UNSTABLE) !== undefined) expect(await site.promote('stable')).toBe(undefined);
+  if (first) expect(await site.promote('stable')).toBe(undefined); // it waits for a day in unstable
   site.days(1);
   await mergeOpen(site, await site.promote('stable'));
   const after = locksOf(site);
