@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { decompressAll } from '../../src/repodata/compression.ts';
@@ -24,8 +25,8 @@ const run = promisify(execFile);
 const BIG = { maxBuffer: 1 << 30 };
 const FRAMES = { primary: primaryDocument, filelists: filelistsDocument, other: otherDocument };
 
-/** What names our own files and their times (sqlite's counts there), and deltas, which are never carried. */
-const DROPPED = /^repository:(?:repomd|timestamp|deltainfo):/;
+/** What names our own files and their times (sqlite's counts there). */
+const DROPPED = /^repository:(?:repomd|timestamp):/;
 
 /** All that libsolv knows of a repository, as text, line by line. */
 async function libsolvReads(folder: string): Promise<string[]> {
@@ -37,6 +38,20 @@ async function libsolvReads(folder: string): Promise<string[]> {
     if (line.startsWith('repository:')) dropped = DROPPED.test(line);
     return !dropped && !line.includes(' size ');
   });
+}
+
+/** The upstream's own documents without its deltas, which are never carried: they change how libsolv orders lists. */
+async function withoutDeltas(folder: string): Promise<string> {
+  const repomd = await readFile(join(folder, 'repodata/repomd.xml'), 'utf8');
+  const rest = repomd.replace(/<data type="deltainfo">.*?<\/data>/s, '');
+  if (rest === repomd) return folder;
+  const copy = join(await tempDir(), 'repodata');
+  await mkdir(copy);
+  for (const name of await readdir(join(folder, 'repodata'))) {
+    if (name !== 'repomd.xml') await symlink(join(folder, 'repodata', name), join(copy, name));
+  }
+  await writeFile(join(copy, 'repomd.xml'), rest);
+  return dirname(copy);
 }
 
 /** The repository written by us from the upstream's elements. */
@@ -89,7 +104,10 @@ describe.skipIf(!oracle('repo2solv'))(
     it.each(corpusRepositories())('%s', async (path) => {
       const folder = join(CORPUS ?? '', path);
       const { ours } = await rewritten(folder, path.length % 2 === 0 ? 'gzip' : 'zstd');
-      const [theirs, mine] = await Promise.all([libsolvReads(folder), libsolvReads(ours)]);
+      const [theirs, mine] = await Promise.all([
+        libsolvReads(await withoutDeltas(folder)),
+        libsolvReads(ours),
+      ]);
       const differs = theirs.findIndex((line, i) => line !== mine[i]);
       expect(
         differs < 0 ? [] : [theirs.slice(differs, differs + 5), mine.slice(differs, differs + 5)],

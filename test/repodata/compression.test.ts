@@ -67,14 +67,14 @@ describe.each(TOOLS)('what %s wrote', (tool) => {
     expect((await decompressAll(compressed, { ...roomy, maxBytes: text.length })).length).toBe(text.length);
   });
   test('stops a bomb before it fills the memory', async () => {
-    const bomb = execFileSync('sh', ['-c', `head -c 300000000 /dev/zero | ${tool} -c`], {
+    const bomb = execFileSync('sh', ['-c', `head -c 150000000 /dev/zero | ${tool} -c`], {
       maxBuffer: 1 << 30,
     });
     const before = process.memoryUsage().rss;
     await expect(decompressAll(bomb, { ...roomy, maxBytes: 5_000_000 })).rejects.toMatchObject({
       code: 'TOO_LARGE',
     });
-    expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000);
   });
   test('and compressed twice is opened once', async () => {
     const inner = await decompressAll(
