@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../base/fault.ts';
 import type { SitePolicy } from '../manifest/policy.ts';
+import { mkdirp } from '../pool/disk.ts';
 import { onDisk } from '../pool/disk-fault.ts';
 import { compress } from '../repodata/compression.ts';
 import type { Frame } from './frame.ts';
@@ -55,7 +56,7 @@ async function write(target: string, frame: Frame): Promise<void> {
   head.writeUInt32LE(frame.present, HEAD - 4);
   digestOf(head, frame.bytes).copy(head, MAGIC.length);
   const next = `${target}.${randomUUID()}`;
-  await mkdir(dirname(target), { recursive: true });
+  await mkdirp(dirname(target));
   try {
     await using file = await open(next, 'wx', 0o644);
     await file.writev([head, frame.bytes]);

@@ -13,7 +13,7 @@ import { framePath } from './frames.ts';
 import { isCommitId, isRepositoryId, type Layout, layoutOf } from './layout.ts';
 import { linkNames } from './links.ts';
 import { adoptTrees, entriesOf, knownIds, readState, revisionAt, seenOf, writeState } from './state.ts';
-import { readTreePackages } from './treePackages.ts';
+import { readTreePackages } from './tree-packages.ts';
 
 /** What must stay reachable: everything that some commit says to which someone may go back. */
 export interface Retained {

@@ -51,14 +51,14 @@ export async function placeTree(
       const damaged = `${draft}.old`; // swept by the next run, should this one end here
       await onDisk('moving away', target, () => rename(target, damaged));
       await onDisk('moving into place', target, () => rename(draft, target));
-      await rm(damaged, { recursive: true, force: true });
+      await rm(damaged, { recursive: true, force: true }).catch(() => {});
     } else {
       await onDisk('moving into place', target, () => rename(draft, target));
     }
     await syncFolder(layout.trees(content.id));
     return made;
   } finally {
-    await rm(draft, { recursive: true, force: true });
+    await rm(draft, { recursive: true, force: true }).catch(() => {}); // swept by the next run
   }
 }
 
@@ -70,7 +70,7 @@ async function writeTree(
 ): Promise<Materialised> {
   const { content, revision, timestamp } = publication;
   const repodata = join(draft, 'repodata');
-  await mkdir(repodata, { recursive: true });
+  for (const folder of [draft, repodata]) await mkdir(folder);
   const made = await materialise(publication, sources, folderSink(repodata, timestamp));
   await writeNamed(repodata, 'repomd.xml', made.repomd, timestamp);
   const mirrorlist = mirrorlistOf(content, revision);
