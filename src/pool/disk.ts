@@ -34,13 +34,13 @@ export async function sweepTemporary(mirrorRoot: string, now: Date): Promise<{ r
     const path = join(folder, entry);
     const ended = await hasEnded(entry.split('.')[0] ?? '');
     if (ended === 'no' || (ended === 'unknown' && (await ageOf(path, now)) < PARTIAL_MS)) continue;
-    await rm(path, { recursive: true, force: true });
+    await onDisk('removing', path, () => rm(path, { recursive: true, force: true }));
     removed += 1;
   }
   for (const entry of await entriesOf(join(folder, 'partial'))) {
     const path = join(folder, 'partial', entry);
     if ((await ageOf(path, now)) < PARTIAL_MS) continue;
-    await rm(path, { recursive: true, force: true });
+    await onDisk('removing', path, () => rm(path, { recursive: true, force: true }));
     removed += 1;
   }
   return { removed };

@@ -22,6 +22,7 @@ describe.skipIf(!oracle('strace'))('cut off, then run again, with a client readi
     ['publish', { call: 'rename', when: 9, what: 'KILL' }],
     ['publish', { call: 'symlink', when: 2, what: 'KILL' }],
     ['publish', { call: 'link', when: 1, what: 'EXDEV' }],
+    ['publish', { call: 'mkdir', when: 12, what: 'EROFS' }],
     ['sync', { call: 'fsync', when: 30, what: 'KILL' }],
   ];
   it.each(points)('%s: %o', async (name, point) => {
