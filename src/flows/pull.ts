@@ -24,6 +24,16 @@ export interface Verdict {
  * changed on top is listed. Then the tree that a merge would give is checked as a whole.
  */
 export async function checkPull(world: World, repo: Repository, pull: PullRequest): Promise<Verdict> {
+  try {
+    return await judge(world, repo, pull);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.at !== undefined) throw error;
+    const { hint } = error; // what a trailer says has no other place than the pull request
+    throw new Fault(error.code, error.message, { hint, at: `#${pull.number}`, cause: error });
+  }
+}
+
+async function judge(world: World, repo: Repository, pull: PullRequest): Promise<Verdict> {
   const { catalog } = mirrorOf(world);
   const forge = await localForge(repo);
   const local = await forgeRepository(repo);
@@ -152,10 +162,12 @@ function refuseUnlessGreen(pull: PullRequest, verdict: Verdict): void {
   if (pull.proposed === pull.head) {
     throw new Fault('PLAN_DIFFERS', `#${pull.number} is not the plan that its trailers name: ${paths}`, {
       hint: 'Close it and run the command again; then find out who wrote it.',
+      at: `#${pull.number}`,
     });
   }
   if (pull.approvals.some((a) => isCurrent(pull, a))) return;
   throw new Fault('PLAN_DIFFERS', `people changed #${pull.number} beyond its plan: ${paths}`, {
     hint: `Look at sluice pr show ${pull.number} --diff, then approve it: sluice pr approve ${pull.number}.`,
+    at: `#${pull.number}`,
   });
 }

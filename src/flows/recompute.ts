@@ -1,5 +1,5 @@
 import { type Checksum, formatChecksum, parseChecksum, sameChecksum } from '../base/checksum.ts';
-import { Fault } from '../base/fault.ts';
+import { Fault, quote } from '../base/fault.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
 import type { Plan } from '../plan/types.ts';
@@ -80,7 +80,7 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
     case 'fill': {
       checkCatalog(claim, base);
       const team = teamOf(base.policies, claim.team);
-      const request = JSON.parse(claim.fill ?? '{}') as FillRequest;
+      const request = readFill(claim);
       return fillPlan(base, catalog, { team, tier: tierOf(team, claim.tier), set: claim.set }, request, now);
     }
     case 'init':
@@ -97,7 +97,7 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
           : undefined;
       const older = claim.older ? (claim.reason ?? '') : undefined;
       if (claim.verb === 'init') {
-        const request = JSON.parse(claim.fill ?? '{}') as FillRequest;
+        const request = readFill(claim);
         return (await importPlan(base, catalog, claim.set, sources, request, { now })).plan;
       }
       return (await syncPlan(base, catalog, claim.set, sources, { now, rerolled, older })).plan;
@@ -110,6 +110,30 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
           hint: 'Close the pull request and run the command again.',
         },
       );
+  }
+}
+
+/** `Sluice-Fill` as `fill` and `init` write it; a Fault on anything else, whoever wrote that. */
+function readFill({ fill }: Claim): FillRequest {
+  const request = parsed(fill ?? '{}');
+  if (typeof request === 'object' && request !== null && !Array.isArray(request)) {
+    const { like, at, list, ...others } = request as Readonly<Record<string, unknown>>;
+    const isText = (value: unknown) => value === undefined || typeof value === 'string';
+    const isList =
+      list === undefined || (Array.isArray(list) && list.every((line) => typeof line === 'string'));
+    if (isText(like) && isText(at) && isList && Object.keys(others).length === 0)
+      return request as FillRequest;
+  }
+  throw new Fault('PLAN_DIFFERS', `the trailer Sluice-Fill cannot be read: ${quote(fill ?? '')}`, {
+    hint: 'Close the pull request and run the command again.',
+  });
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import { checkLine } from '../forge/forge.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
 import { fetchMetadata } from '../upstream/metadata.ts';
@@ -30,6 +31,7 @@ export interface SyncRequest {
  * stops its client set and no other; the first Fault is thrown at the end.
  */
 export async function sync(world: World, request: SyncRequest): Promise<Delivered[]> {
+  if (request.reason !== undefined) checkLine('reason', request.reason, '--reason'); // it goes into a commit and into a manifest
   const mirror = mirrorOf(world);
   const { repo, main } = await openState(world);
   let state = await readState(repo, main);

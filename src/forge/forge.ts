@@ -128,13 +128,14 @@ const ORDERS =
   /\[\s*(?:skip|no|ci|actions)[\s-]+(?:skip|ci|actions)\s*\]|^\s*skip-checks\s*:|\*\*\*NO_CI\*\*\*/i;
 
 /** A line that people read and that code hosts may obey: a title, the value of a trailer. */
-export function checkLine(what: string, text: string): string {
+export function checkLine(what: string, text: string, at?: string): string {
   if (text.trim() !== text || text === '' || text.length > 300 || UNSEEN.test(text) || !text.isWellFormed()) {
-    throw malformed(`${what} (one visible line of at most 300 characters)`, text);
+    throw malformed(`${what} (one visible line of at most 300 characters)`, text, at);
   }
   if (ORDERS.test(text)) {
     throw new Fault('MALFORMED', `${what} ${quote(text)} would tell a code host to skip its checks`, {
       hint: 'Word it otherwise.',
+      at,
     });
   }
   return text;

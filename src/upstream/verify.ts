@@ -21,14 +21,19 @@ export interface Opened {
   readonly namesPackages: boolean;
 }
 
-/** Opens a document of the catalog and compares it with open-size and open-checksum: METADATA_INVALID, TOO_LARGE, … */
+/**
+ * Opens a document of the catalog and compares it with size, open-size and open-checksum: METADATA_INVALID, TOO_LARGE, … The size
+ * too, because what the catalog has already was never downloaded under this promise.
+ */
 export async function verifyOpen(catalog: Catalog, record: RepomdRecord, at: string): Promise<Opened> {
   const ceiling = Math.min(record.openSize ?? MAX_OPEN_BYTES, MAX_OPEN_BYTES);
   const hash = createHash(record.openChecksum?.type ?? 'sha256');
   let bytes = 0;
   let tail = '';
   let namesPackages = false;
-  for await (const chunk of decompress(catalog.readDocument(record.checksum), { maxBytes: ceiling, at })) {
+  const size = { read: 0 };
+  const packed = counted(catalog.readDocument(record.checksum), size);
+  for await (const chunk of decompress(packed, { maxBytes: ceiling, at })) {
     bytes += chunk.length;
     hash.update(chunk);
     if (namesPackages) continue;
@@ -37,6 +42,9 @@ export async function verifyOpen(catalog: Catalog, record: RepomdRecord, at: str
     tail = text.slice(-OVERLAP);
   }
   const hex = hash.digest('hex');
+  if (record.size !== undefined && record.size !== size.read) {
+    throw differs(`${size.read} bytes, where repomd.xml promises ${record.size}`, at);
+  }
   if (record.openSize !== undefined && record.openSize !== bytes) {
     throw differs(`${bytes} bytes when opened, where repomd.xml promises ${record.openSize}`, at);
   }
@@ -44,6 +52,13 @@ export async function verifyOpen(catalog: Catalog, record: RepomdRecord, at: str
     throw differs(`another checksum when opened than ${formatChecksum(record.openChecksum)}`, at);
   }
   return { namesPackages };
+}
+
+async function* counted(chunks: AsyncIterable<Buffer>, size: { read: number }): AsyncIterable<Buffer> {
+  for await (const chunk of chunks) {
+    size.read += chunk.length;
+    yield chunk;
+  }
 }
 
 function differs(what: string, at: string): Fault {

@@ -1,0 +1,366 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import type { Fault } from '../../../src/base/fault.ts';
+import { checkWorkTree } from '../../../src/flows/check-tree.ts';
+import { pullClose, pullMerge } from '../../../src/flows/pull.ts';
+import { pullOpen } from '../../../src/flows/pull-open.ts';
+import {
+  expectFault,
+  expectLine,
+  faultOf,
+  ID,
+  photograph,
+  type Refusal,
+  sharedTarget,
+  sluice,
+} from './attack.ts';
+import { git, type Planted, plant } from './commits.ts';
+
+const target = sharedTarget();
+const STABLE = `snapshots/infra/unstable/${ID}`;
+const TEAM = 'policies/teams/infra.yaml';
+
+/** One thing wrong with a manifest, and where people are told so. */
+const MANIFESTS: readonly (readonly [
+  what: string,
+  change: (yaml: string) => string,
+  place: string,
+  says: RegExp,
+])[] = [
+  [
+    'an alias bomb',
+    (y) => y.replace('packages:', `x: &a [${'lol,'.repeat(9)}]\ny: [${'*a,'.repeat(9)}]\npackages:`),
+    '',
+    /anchor/,
+  ],
+  ['%YAML 1.1', (y) => `%YAML 1.1\n---\n${y}`, '1:1', /directive/],
+  ['a tag', (y) => y.replace('kind: ', 'kind: !!str '), '', /tag/],
+  ['an anchor', (y) => y.replace('kind: ', 'kind: &x '), '', /anchor/],
+  [
+    'a merge key',
+    (y) => y.replace('packages:', 'x: { <<: { a: b } }\npackages:'),
+    '',
+    /merge key|unknown key/,
+  ],
+  ['a key twice', (y) => y.replace('kind: ', 'kind: x\nkind: '), '', /there twice/],
+  ['two documents', (y) => `${y}---\n${y}`, '', /not YAML/],
+  ['tabs', (y) => y.replace('\n  alpha', '\n\talpha'), '', /not YAML|tab|canonical/i],
+  ['CRLF', (y) => y.replaceAll('\n', '\r\n'), '', /carriage return/],
+  ['a byte order mark', (y) => `\ufeff${y}`, '1:1', /byte order mark/],
+  ['50 MB', (y) => y + '#\n'.repeat(25 << 20), '', /5\d{7} characters|bytes/],
+  ['a number for a version', (y) => y.replace(/"3:1.0-1.el9"/, '1.0'), '', /./],
+  ['1e3 for a version', (y) => y.replace(/"3:1.0-1.el9"/, '1e3'), '', /./],
+  [
+    '__proto__ as a key',
+    (y) => y.replace('packages:', '__proto__: { polluted: "yes" }\npackages:'),
+    '',
+    /__proto__/,
+  ],
+  [
+    '__proto__ as a package without a lock line',
+    (y) => y.replace('\n  alpha', '\n  __proto__.x86_64: "1-1"\n\n  alpha'),
+    '',
+    /./,
+  ],
+  ['a NUL', (y) => y.replace('alpha', 'al\0pha'), '', /U\+0000/],
+  ['an escape sequence', (y) => y.replace('alpha', '\u001b[2Jalpha'), '', /U\+001B/],
+  ['another repository in it', (y) => y.replace('infra-unstable', 'infra-stable'), '', /./],
+  ['another kind', (y) => y.replace('kind: Snapshot', 'kind: Team'), '', /./],
+  ['nothing', () => '', '', /./],
+  ['a list', () => '- a\n- b\n', '', /./],
+];
+
+describe('group 10: a manifest in the work tree, by check', () => {
+  it.each(MANIFESTS)('%s', async (_what, change, place, says) => {
+    const { site } = target();
+    const file = join(site.repoDir, `${STABLE}.yaml`);
+    const good = readFileSync(file, 'utf8');
+    const bad = change(good);
+    expect(bad).not.toBe(good);
+    writeFileSync(file, bad);
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    try {
+      const before = await photograph(target());
+      expect(await checkWorkTree(site.world(), undefined)).toBe(false);
+      expect(await photograph(target())).toEqual(before);
+      const line = String(said.mock.calls[0]?.[0]).slice(0, 3_000);
+      expect(line).toMatch(
+        new RegExp(`^${STABLE}\\.(?:yaml|lock):${place || '\\d+:\\d+'}: [A-Z_]+: .+\\. [A-Z]`, 's'),
+      );
+      expect(line).toMatch(says);
+    } finally {
+      said.mockRestore();
+      writeFileSync(file, good);
+    }
+  });
+
+  it('as it is typed', async () => {
+    const { site } = target();
+    const file = join(site.repoDir, `${STABLE}.yaml`);
+    const good = readFileSync(file, 'utf8');
+    writeFileSync(file, `%YAML 1.1\n---\n${good}`);
+    try {
+      const { code, stderr } = await sluice(site, 'check');
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        new RegExp(
+          `^${STABLE}.yaml:1:1: [A-Z_]+: a directive \\(%…\\) changes how YAML is read\\. Write it out`,
+          'm',
+        ),
+      );
+    } finally {
+      writeFileSync(file, good);
+    }
+  });
+});
+
+type Files = Readonly<Record<string, Planted | string | null>>;
+
+/** The same content twice: as a pull request that somebody wants merged, and as a main that nobody checked. */
+async function attack(
+  files: Files,
+  wanted: Refusal,
+  o: { readonly bypass?: boolean } = {},
+): Promise<readonly Fault[]> {
+  const { site } = target();
+  const bare = `${site.repoDir}.git`;
+  const commit = plant(bare, files, site.now);
+  const main = git(bare, ['rev-parse', 'refs/heads/main']).toString().trim();
+  const faults: Fault[] = [];
+  git(bare, ['update-ref', 'refs/heads/evil', commit]);
+  const number = await pullOpen(site.world(), 'evil', 'A harmless change');
+  const before = await photograph(target());
+  try {
+    faults.push(await faultOf(() => pullMerge(site.world(), number)));
+    expect(await photograph(target())).toEqual(before);
+  } finally {
+    await pullClose(site.world(), number, 'no');
+  }
+  if (o.bypass !== false) {
+    git(bare, ['update-ref', 'refs/heads/main', commit]);
+    const served = (await photograph(target()))['served'];
+    try {
+      for (const work of [() => site.promote('unstable'), () => site.sync(), () => site.publish()]) {
+        faults.push(await faultOf(work));
+        expect((await photograph(target()))['served']).toEqual(served);
+      }
+    } finally {
+      git(bare, ['update-ref', 'refs/heads/main', main]);
+      git(site.repoDir, ['update-ref', 'refs/remotes/origin/main', main]);
+      git(site.repoDir, ['update-ref', 'refs/heads/main', main]);
+      git(site.repoDir, ['reset', '-q', '--hard', main]);
+    }
+  }
+  for (const fault of faults) expectFault(fault, wanted);
+  site.output();
+  return faults;
+}
+
+describe('group 10: a tree that a person pushed', () => {
+  const inTree = (at: RegExp, says?: RegExp): Refusal => ({
+    code: ['UNSAFE_PATH', 'MANIFEST_INVALID', 'LOCK_MISMATCH', 'POLICY_INVALID', 'GIT'],
+    at,
+    says,
+  });
+  const link = { mode: '120000', text: '/etc/shadow' } as const;
+  const commit = 'c0ffee'.padEnd(40, '0');
+
+  it.each([
+    ['a manifest that is a link to /etc/shadow', { [`${STABLE}.yaml`]: link }, /unstable\/test-9/],
+    ['a lock that is a link', { [`${STABLE}.lock`]: link }, /unstable\/test-9/],
+    ['a policy that is a link', { [TEAM]: link }, /policies\/teams\/infra\.yaml/],
+    ['a submodule for a team', { 'snapshots/evil': { mode: '160000', text: commit } }, /snapshots\/evil/],
+    [
+      'a gitlink for a manifest',
+      { [`${STABLE}.yaml`]: { mode: '160000', text: commit } },
+      /unstable\/test-9/,
+    ],
+    ['an exec bit', { [`${STABLE}.yaml`]: { mode: '100755', text: 'x' } }, /unstable\/test-9/],
+    [
+      'twins that differ by case',
+      { 'policies/teams/INFRA.yaml': 'x: y\n' },
+      /policies\/teams\/(?:INFRA|infra)\.yaml/,
+    ],
+    ['a folder that differs by case', { 'Policies/teams/infra.yaml': 'x: y\n' }, /Policies\/teams/],
+    [
+      'a path into .git',
+      { 'snapshots/.git/config': '[core]\n\tfsmonitor = touch /tmp/x\n' },
+      /\.git\/config/,
+    ],
+    ['a path into .git elsewhere', { 'docs/.git/hooks/post-checkout': 'x' }, /\.git\/hooks/],
+    ['a path into .GIT', { '.GIT/config': 'x' }, /\.GIT\/config/],
+    ['a name that is not UTF-8', { 'policies/keys/\xff': 'x' }, /policies\/keys/],
+    ['a name with a line feed', { 'policies/keys/a\nb': 'x' }, /policies\/keys/],
+    [
+      'a manifest that is not UTF-8',
+      { [`${STABLE}.yaml`]: Buffer.from([0xff, 0xfe, 0x0a]) },
+      /unstable\/test-9/,
+    ],
+    ['a manifest in no place', { 'snapshots/infra/unstable/deep/er.yaml': 'x: y\n' }, /deep\/er/],
+    [
+      'a lock without its manifest',
+      { 'snapshots/infra/unstable/test-9-x86_64-extra.lock': '' },
+      /test-9-x86_64-extra/,
+    ],
+    ['a manifest without its lock', { [`${STABLE}.lock`]: null }, /unstable\/test-9/],
+  ] as readonly (readonly [string, Readonly<Record<string, Planted | Buffer | string | null>>, RegExp])[])(
+    '%s',
+    async (_what, files, at) => {
+      const planted = Object.fromEntries(
+        Object.entries(files).map(([path, f]) => [path, Buffer.isBuffer(f) ? { text: f } : f]),
+      );
+      await attack(planted, inTree(at), { bypass: false });
+    },
+  );
+
+  it.each(MANIFESTS.filter(([what]) => !/^(another kind|nothing|a list)/.test(what)))(
+    'a manifest with %s',
+    async (_what, change, _place, says) => {
+      const yaml = readFileSync(join(target().site.repoDir, `${STABLE}.yaml`), 'utf8');
+      const wanted: Refusal = {
+        code: ['MANIFEST_INVALID', 'MANIFEST_NOT_CANONICAL', 'LOCK_MISMATCH', 'TOO_LARGE', 'MALFORMED'],
+        at: /unstable\/test-9-x86_64-main\.(?:yaml|lock)/,
+      };
+      const [first] = await attack({ [`${STABLE}.yaml`]: change(yaml) }, wanted, { bypass: false });
+      expect(first?.message).toMatch(says);
+    },
+  );
+
+  it.each(['an alias bomb', '50 MB', 'nothing', 'a NUL'])('a main that nobody checked: %s', async (which) => {
+    const [, change] = MANIFESTS.find(([what]) => what === which) ?? [];
+    const yaml = readFileSync(join(target().site.repoDir, `${STABLE}.yaml`), 'utf8');
+    const wanted: Refusal = {
+      code: ['MANIFEST_INVALID', 'MANIFEST_NOT_CANONICAL', 'LOCK_MISMATCH', 'TOO_LARGE', 'MALFORMED'],
+      at: /unstable\/test-9-x86_64-main\.(?:yaml|lock)/,
+    };
+    await attack({ [`${STABLE}.yaml`]: change?.(yaml) ?? '' }, wanted);
+  });
+
+  it('a manifest that is a link, on a main that nobody checked', async () => {
+    await attack(
+      { [`${STABLE}.yaml`]: link },
+      {
+        code: ['MANIFEST_INVALID', 'MANIFEST_NOT_CANONICAL', 'LOCK_MISMATCH', 'UNSAFE_PATH'],
+        at: /unstable\/test-9/,
+      },
+    );
+  });
+});
+
+describe('group 11: a policy that a person pushed', () => {
+  const tiers = (text: string) => (yaml: string) => yaml.replace(/tiers:[\s\S]*$/, `tiers:\n${text}`);
+  const hold = (text: string) => (yaml: string) =>
+    `${yaml}holds:\n  - { ${text}, reason: "r", owner: "@o" }\n`;
+  const POLICIES: readonly (readonly [what: string, change: (yaml: string) => string])[] = [
+    ['look-around', hold('match: "^(?!kernel)"')],
+    ['a back-reference', hold(String.raw`match: '(a)\1'`)],
+    ['an empty pattern', hold('match: ""')],
+    ['an invalid pattern', hold('match: "("')],
+    ['an invalid glob', hold('glob: "["')],
+    ['a pattern of 5,000 characters', hold(`match: "${'a'.repeat(5_000)}"`)],
+    ['a repetition bomb', hold('match: "((a{1000}){1000}){1000}"')],
+    ['a wait of -1', tiers('  unstable: { from: live, wait: { seen: -1 } }\n')],
+    ['a wait of NaN', tiers('  unstable: { from: live, wait: { seen: NaN } }\n')],
+    ['a wait of 1e9', tiers('  unstable: { from: live, wait: { seen: 1e9 } }\n')],
+    ['a wait of 999999w', tiers('  unstable: { from: live, wait: { seen: 999999w } }\n')],
+    ['an unknown key', (yaml) => `${yaml}soak: 1d\n`],
+    ['a cycle of tiers', tiers('  unstable: { from: stable }\n  stable: { from: unstable }\n')],
+    ['a tier that is its own parent', tiers('  unstable: { from: unstable }\n')],
+    ['a tier that is called __proto__', tiers('  __proto__: { from: live }\n')],
+    ['a keep of 10^9', tiers('  unstable: { from: live, keep: 1000000000 }\n')],
+    [
+      'a zone that is none',
+      tiers('  unstable: { from: live, window: { days: [mon], from: "09:00", zone: "../../etc/passwd" } }\n'),
+    ],
+    ['a team that is another one', (yaml) => yaml.replace('team: infra', 'team: ../../x')],
+    ['a repository with ..', (yaml) => yaml.replace(/repositories:\n.*\n/, 'repositories: ["../../x"]\n')],
+  ];
+
+  it.each(POLICIES)('%s', async (_what, change) => {
+    const yaml = readFileSync(join(target().site.repoDir, TEAM), 'utf8');
+    const bad = change(yaml);
+    expect(bad).not.toBe(yaml);
+    await attack(
+      { [TEAM]: bad },
+      { code: ['POLICY_INVALID', 'MALFORMED', 'TOO_LARGE'], at: /^policies\/teams\/infra\.yaml:\d+:\d+$/ },
+      { bypass: false },
+    );
+  });
+
+  it.each(['look-around', 'a cycle of tiers', 'an unknown key'])(
+    'a main that nobody checked: %s',
+    async (which) => {
+      const [, change] = POLICIES.find(([what]) => what === which) ?? [];
+      const yaml = readFileSync(join(target().site.repoDir, TEAM), 'utf8');
+      await attack(
+        { [TEAM]: change?.(yaml) ?? '' },
+        { code: 'POLICY_INVALID', at: /^policies\/teams\/infra\.yaml:\d+:\d+$/ },
+      );
+    },
+  );
+
+  it.each([
+    ['a base URL that is a shell', 'baseurl: "ext::sh -c id"'],
+    ['a base URL with credentials', 'baseurl: ["https://u:p@example.org/"]'],
+    ['a base URL of javascript', 'baseurl: ["javascript:alert(1)"]'],
+    ['an id with ..', 'id: ../../etc'],
+    [
+      'a key file with ..',
+      'keys: [{ file: "../../../etc/shadow", fingerprint: "21CB256AE16FC54C6E652949702D426D350D275D" }]',
+    ],
+  ])('an upstream with %s', async (_what, line) => {
+    const path = `policies/upstreams/${ID}.yaml`;
+    const yaml = readFileSync(join(target().site.repoDir, path), 'utf8');
+    const key = line.split(':')[0] ?? '';
+    const bad = new RegExp(`^${key}:`, 'm').test(yaml)
+      ? yaml.replace(new RegExp(`^${key}:.*\\n(?:[ -].*\\n)*`, 'm'), `${line}\n`)
+      : `${yaml}${line}\n`;
+    expect(bad).not.toBe(yaml);
+    await attack(
+      { [path]: bad },
+      { code: ['POLICY_INVALID', 'MALFORMED', 'UNSAFE_URL'], at: /^policies\/upstreams\/.*\.yaml/ },
+      { bypass: false },
+    );
+  });
+
+  it('as it is typed', async () => {
+    const { site } = target();
+    const path = join(site.repoDir, TEAM);
+    const yaml = readFileSync(path, 'utf8');
+    writeFileSync(path, hold('match: "^(?!kernel)"')(yaml));
+    try {
+      const { code, stderr } = await sluice(site, 'check');
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /^policies\/teams\/infra\.yaml:\d+:\d+: POLICY_INVALID: .*\. Write it without look-around/m,
+      );
+    } finally {
+      writeFileSync(path, yaml);
+    }
+    await expectLine(
+      target(),
+      ['sync', '../../etc/passwd'],
+      /^sluice: NOT_FOUND: there is no upstream \.\.\/\.\.\/etc\/passwd\. Name one of/,
+    );
+  });
+
+  it('accepted by design: a pattern that hangs backtracking engines, 10,000 rules, a hold that has ended', async () => {
+    const { site } = target();
+    const path = join(site.repoDir, TEAM);
+    const yaml = readFileSync(path, 'utf8');
+    const rules = Array.from(
+      { length: 10_000 },
+      (_, i) => `  - { match: "^(a+)+${i}$", reason: "r", owner: "@o", until: 2020-01-01 }\n`,
+    );
+    writeFileSync(path, `${yaml}holds:\n${rules.join('')}`);
+    try {
+      const began = performance.now();
+      expect(await checkWorkTree(site.world(), undefined)).toBe(true);
+      expect(site.output()).toContain('ended on 2020-01-01 and stays in force');
+      expect(performance.now() - began).toBeLessThan(60_000);
+    } finally {
+      writeFileSync(path, yaml);
+    }
+  }, 120_000);
+});
