@@ -1,4 +1,3 @@
-import type { ValidateFunction } from 'ajv';
 import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import { LIVE_TEAM, LIVE_TIER, parseRepositoryId, type RepositoryName, upstreamId } from './ids.ts';
@@ -8,7 +7,7 @@ import { type PolicyFile, refuse } from './policy-reading.ts';
 import { DEFAULT_SITE, readSitePolicy, validSite } from './site-policy.ts';
 import { readTeamPolicy, validTeam } from './team-policy.ts';
 import { readUpstreamPolicy, validUpstream } from './upstream-policy.ts';
-import { complaints } from './validate.ts';
+import { complaints, type Schema } from './validate.ts';
 import { readYaml } from './yaml.ts';
 
 /** 2,000 holds with their reasons. Hostile YAML of this size takes `yaml` 3 s. */
@@ -91,7 +90,7 @@ function placeOf(path: string): Kind {
 function readFile<T>(
   path: string,
   text: string,
-  valid: ValidateFunction<T>,
+  valid: Schema<T>,
   faults: Fault[],
 ): { data: T; file: PolicyFile } | undefined {
   try {

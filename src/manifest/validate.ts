@@ -2,8 +2,19 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { Fault, quote } from '../base/fault.ts';
 import type { Path, YamlDocument, YamlOptions } from './yaml.ts';
 
-/** Compiles a closed schema; `T` is what a document that passes it looks like (all scalars are strings). */
-export function compileSchema<T>(schema: object): ValidateFunction<T> {
+/** A schema that is compiled when it is first asked: 35 ms each, and most commands ask none or one. */
+export type Schema<T> = () => ValidateFunction<T>;
+
+/** A closed schema; `T` is what a document that passes it looks like (all scalars are strings). */
+export function compileSchema<T>(schema: object): Schema<T> {
+  let compiled: ValidateFunction<T> | undefined;
+  return () => {
+    compiled ??= compile<T>(schema);
+    return compiled;
+  };
+}
+
+function compile<T>(schema: object): ValidateFunction<T> {
   // verbose: an error carries the schema that it breaks, whose `title` says in words what is wanted
   const ajv = new Ajv({
     strict: true,
@@ -16,11 +27,8 @@ export function compileSchema<T>(schema: object): ValidateFunction<T> {
 }
 
 /** Everything that a document has against a schema, each complaint with the key, what it must be, and the place. */
-export function complaints<T>(
-  doc: YamlDocument,
-  valid: ValidateFunction<T>,
-  code: YamlOptions['code'],
-): Fault[] {
+export function complaints<T>(doc: YamlDocument, schema: Schema<T>, code: YamlOptions['code']): Fault[] {
+  const valid = schema();
   if (valid(doc.data)) return [];
   const seen = new Set<string>();
   const faults: Fault[] = [];
@@ -35,8 +43,8 @@ export function complaints<T>(
 }
 
 /** The document's data, typed; throws the first complaint. */
-export function validated<T>(doc: YamlDocument, valid: ValidateFunction<T>, code: YamlOptions['code']): T {
-  const [first] = complaints(doc, valid, code);
+export function validated<T>(doc: YamlDocument, schema: Schema<T>, code: YamlOptions['code']): T {
+  const [first] = complaints(doc, schema, code);
   if (first) throw first;
   return doc.data as T; // the only cast: the schema has just been asked
 }

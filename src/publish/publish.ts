@@ -66,6 +66,8 @@ export interface Published {
   readonly removed: readonly string[];
   /** What could not be: its client set keeps what it had. */
   readonly failed: readonly { readonly id: string; readonly fault: Fault }[];
+  /** Ids that another version of Sluice published in another format: the same state, written as other bytes now. */
+  readonly reformatted: readonly string[];
 }
 
 /**
@@ -86,6 +88,7 @@ class Run {
   readonly #layout: Layout;
   readonly #reader: CommitReader;
   readonly #frames: FrameStore;
+  readonly #reformatted: string[] = [];
   #tip: PublishedTip | undefined;
 
   constructor(o: PublishOptions) {
@@ -123,7 +126,7 @@ class Run {
       if (JSON.stringify(tip) !== JSON.stringify(this.#tip)) await writeTip(this.#layout, tip, now);
     }
     const byId = done.sort((a, b) => byCodeUnit(a.id, b.id));
-    return { commit: history.commit, repositories: byId, removed, failed };
+    return { commit: history.commit, repositories: byId, removed, failed, reformatted: this.#reformatted };
   }
 
   async #publishSet(set: readonly RepositoryName[]): Promise<PublishedRepository[]> {
@@ -147,6 +150,7 @@ class Run {
     const inputs = (await this.#reader.inputs(repository)) ?? '';
     const before = await readState(this.#layout, id);
     const { current } = before;
+    if (current && !current.inputs.startsWith(`${FORMAT}\n`)) this.#reformatted.push(id);
     const known = view ? undefined : this.#known(id, before);
     const untouched =
       current !== undefined &&
