@@ -95,9 +95,11 @@ export async function writeEvent(git: Git, pulls: Pulls, event: PullEvent): Prom
   const updates: RefUpdate[] = [
     { ref: PULLS, from: parent, to: commit }, // first: from here on the event has happened
     ...refs,
-    { ref: APPLIED, from: parent, to: commit }, // last
   ];
-  return updateRefs(git, updates, event.title);
+  if (!(await updateRefs(git, updates, event.title))) return false;
+  // Apart from them, because git deletes last: a kill between would leave a branch that nobody would finish deleting.
+  await updateRefs(git, [{ ref: APPLIED, from: parent, to: commit }], event.title); // false: a reader has finished it
+  return true;
 }
 
 /**

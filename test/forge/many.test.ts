@@ -121,6 +121,25 @@ describe('killed', () => {
     },
   );
 
+  it.skipIf(!oracle('strace'))(
+    'git, in a merge, before it deletes the branch: the next run does',
+    async () => {
+      const { dir } = await makeForge();
+      await worker(dir, 'propose', 'a', '1');
+      const branch = 'refs/heads/sluice/promote/a';
+      const inject = ['-e', 'inject=unlink:signal=KILL', '-P', `./${branch}`];
+      const flags = ['-f', '-qq', '-o', '/dev/null', ...inject];
+      spawnSync('strace', [...flags, process.execPath, WORKER, dir, 'merge', '1']);
+      const files = await filesBelow(dir);
+      expect(files).toContain(branch);
+      for (const path of files.filter((f) => f.endsWith('.lock')))
+        utimesSync(join(dir, path), new Date(0), new Date(0));
+      await worker(dir, 'merge', '1');
+      expect(await filesBelow(dir)).not.toContain(branch);
+      expect(await sound(dir)).toEqual({ merges: 1, open: 0 });
+    },
+  );
+
   it.skipIf(!oracle('strace')).each([
     ['refs/sluice/pulls', 0],
     ['refs/heads/sluice/promote/a', 1],
