@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     reporters: ['default', new SummaryReporter()], // the last one has the last line
     pool: 'forks', // real processes: tests change directories, umask and limits
-    testTimeout: 60_000, // oracles start other programs, on machines that do other work too
-    hookTimeout: 120_000,
+    testTimeout: 240_000, // oracles start other programs, on machines that do other work too
+    hookTimeout: 240_000,
     allowOnly: false, // a forgotten `.only` must not hide the others
     restoreMocks: true,
     unstubEnvs: true,
