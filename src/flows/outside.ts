@@ -5,14 +5,14 @@ import { STATE_FOLDERS } from '../forge/repository.ts';
 import { checkTree } from '../manifest/tree.ts';
 import type { Difference } from './check.ts';
 
-/**
- * What stands elsewhere in a tree than in snapshots/ and policies/: paths that git or a disk would read as other ones. The rest of
- * a repository may have what it likes.
- */
-export async function checkOutside(history: History, tree: string): Promise<Fault[]> {
-  const entries = [...(await history.entries('', tree))].filter(([path]) => !isState(path));
+/** Every path of a tree, before anything below it is read or merged: git itself stumbles over some of them. */
+export async function checkPaths(history: History, tree: string): Promise<Fault[]> {
   return checkTree(
-    entries.map(([path, { mode }]) => ({ path, mode, type: mode === '160000' ? 'commit' : 'blob' })),
+    [...(await history.entries('', tree))].map(([path, { mode }]) => ({
+      path,
+      mode,
+      type: mode === '160000' ? 'commit' : 'blob',
+    })),
   );
 }
 

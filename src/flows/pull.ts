@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts';
-import { isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
+import { type Forge, isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { plain } from '../report/safe.ts';
@@ -7,7 +7,7 @@ import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
-import { changedOutside, checkOutside } from './outside.ts';
+import { changedOutside, checkPaths } from './outside.ts';
 import { readClaim } from './recompute.ts';
 import { readState } from './state.ts';
 
@@ -17,6 +17,8 @@ export interface Verdict {
   readonly warnings: readonly Fault[];
   /** Undefined: a person's pull request, which claims no plan. */
   readonly differences: readonly Difference[] | undefined;
+  /** Main as the merge was judged with; undefined where it did not come to that. */
+  readonly tip: string | undefined;
 }
 
 /**
@@ -38,8 +40,10 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   const forge = await localForge(repo);
   const local = await forgeRepository(repo);
   const claim = readClaim(pull.trailers);
-  const preview = await forge.preview(pull.number);
   const base = await readState(local, pull.base);
+  const paths = await checkPaths(base.history, pull.head);
+  if (paths.length > 0) return { complaints: paths, warnings: [], differences: undefined, tip: undefined };
+  const preview = await forge.preview(pull.number);
   const main = preview.tip === base.commit ? base : await readState(local, preview.tip);
   if (claim && claim.now > world.now) {
     const hint = 'Check the clocks of whoever proposed it and of this host.';
@@ -48,7 +52,7 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
     });
   }
   const head = await stateAt(local, pull.head, base.history);
-  if (!head.state) return { ...head.checked, differences: undefined };
+  if (!head.state) return { ...head.checked, differences: undefined, tip: undefined };
   const differences = claim && [
     ...(await compareWithPlan(claim, base, head.state, catalog)),
     ...(await changedOutside(base.history, pull.base, pull.head)),
@@ -56,9 +60,10 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   const merged = await stateAt(local, preview.tree, main.history, head);
   const moves = merged.state ? checkMoves(main, merged.state, { claim, now: world.now }) : [];
   return {
-    complaints: [...merged.checked.complaints, ...(await checkOutside(main.history, preview.tree)), ...moves],
+    complaints: [...(await checkPaths(main.history, preview.tree)), ...merged.checked.complaints, ...moves],
     warnings: merged.checked.warnings,
     differences,
+    tip: preview.tip,
   };
 }
 
@@ -72,11 +77,11 @@ export async function mergeIfGreen(
   const first = plan.repositories.some((r) => r.before === undefined);
   if (plan.verb !== 'sync' || first || plan.repositories.some((r) => r.attention.length > 0)) return false;
   const forge = await localForge(repo);
-  const pull = await forge.get(number);
-  if (pull.state !== 'open' || pull.proposed !== pull.head) return false;
-  const verdict = await checkPull(world, repo, pull);
-  if (verdict.complaints.length > 0 || verdict.differences?.length !== 0) return false;
-  const commit = await forge.merge(number, { by: world.by, now: world.now, head: pull.head });
+  const commit = await mergeChecked(world, repo, forge, number, (pull, verdict) => {
+    if (pull.state !== 'open' || pull.proposed !== pull.head) return false;
+    return verdict.complaints.length === 0 && verdict.differences?.length === 0;
+  });
+  if (commit === undefined) return false;
   if (!world.json)
     world.print(
       `merged #${number} as ${commit.slice(0, 12)}: live follows upstream by itself, and no row asks for a person\n`,
@@ -139,11 +144,36 @@ export async function pullMerge(world: World, number: number): Promise<void> {
       pull.state === 'merged' ? 'There is nothing left to do.' : 'Run the command that made it again.';
     throw new Fault('FORGE_REFUSED', `#${number} is ${pull.state}`, { hint });
   }
-  const verdict = await checkPull(world, repo, pull);
-  refuseUnlessGreen(pull, verdict);
-  const commit = await forge.merge(number, { by: world.by, now: world.now, head: pull.head });
+  const commit = await mergeChecked(world, repo, forge, number, (seen, verdict) => {
+    refuseUnlessGreen(seen, verdict);
+    return true;
+  });
   await repo.update();
-  world.print(`merged #${number} as ${commit.slice(0, 12)}; now: sluice publish\n`);
+  world.print(`merged #${number} as ${commit?.slice(0, 12)}; now: sluice publish\n`);
+}
+
+const MERGE_ATTEMPTS = 5;
+
+/** Merges the head that was judged into the main that it was judged with; where either moved since, it is judged again. */
+async function mergeChecked(
+  world: World,
+  repo: Repository,
+  forge: Forge,
+  number: number,
+  mayMerge: (pull: PullRequest, verdict: Verdict) => boolean,
+): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    const pull = await forge.get(number);
+    const verdict = await checkPull(world, repo, pull);
+    if (!mayMerge(pull, verdict) || verdict.tip === undefined) return undefined;
+    try {
+      const { by, now } = world;
+      return await forge.merge(number, { by, now, head: pull.head, tip: verdict.tip });
+    } catch (error) {
+      const moved = error instanceof Fault && error.code === 'FORGE_CONFLICT';
+      if (!moved || attempt === MERGE_ATTEMPTS) throw error;
+    }
+  }
 }
 
 /** A bot's own commit must be its plan; what a person changed needs somebody's approval of just that head. */

@@ -98,7 +98,7 @@ describe('trailers that lie', () => {
     ['a scope with a path', set('Sluice-Scope', '../../etc/passwd x'), 'PLAN_DIFFERS'],
     ['no scope', set('Sluice-Scope'), 'PLAN_DIFFERS'],
     ['another verb', set('Sluice-Verb', 'sync'), 'PLAN_DIFFERS'],
-    ['the verb init', set('Sluice-Verb', 'init'), 'PLAN_DIFFERS'],
+    ['the verb init', set('Sluice-Verb', 'init'), ['PLAN_DIFFERS', 'USAGE']],
     ['a verb that is none', set('Sluice-Verb', 'constructor'), 'PLAN_DIFFERS'],
     ['another upstream state', set('Sluice-Catalog', `${ID} sha256:${'ab'.repeat(32)}`), 'PLAN_DIFFERS'],
     ['a checksum that is none', set('Sluice-Catalog', `${ID} sha256:../../x`), ['MALFORMED', 'PLAN_DIFFERS']],

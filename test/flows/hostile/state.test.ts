@@ -5,11 +5,15 @@ import type { Fault } from '../../../src/base/fault.ts';
 import { checkWorkTree } from '../../../src/flows/check-tree.ts';
 import { pullClose, pullMerge } from '../../../src/flows/pull.ts';
 import { pullOpen } from '../../../src/flows/pull-open.ts';
+import { tempDir } from '../../fixtures/tempDir.ts';
+import type { Site } from '../site.ts';
 import {
   expectFault,
   expectLine,
   faultOf,
   ID,
+  later,
+  makeTarget,
   photograph,
   type Refusal,
   sharedTarget,
@@ -117,45 +121,57 @@ describe('group 10: a manifest in the work tree, by check', () => {
 
 type Files = Readonly<Record<string, Planted | string | null>>;
 
-/** The same content twice: as a pull request that somebody wants merged, and as a main that nobody checked. */
-async function attack(
-  files: Files,
-  wanted: Refusal,
-  o: { readonly bypass?: boolean } = {},
-): Promise<readonly Fault[]> {
+/** Content that somebody wants merged. */
+async function attack(files: Files, wanted: Refusal): Promise<Fault> {
   const { site } = target();
   const bare = `${site.repoDir}.git`;
-  const commit = plant(bare, files, site.now);
-  const main = git(bare, ['rev-parse', 'refs/heads/main']).toString().trim();
-  const faults: Fault[] = [];
-  git(bare, ['update-ref', 'refs/heads/evil', commit]);
+  git(bare, ['update-ref', 'refs/heads/evil', plant(bare, files, site.now)]);
   const number = await pullOpen(site.world(), 'evil', 'A harmless change');
   const before = await photograph(target());
   try {
-    faults.push(await faultOf(() => pullMerge(site.world(), number)));
+    const fault = await faultOf(() => pullMerge(site.world(), number));
     expect(await photograph(target())).toEqual(before);
+    expectFault(fault, wanted);
+    return fault;
   } finally {
     await pullClose(site.world(), number, 'no');
+    site.output();
   }
-  if (o.bypass !== false) {
-    git(bare, ['update-ref', 'refs/heads/main', commit]);
-    const served = (await photograph(target()))['served'];
-    try {
-      for (const work of [() => site.promote('unstable'), () => site.sync(), () => site.publish()]) {
-        faults.push(await faultOf(work));
-        expect((await photograph(target()))['served']).toEqual(served);
-      }
-    } finally {
-      git(bare, ['update-ref', 'refs/heads/main', main]);
-      git(site.repoDir, ['update-ref', 'refs/remotes/origin/main', main]);
-      git(site.repoDir, ['update-ref', 'refs/heads/main', main]);
-      git(site.repoDir, ['reset', '-q', '--hard', main]);
-    }
-  }
-  for (const fault of faults) expectFault(fault, wanted);
-  site.output();
-  return faults;
 }
+
+/** The same on a main that nobody checked. What is good there may get its address by commit; nothing else is served. */
+async function bypass(change: (site: Site) => Files, wanted: Refusal): Promise<void> {
+  const own = await makeTarget(await tempDir());
+  const { site } = own;
+  const bare = `${site.repoDir}.git`;
+  await own.lay(later({})); // news, so that sync has something to plan
+  git(bare, ['update-ref', 'refs/heads/main', plant(bare, change(site), site.now)]);
+  const seen = async () => {
+    const { served, pool, forge } = await photograph(own);
+    return {
+      served: (served as string[]).filter((line) => !/^at\/[0-9a-f]{40}\/vendor-live-/.test(line)),
+      pool,
+      forge,
+    };
+  };
+  const before = await seen();
+  for (const work of [() => site.promote('unstable'), () => site.sync(), () => site.publish()]) {
+    expectFault(await faultOf(work), wanted);
+    expect(await seen()).toEqual(before);
+  }
+}
+
+const UNREADABLE: Refusal = {
+  code: [
+    'MANIFEST_INVALID',
+    'MANIFEST_NOT_CANONICAL',
+    'LOCK_MISMATCH',
+    'TOO_LARGE',
+    'MALFORMED',
+    'UNSAFE_PATH',
+  ],
+  at: /unstable\/test-9-x86_64-main\.(?:yaml|lock)/,
+};
 
 describe('group 10: a tree that a person pushed', () => {
   const inTree = (at: RegExp, says?: RegExp): Refusal => ({
@@ -210,7 +226,7 @@ describe('group 10: a tree that a person pushed', () => {
       const planted = Object.fromEntries(
         Object.entries(files).map(([path, f]) => [path, Buffer.isBuffer(f) ? { text: f } : f]),
       );
-      await attack(planted, inTree(at), { bypass: false });
+      await attack(planted, inTree(at));
     },
   );
 
@@ -222,29 +238,23 @@ describe('group 10: a tree that a person pushed', () => {
         code: ['MANIFEST_INVALID', 'MANIFEST_NOT_CANONICAL', 'LOCK_MISMATCH', 'TOO_LARGE', 'MALFORMED'],
         at: /unstable\/test-9-x86_64-main\.(?:yaml|lock)/,
       };
-      const [first] = await attack({ [`${STABLE}.yaml`]: change(yaml) }, wanted, { bypass: false });
-      expect(first?.message).toMatch(says);
+      const first = await attack({ [`${STABLE}.yaml`]: change(yaml) }, wanted);
+      expect(first.message).toMatch(says);
     },
   );
 
   it.each(['an alias bomb', '50 MB', 'nothing', 'a NUL'])('a main that nobody checked: %s', async (which) => {
     const [, change] = MANIFESTS.find(([what]) => what === which) ?? [];
-    const yaml = readFileSync(join(target().site.repoDir, `${STABLE}.yaml`), 'utf8');
-    const wanted: Refusal = {
-      code: ['MANIFEST_INVALID', 'MANIFEST_NOT_CANONICAL', 'LOCK_MISMATCH', 'TOO_LARGE', 'MALFORMED'],
-      at: /unstable\/test-9-x86_64-main\.(?:yaml|lock)/,
-    };
-    await attack({ [`${STABLE}.yaml`]: change?.(yaml) ?? '' }, wanted);
+    await bypass(
+      ({ repoDir }) => ({
+        [`${STABLE}.yaml`]: change?.(readFileSync(join(repoDir, `${STABLE}.yaml`), 'utf8')) ?? '',
+      }),
+      UNREADABLE,
+    );
   });
 
-  it('a manifest that is a link, on a main that nobody checked', async () => {
-    await attack(
-      { [`${STABLE}.yaml`]: link },
-      {
-        code: ['MANIFEST_INVALID', 'MANIFEST_NOT_CANONICAL', 'LOCK_MISMATCH', 'UNSAFE_PATH'],
-        at: /unstable\/test-9/,
-      },
-    );
+  it('a main that nobody checked: a manifest that is a link', async () => {
+    await bypass(() => ({ [`${STABLE}.yaml`]: link }), UNREADABLE);
   });
 });
 
@@ -284,7 +294,6 @@ describe('group 11: a policy that a person pushed', () => {
     await attack(
       { [TEAM]: bad },
       { code: ['POLICY_INVALID', 'MALFORMED', 'TOO_LARGE'], at: /^policies\/teams\/infra\.yaml:\d+:\d+$/ },
-      { bypass: false },
     );
   });
 
@@ -292,11 +301,11 @@ describe('group 11: a policy that a person pushed', () => {
     'a main that nobody checked: %s',
     async (which) => {
       const [, change] = POLICIES.find(([what]) => what === which) ?? [];
-      const yaml = readFileSync(join(target().site.repoDir, TEAM), 'utf8');
-      await attack(
-        { [TEAM]: change?.(yaml) ?? '' },
-        { code: 'POLICY_INVALID', at: /^policies\/teams\/infra\.yaml:\d+:\d+$/ },
-      );
+      const at = /^policies\/teams\/infra\.yaml:\d+:\d+$/;
+      await bypass(({ repoDir }) => ({ [TEAM]: change?.(readFileSync(join(repoDir, TEAM), 'utf8')) ?? '' }), {
+        code: 'POLICY_INVALID',
+        at,
+      });
     },
   );
 
@@ -320,7 +329,6 @@ describe('group 11: a policy that a person pushed', () => {
     await attack(
       { [path]: bad },
       { code: ['POLICY_INVALID', 'MALFORMED', 'UNSAFE_URL'], at: /^policies\/upstreams\/.*\.yaml/ },
-      { bypass: false },
     );
   });
 
@@ -345,22 +353,28 @@ describe('group 11: a policy that a person pushed', () => {
     );
   });
 
-  it('accepted by design: a pattern that hangs backtracking engines, 10,000 rules, a hold that has ended', async () => {
+  it.each([
+    [
+      '10,000 rules of patterns that hang backtracking engines, one of which has ended: linear time',
+      10_000,
+      true,
+    ],
+    ['30,000 rules: more than a policy file may have', 30_000, false],
+  ])('%s', async (_what, count, good) => {
     const { site } = target();
     const path = join(site.repoDir, TEAM);
     const yaml = readFileSync(path, 'utf8');
-    const rules = Array.from(
-      { length: 10_000 },
-      (_, i) => `  - { match: "^(a+)+${i}$", reason: "r", owner: "@o", until: 2020-01-01 }\n`,
-    );
-    writeFileSync(path, `${yaml}holds:\n${rules.join('')}`);
+    const rules = Array.from({ length: count }, (_, i) => `  - { match: (a+)+${i}$, reason: r, owner: o }\n`);
+    const ended = '  - { match: ^b$, reason: r, owner: o, until: 2020-01-01 }\n';
+    writeFileSync(path, `${yaml}holds:\n${ended}${rules.join('')}`);
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
-      const began = performance.now();
-      expect(await checkWorkTree(site.world(), undefined)).toBe(true);
-      expect(site.output()).toContain('ended on 2020-01-01 and stays in force');
-      expect(performance.now() - began).toBeLessThan(60_000);
+      expect(await checkWorkTree(site.world(), undefined)).toBe(good);
+      if (good) expect(site.output()).toContain('ended on 2020-01-01 and stays in force');
+      else expect(said.mock.calls.join()).toMatch(/^policies\/teams\/infra\.yaml:1:1: TOO_LARGE: /);
     } finally {
+      said.mockRestore();
       writeFileSync(path, yaml);
     }
-  }, 120_000);
+  });
 });
