@@ -128,9 +128,15 @@ const ORDERS =
   /\[\s*(?:skip|no|ci|actions)[\s-]+(?:skip|ci|actions)\s*\]|^\s*skip-checks\s*:|\*\*\*NO_CI\*\*\*/i;
 
 /** A line that people read and that code hosts may obey: a title, the value of a trailer. */
-export function checkLine(what: string, text: string, at?: string): string {
-  if (text.trim() !== text || text === '' || text.length > 300 || UNSEEN.test(text) || !text.isWellFormed()) {
-    throw malformed(`${what} (one visible line of at most 300 characters)`, text, at);
+export function checkLine(what: string, text: string, at?: string, most = 300): string {
+  if (
+    text.trim() !== text ||
+    text === '' ||
+    text.length > most ||
+    UNSEEN.test(text) ||
+    !text.isWellFormed()
+  ) {
+    throw malformed(`${what} (one visible line of at most ${most} characters)`, text, at);
   }
   if (ORDERS.test(text)) {
     throw new Fault('MALFORMED', `${what} ${quote(text)} would tell a code host to skip its checks`, {
@@ -151,10 +157,13 @@ export function checkDraft(draft: Draft): void {
   if (!draft.body.isWellFormed() || draft.body.includes('\0')) throw malformed('body', draft.body);
 }
 
+/** A baseline of some ten thousand builds, as JSON: what a check needs to make the plan again. */
+const LONG: ReadonlyMap<string, number> = new Map([['Sluice-Fill', 1 << 20]]);
+
 export function checkTrailers(trailers: readonly (readonly [string, string])[]): void {
   for (const [key, value] of trailers) {
     if (!/^[A-Z][A-Za-z0-9]*(-[A-Za-z0-9]+)+$/.test(key)) throw malformed('trailer', key);
-    checkLine(`value of ${key}`, value);
+    checkLine(`value of ${key}`, value, undefined, LONG.get(key));
   }
 }
 

@@ -226,7 +226,7 @@ export async function expectLine(
   expect(code).toBe(1);
   const line = stderr.trimEnd().split('\n').at(-1) ?? '';
   expect(line).toMatch(wanted);
-  expect(line).toMatch(/^\S.*: [A-Z_]+: .+\. [A-Z].+[.!"]$/s);
+  expect(line).toMatch(/^\S.*: [A-Z_]+: .+\. (?:[A-Z]|sluice ).+[.!"]$/s);
   expect(await photograph(target)).toEqual(before);
 }
 

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { fill, promote } from '../../../src/flows/promote.ts';
-import { pullApprove, pullClose, pullMerge } from '../../../src/flows/pull.ts';
+import { checkPull, pullApprove, pullClose, pullMerge } from '../../../src/flows/pull.ts';
 import { sync } from '../../../src/flows/sync.ts';
 import { openLocalForge } from '../../../src/forge/local.ts';
+import { openRepository } from '../../../src/forge/repository.ts';
 import {
   expectFault,
   expectLine,
@@ -64,7 +65,7 @@ function set(key: string, ...values: string[]) {
 }
 
 /** The pull request, or what of the repository its trailers contradict. */
-const PULL = /^#\d+$|^[0-9a-f]{40}$|^policies\/|^Sluice-Catalog$/;
+const PULL = /^#\d+$|^[0-9a-f]{40}$|^policies\/|^Sluice-Catalog$|^infra-/;
 
 describe('trailers that lie', () => {
   it.each([
@@ -134,6 +135,28 @@ describe('trailers that lie', () => {
       set('Sluice-Fill', json)(set('Sluice-Verb', 'fill')(trailers));
     await lie(change, { code: ['PLAN_DIFFERS', 'NOT_FOUND', 'USAGE', 'MALFORMED'], at: PULL });
   });
+});
+
+it('a baseline of 20,000 lines, told as it is: the check makes the same plan from it', async () => {
+  const { site } = target();
+  const list = Array.from({ length: 20_000 }, (_, i) => `p${i}-1.0-1.el9.x86_64`);
+  const request = {
+    team: 'infra',
+    tier: 'stable',
+    list: [...list, 'alpha-1.0-1.el9.x86_64'],
+    how: 'propose',
+    all: false,
+  } as const;
+  const [done] = await fill(site.world(), request);
+  const number = done?.pull?.number ?? 0;
+  try {
+    expect([...(done?.files.values() ?? [])][0]).toMatch(/^alpha-\S+ /m);
+    const pull = await (await openLocalForge(`${site.repoDir}.git`)).get(number);
+    const verdict = await checkPull(site.world(), await openRepository(site.repoDir), pull);
+    expect(verdict).toMatchObject({ complaints: [], differences: [] });
+  } finally {
+    await pullClose(site.world(), number, 'it was only asked');
+  }
 });
 
 describe('what is hidden in a promotion', () => {
