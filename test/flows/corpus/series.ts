@@ -9,8 +9,8 @@ export interface Series {
   readonly versions: readonly string[];
   /** What its policy says beyond a base URL. */
   readonly policy: Readonly<Record<string, unknown>>;
-  /** dnf cannot read it; libsolv itself can. */
-  readonly withoutDnf?: boolean;
+  /** Builds for machines that dnf was not asked about, with sha1 for pkgids: libsolv itself is asked as well. */
+  readonly libsolv?: boolean;
   /** Some files that its metadata lists are not there: served are those that are, listed anew by createrepo_c. */
   readonly relisted?: boolean;
 }
@@ -20,14 +20,14 @@ const absent = (...types: string[]) => ({
   absent: Object.fromEntries(types.map((type) => [type, LACKING])),
 });
 
-/** The seven repositories that no plain policy takes are the four of the third line and these. */
+/** What a plain policy for thin content does not say; repositories without an entry need nothing more. */
 const SPECIAL: Readonly<Record<string, Partial<Series>>> = {
   'centos-9-appstream-2025-01': { policy: absent('filelists', 'other') },
   'centos-9-appstream-series': { policy: absent('filelists', 'other') },
   'centos-9-baseos': { policy: absent('other') },
   'opensuse-11.0-update': {
     policy: { ...absent('filelists', 'other'), weakChecksums: ['sha1'] },
-    withoutDnf: true, // it refuses the repository: "repo: no checksum" for pkgids of type `sha`
+    libsolv: true,
   },
   'pgdg-signed-series': { policy: { content: 'full' } },
   'rpms-al2023': { policy: { content: 'full' }, relisted: true },
