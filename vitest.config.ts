@@ -8,8 +8,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', 'test/flows/hostile/{claims,state,sums}.test.ts'],
     reporters: ['default', new SummaryReporter()], // the last one has the last line
     pool: 'forks', // real processes: tests change directories, umask and limits
-    testTimeout: 240_000, // oracles start other programs, on machines that do other work too
-    hookTimeout: 240_000,
+    testTimeout: 900_000, // oracles start other programs, on machines that do other work too
+    hookTimeout: 900_000,
     allowOnly: false, // a forgotten `.only` must not hide the others
     restoreMocks: true,
     unstubEnvs: true,
