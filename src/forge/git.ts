@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { stat, unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, Fault, malformed } from '../base/fault.ts';
+import { type Started, startGit } from './start.ts';
 
 /**
- * The only caller of git, by `spawn` with an argument list and not through simple-git: that has no standard input (which
+ * The only caller of git, by an argument list and not through simple-git: that has no standard input (which
  * `cat-file --batch`, `hash-object --stdin` and `update-ref --stdin` need), decodes output as text, and guards against
  * options by lists of known bad ones that were passed three times (CVE-2026-28291, -6951, -102827).
  */
@@ -61,8 +61,10 @@ const CONFIG = [
 ];
 
 // THREATS 3.3. All that is left of the caller's environment is what is not about git: PATH, HOME, proxies, an ssh agent.
-function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(?:GIT_|LC_|LANG|SSH_ASKPASS)/.test(name));
+function environment(extra: Readonly<Record<string, string>>): Record<string, string> {
+  const kept = Object.entries(process.env).flatMap(([name, value]) =>
+    value === undefined || /^(?:GIT_|LC_|LANG|SSH_ASKPASS)/.test(name) ? [] : [[name, value] as const],
+  );
   return {
     ...Object.fromEntries(kept),
     LC_ALL: 'C', // messages are read below
@@ -98,60 +100,40 @@ export function openGit(dir: string): Git {
   };
 }
 
-function start(dir: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+function start(dir: string, args: readonly string[], o: RunOptions): Started {
   const settings = CONFIG.flatMap((setting) => ['-c', setting]);
-  return spawn('git', ['-C', dir, ...settings, ...args], {
-    env: environment(env),
-    stdio: ['pipe', 'pipe', 'pipe'],
+  return startGit({
+    args: ['-C', resolve(dir), ...settings, ...args],
+    env: environment(o.env ?? {}),
+    stdin: o.stdin ?? '',
   });
 }
 
 async function execute(dir: string, args: readonly string[], o: RunOptions): Promise<Outcome> {
-  const child = start(dir, args, o.env);
+  const git = start(dir, args, o);
   const output: Buffer[] = [];
   let size = 0;
-  let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => {
+  for await (const chunk of git.output()) {
+    output.push(chunk);
     size += chunk.length;
-    if (size > MAX_OUTPUT) child.kill('SIGKILL');
-    else output.push(chunk);
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    if (stderr.length < 64_000) stderr += chunk.toString('utf8');
-  });
-  child.stdin.on('error', () => {}); // EPIPE: git ended first, and its exit code says why
-  child.stdin.end(o.stdin ?? '');
-  try {
-    const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
     if (size > MAX_OUTPUT) throw tooMuch(args);
-    return {
-      status: status ?? 128,
-      stdout: Buffer.concat(output),
-      stderr: signal ? `${stderr} (${signal})` : stderr,
-    };
+  }
+  try {
+    const { status, signal, stderr } = await git.ended;
+    return { status, stdout: Buffer.concat(output), stderr: signal ? `${stderr} (${signal})` : stderr };
   } catch (cause) {
     throw notStarted(dir, cause);
   }
 }
 
 async function* streamed(dir: string, args: readonly string[], stdin = ''): AsyncGenerator<Buffer> {
-  const child = start(dir, args);
-  const closed = once(child, 'close') as Promise<[number | null, string | null]>;
-  closed.catch(() => {}); // awaited below, unless the loop is left early
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    if (stderr.length < 64_000) stderr += chunk.toString('utf8');
-  });
-  child.stdin.on('error', () => {});
-  child.stdin.end(stdin);
+  const git = start(dir, args, { stdin });
+  yield* git.output();
   try {
-    yield* child.stdout as AsyncIterable<Buffer>;
-    const [status] = await closed;
-    if (status !== 0) throw gitFault(dir, args, { status: status ?? 128, stderr });
+    const ended = await git.ended;
+    if (ended.status !== 0) throw gitFault(dir, args, ended);
   } catch (cause) {
     throw notStarted(dir, cause);
-  } finally {
-    child.kill('SIGKILL'); // does nothing once it has ended
   }
 }
 

@@ -8,7 +8,7 @@ import { tempDir } from '../../fixtures/tempDir.ts';
 import { makeRepository, rpmOf } from '../../fixtures/upstreamRepository.ts';
 import { expectRefused, GOOD, ID, later, makeTarget, NEWER, sharedTarget } from './attack.ts';
 
-const target = sharedTarget({ policy: { content: 'thin' } });
+const target = sharedTarget();
 const MINUTES = 240_000;
 
 function withSide(type: string, text: string) {
@@ -81,7 +81,7 @@ describe('documents that are much, and taken', () => {
   it(
     'an advisory of 100,000 packages: named in the plan, shortened in the pull request',
     async () => {
-      const { site, lay } = await makeTarget(await tempDir(), { policy: { content: 'thin' } });
+      const { site, lay } = await makeTarget(await tempDir());
       const list = Array.from(
         { length: 100_000 },
         (_, i) =>
@@ -95,7 +95,7 @@ describe('documents that are much, and taken', () => {
           `<updates><update type="security"><id>A-1</id><title>much</title><severity>Critical</severity><pkglist><collection>${list.join('')}${gamma}</collection></pkglist></update></updates>`,
         ),
       );
-      await site.merge(await site.sync());
+      await site.sync(); // merges itself
       await site.merge(await site.promote('unstable'));
       await site.publish();
       expect(await verifyMirror(site.world())).toBe(true);
@@ -115,7 +115,7 @@ describe('documents that are much, and taken', () => {
           timestamp: NEWER,
         }),
       );
-      await site.merge(await site.sync());
+      await site.sync(); // merges itself
       await site.merge(await site.promote('unstable'));
       site.days(2);
       await site.merge(await site.promote('stable'));
@@ -139,7 +139,7 @@ describe('documents that are much, and taken', () => {
         { name: 'epsilon', href: 'c/SAME.rpm' },
       ];
       await lay(makeRepository({ builds, timestamp: NEWER }));
-      await site.merge(await site.sync());
+      await site.sync(); // merges itself
       await site.merge(await site.promote('unstable'));
       await site.publish();
       expect(await verifyMirror(site.world())).toBe(true);

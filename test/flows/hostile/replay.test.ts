@@ -62,7 +62,7 @@ describe('group 7: metadata that is not the upstream’s present', () => {
   });
 
   it('a file that was swapped under the repomd.xml of another day', async () => {
-    const files = new Map(later({}));
+    const files = new Map(later({ bytes: rpmOf('gamma', '1.0', 77) })); // whose primary the catalog does not have yet
     const primary = [...files.keys()].find((path) => path.includes('primary')) ?? '';
     const old = [...makeRepository({ builds: GOOD })].find(([path]) => path.includes('primary'))?.[1];
     await target().lay(new Map([...files, [primary, old ?? Buffer.alloc(0)]]));

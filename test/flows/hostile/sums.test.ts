@@ -84,7 +84,7 @@ describe('group 3: accepted by design', () => {
       timestamp: 1_700_086_400,
     });
     await lay(change ? change(files) : files);
-    await site.merge(await site.sync());
+    await site.sync(); // merges itself
     return site;
   };
 

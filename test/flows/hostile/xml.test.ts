@@ -123,7 +123,7 @@ describe('group 5: accepted by design', () => {
   const taken = async (change: (xml: string) => string) => {
     const { site, lay } = await makeTarget(await tempDir());
     await lay(withDocument('primary', change));
-    await site.merge(await site.sync());
+    await site.sync(); // merges itself
     await site.merge(await site.promote('unstable'));
     await site.publish();
     return site.output();
