@@ -69,7 +69,7 @@ function obey(order: Order): void {
 function stop(id: number): void {
   const child = running.get(id)?.child;
   child?.kill('SIGKILL');
-  child?.stdout?.resume(); // or it would never close
+  child?.stdout?.destroy(); // nobody takes what is left, and it would never close
 }
 
 function goOn(id: number, more: number): void {

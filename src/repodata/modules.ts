@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { parseDocument } from 'yaml';
 import type { Checksum } from '../base/checksum.ts';
 import { malformed, quote } from '../base/fault.ts';
+import { parseNevra } from '../rpm/nevra.ts';
 import { invalid, utf8Text } from './xml.ts';
 
 /** One YAML document of modules.yaml. Every scalar is text: the stream `2.10` stays `2.10`. */
@@ -123,6 +124,7 @@ function artifactsOf(list: unknown, at: string): string[] {
   if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
     throw invalid('its artifacts are not a list of NEVRAs', at);
   }
+  for (const item of list) parseNevra(item, at); // here is where the document has a name
   return list;
 }
 

@@ -4,6 +4,7 @@ import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { decompress } from '../repodata/compression.ts';
+import { readCompsNames } from '../repodata/comps.ts';
 import { cutElements } from '../repodata/elements.ts';
 import { readModules } from '../repodata/modules.ts';
 import { canonicalElement, identify } from '../repodata/primary.ts';
@@ -45,7 +46,7 @@ export async function readUpstream(
     advisories: updateinfo
       ? await readUpdateinfo(reader.open(updateinfo, 'updateinfo'), reader.at('updateinfo'))
       : [],
-    ...(comps ? { comps: await reader.whole(comps, 'comps') } : {}),
+    ...(comps ? { comps: await reader.comps(comps) } : {}),
   };
 }
 
@@ -74,6 +75,13 @@ class Reader {
     const chunks: Buffer[] = [];
     for await (const chunk of this.open(document, type, MAX_SMALL_BYTES)) chunks.push(chunk);
     return Buffer.concat(chunks);
+  }
+
+  /** Read here, though nothing of it is planned: what publishing could not cut to the pins must not get into live. */
+  async comps(document: Checksum): Promise<Buffer> {
+    const bytes = await this.whole(document, 'comps');
+    readCompsNames(bytes, this.at('comps'));
+    return bytes;
   }
 
   #elements(document: Checksum, type: string): AsyncIterable<Buffer[]> {

@@ -149,7 +149,9 @@ async function bypass(change: (site: Site) => Files, wanted: Refusal): Promise<v
   const seen = async () => {
     const { served, pool, forge } = await photograph(own);
     return {
-      served: (served as string[]).filter((line) => !/^at\/[0-9a-f]{40}\/vendor-live-/.test(line)),
+      served: (served as string[]).filter(
+        (line) => !/^at\/[0-9a-f]{40}\/(?:vendor-live|infra-unstable)-/.test(line),
+      ),
       pool,
       forge,
     };

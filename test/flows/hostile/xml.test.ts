@@ -130,16 +130,20 @@ describe('group 5: accepted by design', () => {
   };
 
   it('a million numeric references: they stand for one character each, and what is written is bounded', async () => {
-    expect(await taken((xml) => xml.replace('Says hello', '&#x41;'.repeat(1_000_000)))).toContain('gamma');
+    expect(await taken((xml) => xml.replace('Says hello', '&#x41;'.repeat(1_000_000)))).toContain(
+      'vendor-live-test-9-x86_64-main     published',
+    );
   }, 60_000);
 
   it('another prefix for the namespace of rpm: the prefix is nobody’s business', async () => {
     const other = (xml: string) =>
       xml.replaceAll('rpm:', 'r:').replace('xmlns:rpm', 'xmlns:r').replaceAll('type="r:', 'type="rpm:');
-    expect(await taken((xml) => other(xml).replace('xmlns:rpm', 'xmlns:r'))).toContain('gamma');
+    expect(await taken((xml) => other(xml).replace('xmlns:rpm', 'xmlns:r'))).toContain(
+      'vendor-live-test-9-x86_64-main     published',
+    );
   });
 
   it('a byte order mark: UTF-8 may have one', async () => {
-    expect(await taken((xml) => `\ufeff${xml}`)).toContain('gamma');
+    expect(await taken((xml) => `\ufeff${xml}`)).toContain('vendor-live-test-9-x86_64-main     published');
   });
 });
