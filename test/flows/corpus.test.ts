@@ -46,7 +46,9 @@ it.skipIf(!CORPUS)('the corpus has 79 repositories in 16 series', () => {
 
 /** Each way in which series differ, once; `npm run test:corpus` (a quarter of an hour and more) takes all of them. */
 const SAMPLE = new Set(['azurelinux-series', 'opensuse-11.0-update', 'pgdg-common', 'rpms-al2023']);
-const chosen = corpusSeries().filter(({ name }) => process.env['SLUICE_CORPUS'] === 'all' || SAMPLE.has(name));
+const chosen = corpusSeries().filter(
+  ({ name }) => process.env['SLUICE_CORPUS'] === 'all' || SAMPLE.has(name),
+);
 
 const ready = CORPUS && oracle('dnf') && oracle('rpmmd2solv') && oracle('createrepo_c');
 
