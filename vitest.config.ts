@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     reporters: ['default', new SummaryReporter()], // the last one has the last line
+    maxWorkers: '100%', // vitest would leave one core to itself
     pool: 'forks', // real processes: tests change directories, umask and limits
     testTimeout: 900_000, // oracles start other programs, on machines that do other work too
     hookTimeout: 900_000,
