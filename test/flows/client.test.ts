@@ -1,6 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
@@ -156,6 +157,7 @@ describe.skipIf(!nginx || !oracle('dnf'))('a real client', () => {
     const wanted = clients.map(() => new Set<string>());
     for (const commit of generations) {
       await advance(site, commit);
+      await sleep(1_100); // libzypp keeps a mirrorlist of the same second, whatever the delay is set to
       for (const [n, ask] of clients.entries()) {
         for (const answer of byRepository(await ask())) wanted[n]?.add(answer);
       }

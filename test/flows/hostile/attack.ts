@@ -7,6 +7,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Fault, type FaultCode } from '../../../src/base/fault.ts';
 import { faultLine } from '../../../src/flows/main.ts';
+import { openGit } from '../../../src/forge/git.ts';
 import { filesBelow } from '../../fixtures/tempDir.ts';
 import {
   type Build,
@@ -103,11 +104,17 @@ export function withDocument(
 
 /** What nobody may touch without a merge or a publication: refs, work tree, tiers as served, packages. */
 export async function photograph({ site }: Pick<Target, 'site'>): Promise<Readonly<Record<string, unknown>>> {
+  const [refs, forge, head, status] = await Promise.all([
+    git(site.repoDir, 'for-each-ref'),
+    git(`${site.repoDir}.git`, 'for-each-ref'),
+    git(site.repoDir, 'rev-parse', 'HEAD'),
+    git(site.repoDir, 'status', '--porcelain', '--ignored'),
+  ]);
   return {
-    refs: await git(site.repoDir, 'for-each-ref'),
-    forge: await git(`${site.repoDir}.git`, 'for-each-ref'),
-    head: await git(site.repoDir, 'rev-parse', 'HEAD'),
-    status: await git(site.repoDir, 'status', '--porcelain', '--ignored'),
+    refs,
+    forge,
+    head,
+    status,
     served: await entries(join(site.mirrorDir, 'public')),
     pool: await entries(join(site.mirrorDir, 'pool')),
     beside: (await filesBelow(site.dir)).filter(
@@ -130,12 +137,7 @@ async function entries(folder: string): Promise<string[]> {
 }
 
 export async function git(dir: string, ...args: string[]): Promise<string> {
-  const identity = ['-c', 'user.name=Mallory', '-c', 'user.email=mallory@example.org'];
-  const { stdout } = await run('git', ['-C', dir, ...identity, ...args], {
-    encoding: 'utf8',
-    maxBuffer: 64 << 20,
-  });
-  return stdout;
+  return (await openGit(dir).run(args)).toString('utf8'); // a test's own process is large, and forks slowly
 }
 
 export interface Refusal {

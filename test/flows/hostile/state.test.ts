@@ -125,7 +125,7 @@ type Files = Readonly<Record<string, Planted | string | null>>;
 async function attack(files: Files, wanted: Refusal): Promise<Fault> {
   const { site } = target();
   const bare = `${site.repoDir}.git`;
-  git(bare, ['update-ref', 'refs/heads/evil', plant(bare, files, site.now)]);
+  await git(bare, ['update-ref', 'refs/heads/evil', await plant(bare, files, site.now)]);
   const number = await pullOpen(site.world(), 'evil', 'A harmless change');
   const before = await photograph(target());
   try {
@@ -145,7 +145,7 @@ async function bypass(change: (site: Site) => Files, wanted: Refusal): Promise<v
   const { site } = own;
   const bare = `${site.repoDir}.git`;
   await own.lay(later({})); // news, so that sync has something to plan
-  git(bare, ['update-ref', 'refs/heads/main', plant(bare, change(site), site.now)]);
+  await git(bare, ['update-ref', 'refs/heads/main', await plant(bare, change(site), site.now)]);
   const seen = async () => {
     const { served, pool, forge } = await photograph(own);
     return {
