@@ -18,6 +18,8 @@ export interface Git {
   text(args: readonly string[], o?: RunOptions): Promise<string>;
   /** For commands whose exit code is an answer. */
   attempt(args: readonly string[], o?: RunOptions): Promise<Outcome>;
+  /** What git says of objects that are named by their full ids only, and so says for ever: asked once in a process. */
+  known(args: readonly string[]): Promise<Buffer>;
   /** Standard output as it comes; leaving the loop early ends git. */
   stream(args: readonly string[], o?: { stdin?: string }): AsyncGenerator<Buffer>;
 }
@@ -95,9 +97,27 @@ export function openGit(dir: string): Git {
     dir,
     attempt,
     run,
+    known: (args) => remembered(`${resolve(dir)}\0${args.join('\0')}`, () => run(args)),
     text: async (args, o) => (await run(args, o)).toString('utf8').replace(/\n$/, ''),
     stream: (args, o) => streamed(dir, args, o?.stdin),
   };
+}
+
+/** Answers of `known`, the one asked for last at the end. */
+const memory = new Map<string, Promise<Buffer>>();
+const MOST_REMEMBERED = 128;
+const LARGEST_REMEMBERED = 256 << 10;
+
+/** An answer that is an error is asked for anew: the object may come with the next fetch. */
+function remembered(key: string, ask: () => Promise<Buffer>): Promise<Buffer> {
+  const answer = memory.get(key) ?? ask();
+  memory.delete(key);
+  memory.set(key, answer);
+  const forget = (): boolean => memory.get(key) === answer && memory.delete(key);
+  answer.then((bytes) => bytes.length > LARGEST_REMEMBERED && forget(), forget);
+  const [oldest] = memory.keys();
+  if (memory.size > MOST_REMEMBERED && oldest !== undefined) memory.delete(oldest);
+  return answer;
 }
 
 function start(dir: string, args: readonly string[], o: RunOptions): Started {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { type Git, gitFault } from './git.ts';
 import { readBlobs, splitZero, withIndex } from './objects.ts';
+import { readCommit } from './refs.ts';
 
 /** The files of one path: what both started from, ours and theirs. */
 type Sides = readonly [Side | undefined, Side | undefined, Side | undefined];
@@ -17,12 +18,23 @@ interface Side {
  * Not `git merge-tree --write-tree`: that follows renames whatever `merge.renames` says (2.39), and a manifest that one
  * side moved to another tier must not take along what the other side changed.
  */
-export async function mergeCommits(
-  git: Git,
-  ours: string,
-  theirs: string,
-): Promise<{ readonly tree: string; readonly conflicts: readonly string[] }> {
+export async function mergeCommits(git: Git, ours: string, theirs: string): Promise<Merged> {
+  const key = `${git.dir} ${ours} ${theirs}`;
+  if (last?.key !== key) last = { key, merged: await merge(git, ours, theirs) };
+  return last.merged;
+}
+
+export interface Merged {
+  readonly tree: string;
+  readonly conflicts: readonly string[];
+}
+
+/** A merge is judged first and made then, from the same two commits. */
+let last: { readonly key: string; readonly merged: Merged } | undefined;
+
+async function merge(git: Git, ours: string, theirs: string): Promise<Merged> {
   const base = await mergeBase(git, ours, theirs);
+  if (base === ours) return { tree: (await readCommit(git, theirs)).tree, conflicts: [] };
   return withIndex(async (env, folder) => {
     // no work tree is touched: -i; --aggressive: a file that one side took out and the other left alone is out
     await git.run(['read-tree', '-i', '-m', '--aggressive', base, ours, theirs], { env });
@@ -34,7 +46,9 @@ export async function mergeCommits(
       else merged.push(`0 ${'0'.repeat(id.length)}\t${path}\0`, `${sides[1]?.mode} ${id}\t${path}\0`);
     }
     if (conflicts.length > 0) return { tree: '', conflicts };
-    await git.run(['update-index', '-z', '--index-info'], { env, stdin: merged.join('') });
+    if (merged.length > 0) {
+      await git.run(['update-index', '-z', '--index-info'], { env, stdin: merged.join('') });
+    }
     const written = await git.attempt(['write-tree'], { env });
     // a file on one side where the other has a folder
     const both = [...written.stderr.matchAll(/You have both (.+) and (.+)/g)].map(([, file = '']) => file);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault, malformed } from '../base/fault.ts';
 import { checkLine } from './forge.ts';
-import type { Git } from './git.ts';
+import { type Git, OBJECT_ID } from './git.ts';
 
 export interface TreeEntry {
   /** 100644, 100755, 120000 (a link) or 160000 (a submodule). */
@@ -110,7 +110,8 @@ export async function listTree(
   for (let from = 0; from === 0 || from < paths.length; from += 500) {
     const some = paths.slice(from, from + 500).filter((path) => path !== '');
     const args = ['ls-tree', '-r', '-z', '--full-tree', '--end-of-options', treeish, ...some];
-    for (const line of splitZero(await git.run(args))) {
+    const listed = await (OBJECT_ID.test(treeish) ? git.known(args) : git.run(args));
+    for (const line of splitZero(listed)) {
       const [, mode, id, path] = /^(\d{6}) [a-z]+ ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
       if (mode && id && path) entries.set(path, { mode, id });
     }

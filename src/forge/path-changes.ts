@@ -27,7 +27,7 @@ export async function pathChanges(
   ];
   const changes: { id: string; changed: PathChange['changed'][number][] }[] = [];
   // `\1<id> NUL`, then per path `[LF]:<modes> <ids> <letter> NUL <path> NUL`
-  const fields = (await git.run(args)).toString('utf8').split('\0');
+  const fields = (await git.known(args)).toString('utf8').split('\0');
   for (let i = 0; i < fields.length - 1; i++) {
     const field = fields[i] ?? '';
     if (field.startsWith('\u0001')) {

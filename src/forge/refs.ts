@@ -64,7 +64,7 @@ export interface CommitInfo {
 }
 
 export async function readCommit(git: Git, id: string): Promise<CommitInfo> {
-  const bytes = await git.run(['cat-file', 'commit', id]);
+  const bytes = await git.known(['cat-file', 'commit', id]);
   const text = bytes.toString('utf8');
   const split = text.indexOf('\n\n');
   const head = text.slice(0, split).split('\n');

@@ -4,7 +4,7 @@ import { constants, lstat, mkdir, open, readdir, readlink, rename, rm } from 'no
 import { dirname, join, resolve } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
 import { BOT, checkLine, checkTrailers, commitMessage } from './forge.ts';
-import { type Git, openGit, resolveCommit, withLocks } from './git.ts';
+import { type Git, gitFault, OBJECT_ID, openGit, resolveCommit, withLocks } from './git.ts';
 import { type History, openHistory } from './history.ts';
 import {
   checkPath,
@@ -55,10 +55,12 @@ export const STATE_FOLDERS: readonly string[] = ['snapshots', 'policies'];
 
 /** From any folder inside a work tree, or a bare repository's own. */
 export async function openRepository(dir: string): Promise<Repository> {
-  const answer = await openGit(dir).text(['rev-parse', '--is-bare-repository', '--absolute-git-dir']);
-  const [isBare, gitDir = ''] = answer.split('\n');
+  const question = ['rev-parse', '--is-bare-repository', '--absolute-git-dir', '--show-toplevel'];
+  const answer = await openGit(dir).attempt(question); // a bare one answers all but the last
+  const [isBare, gitDir = '', toplevel] = answer.stdout.toString('utf8').split('\n');
   const bare = isBare === 'true';
-  const root = bare ? gitDir : await openGit(dir).text(['rev-parse', '--show-toplevel']);
+  if (answer.status !== 0 && !bare) throw gitFault(dir, question, answer);
+  const root = bare ? gitDir : (toplevel ?? '');
   const git = openGit(root);
   let asked: Promise<string | undefined> | undefined; // one command's: it does not change under it
   const origin = (): Promise<string | undefined> => {
@@ -157,9 +159,7 @@ async function originOf(git: Git): Promise<string | undefined> {
 }
 
 async function treeOf(git: Git, rev: string): Promise<string> {
-  if (/^[0-9a-f]{40,64}$/.test(rev))
-    return git.text(['rev-parse', '--verify', '--end-of-options', `${rev}^{tree}`]);
-  return resolveCommit(git, rev);
+  return OBJECT_ID.test(rev) ? rev : resolveCommit(git, rev); // git takes either for the tree
 }
 
 async function readCommitted(
