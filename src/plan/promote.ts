@@ -9,7 +9,7 @@ import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
 import { groupPins, newest } from './groups.ts';
 import { type Child, mayGo } from './retain.ts';
-import { type Candidate, filterText, judge, nevraOf } from './rules.ts';
+import { type Candidate, earlyFor, filterText, judge, nevraOf } from './rules.ts';
 import type { Change, Facts, Pin, Plan, RepositoryPlan, Stay, Staying, Verdict } from './types.ts';
 
 /** Since when builds stand somewhere, by checksum as text (`sha256:…`). */
@@ -295,12 +295,21 @@ function groupJudged(judged: readonly Judged[]): Map<string, Judged[]> {
 function changeFor(pick: Judged, to: Pin): Change {
   const { source } = pick.candidate.facts;
   const { has, past } = pick;
+  const shortened = earlyFor(pick.candidate);
+  const early = shortened ? { early: shortened } : {};
   if (!has) {
     const { known, replaces } = pick.candidate;
-    return { kind: 'add', to, source, past, ...(!known && replaces !== undefined ? { replaces } : {}) };
+    return {
+      kind: 'add',
+      to,
+      source,
+      past,
+      ...early,
+      ...(!known && replaces !== undefined ? { replaces } : {}),
+    };
   }
   if (compareEvr(has.nevra.evr, to.nevra.evr) === 0) return { kind: 'rerolled', from: has, to, source };
-  return { kind: 'update', from: has, to, source, past };
+  return { kind: 'update', from: has, to, source, past, ...early };
 }
 
 /** By what it concerns, so that a report and a diff read in the manifest's order. */

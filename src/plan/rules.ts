@@ -3,7 +3,7 @@ import { type Filter, type Hold, patternMatches, type Subject } from '../manifes
 import type { TierPolicy } from '../manifest/policy.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import type { AdvisoryFacts, BuildFacts, Pin, Reason, Stay, Verdict } from './types.ts';
+import type { AdvisoryFacts, BuildFacts, Early, Pin, Reason, Stay, Verdict } from './types.ts';
 
 /** One build that could move up, with all that the policy may ask of it. */
 export interface Candidate {
@@ -94,11 +94,23 @@ export function ripeAt(c: Candidate): { at: Date; why: string } | undefined {
   if (!c.seen || !c.inParent) return undefined;
   const shortened = securityWait(c);
   if (shortened) return { at: after(c.seen, shortened.ms), why: shortened.why };
-  const bySeen = after(c.seen, c.tier.wait.seen);
-  const byParent = after(c.inParent, c.tier.wait.inParent);
+  return fullWait(c, c.seen, c.inParent);
+}
+
+function fullWait(c: Candidate, seen: Stay, inParent: Stay): { at: Date; why: string } {
+  const bySeen = after(seen, c.tier.wait.seen);
+  const byParent = after(inParent, c.tier.wait.inParent);
   return bySeen >= byParent
-    ? { at: bySeen, why: elapsed(c.seen, c.tier.wait.seen, c.now, 'since it was seen upstream') }
-    : { at: byParent, why: elapsed(c.inParent, c.tier.wait.inParent, c.now, `in ${c.tier.from}`) };
+    ? { at: bySeen, why: elapsed(seen, c.tier.wait.seen, c.now, 'since it was seen upstream') }
+    : { at: byParent, why: elapsed(inParent, c.tier.wait.inParent, c.now, `in ${c.tier.from}`) };
+}
+
+/** What may move now and without its advisory could not yet: reviewers ask why it comes before the others. */
+export function earlyFor(c: Candidate): Early | undefined {
+  const shortened = securityWait(c);
+  if (!shortened || !c.seen || !c.inParent) return undefined;
+  const full = fullWait(c, c.seen, c.inParent);
+  return full.at > c.now ? { why: shortened.why, otherwise: full.at } : undefined;
 }
 
 function securityWait(c: Candidate): { ms: number; why: string } | undefined {

@@ -64,6 +64,12 @@ export type Reason =
 
 export type Verdict = { readonly kind: 'ready' } | Reason;
 
+/** A wait that an advisory's severity shortened: by which rule, and when the build would have moved without it. */
+export interface Early {
+  readonly why: string;
+  readonly otherwise: Date;
+}
+
 /** One thing that the plan changes in one repository. */
 export type Change =
   | {
@@ -72,6 +78,7 @@ export type Change =
       readonly source: string;
       /** By name, past these rules, when a person asked for it by name. */
       readonly past: readonly string[];
+      readonly early?: Early;
       /** Set where `updates-only` lets a new name in: what it replaces. */
       readonly replaces?: string;
     }
@@ -81,6 +88,7 @@ export type Change =
       readonly to: Pin;
       readonly source: string;
       readonly past: readonly string[];
+      readonly early?: Early;
     }
   | { readonly kind: 'rerolled'; readonly from: Pin; readonly to: Pin; readonly source: string }
   | { readonly kind: 'drop'; readonly from: Pin; readonly source: string; readonly why: string }

@@ -3,6 +3,7 @@ import { upstreamId } from '../manifest/ids.ts';
 import type { About, AdvisoryFacts, Change, Pin, Plan, Reason, Stay } from '../plan/types.ts';
 import { compareEvr, formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { day } from './words.ts';
 
 /** The builds of one source package that move together from and to the same versions: one line of a report. */
 export interface Row {
@@ -124,6 +125,9 @@ function flagsOf(group: readonly Moving[]): string[] {
     }
     if (change.kind === 'add' && change.replaces !== undefined)
       flags.add(`new name, replaces ${change.replaces}`);
+    if ('early' in change && change.early) {
+      flags.add(`moves early: ${change.early.why}; else from ${day(change.early.otherwise)}`);
+    }
     if ('past' in change) for (const past of change.past) flags.add(`moved by name, past ${past}`);
   }
   return [...flags];

@@ -51,7 +51,7 @@ function straced(point: Point, log: string): string[] {
   return ['strace', '-b', 'execve', '-o', log, ...injection(point)];
 }
 
-/** A `git` for the PATH: the nth one that is started runs under strace, and takes its parent with it when killed. */
+/** A `git` for the PATH: the nth one that is started runs under strace, and takes its parent (which starts git) and sluice with it when killed. */
 async function gitUnderStrace(site: CrashSite, point: Point, log: string): Promise<string> {
   const bin = join(site.root, 'bin');
   const count = join(site.root, 'gits');
@@ -71,7 +71,7 @@ until mkdir '${count}'/$n 2>/dev/null; do n=$((n + 1)); done
 [ $n = ${point.git} ] || exec git "$@"
 strace -o '${log}' ${injection(point).join(' ')} git "$@"
 status=$?
-[ $status = 137 ] && kill -9 $PPID
+[ $status = 137 ] && kill -9 "$(sed 's/.*) . \\([0-9]*\\) .*/\\1/' /proc/$PPID/stat)" $PPID
 exit $status
 `
       .replaceAll('?', '\\?')
