@@ -26,12 +26,16 @@ it.each(readdirSync(dir))('promote: %s', async (name) => {
 
 function say(change: Change): string {
   const past = 'past' in change && change.past.length > 0 ? ` past ${change.past.join(', ')}` : '';
+  const early =
+    'early' in change && change.early
+      ? ` early: ${change.early.why}; else ${change.early.otherwise.toISOString().slice(0, 10)}`
+      : '';
   switch (change.kind) {
     case 'add':
-      return `+ ${formatNevra(change.to.nevra)}${change.replaces ? ` replaces ${change.replaces}` : ''}${past}`;
+      return `+ ${formatNevra(change.to.nevra)}${change.replaces ? ` replaces ${change.replaces}` : ''}${past}${early}`;
     case 'update':
     case 'rerolled':
-      return `${change.kind} ${change.to.nevra.name}: ${formatEvr(change.from.nevra.evr)} → ${formatEvr(change.to.nevra.evr)}${past}`;
+      return `${change.kind} ${change.to.nevra.name}: ${formatEvr(change.from.nevra.evr)} → ${formatEvr(change.to.nevra.evr)}${past}${early}`;
     case 'drop':
     case 'withdrawn':
       return `- ${formatNevra(change.from.nevra)}: ${change.why}`;
