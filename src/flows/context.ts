@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { Fault } from '../base/fault.ts';
 import type { Progress } from '../base/progress.ts';
 import type { Forge } from '../forge/forge.ts';
-import { openLocalForge } from '../forge/local.ts';
+import { finishLocalForge, openLocalForge } from '../forge/local.ts';
 import { openRepository, type Repository } from '../forge/repository.ts';
 import { type Catalog, openCatalog } from '../pool/catalog.ts';
 import { openPool, type Pool } from '../pool/pool.ts';
@@ -39,8 +40,9 @@ export function mirrorOf(world: World): Mirror {
 /** The state repository, and the revision that commands build on: origin's main where there is one, else main. */
 export async function openState(world: World): Promise<{ repo: Repository; main: string }> {
   const repo = await openRepository(world.repoDir);
-  const origin = repo.bare ? undefined : await repo.origin();
-  if (origin === undefined) return { repo, main: 'main' };
+  const origin = repo.bare ? repo.root : await repo.origin();
+  if (origin !== undefined && !isRemote(origin) && existsSync(origin)) await finishLocalForge(origin);
+  if (origin === undefined || repo.bare) return { repo, main: 'main' };
   const updated = await repo.update();
   if (updated.kind === 'dirty' || updated.kind === 'diverged') {
     world.progress.say(`${repo.root}: your main is ${updated.kind}; commands build on origin's main`);

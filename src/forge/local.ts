@@ -51,6 +51,11 @@ export async function openLocalForge(dir: string): Promise<LocalForge> {
   return new BareForge(git);
 }
 
+/** Finishes what a killed process left half done in a forge: whoever reads main should do that first. */
+export async function finishLocalForge(dir: string): Promise<void> {
+  await readPulls(openGit(dir));
+}
+
 class BareForge implements LocalForge {
   readonly dir: string;
   readonly #git: Git;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { constants, lstat, mkdir, open, readdir, readlink, rename, rm } from 'node:fs/promises';
+import { constants, lstat, mkdir, open, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
 import { BOT, checkLine, checkTrailers, commitMessage } from './forge.ts';
@@ -289,8 +289,47 @@ async function update(git: Git): Promise<Updated> {
   if (from === to) return { kind: 'current' };
   if ((await git.attempt(['merge-base', '--is-ancestor', from, to])).status !== 0)
     return { kind: 'diverged' };
-  if ((await git.run(['status', '--porcelain=v1', '-z', '--untracked-files=no'])).length > 0)
-    return { kind: 'dirty' };
+  const changed = splitZero(
+    await git.run(['status', '--porcelain=v1', '-z', '--no-renames', '--untracked-files=no']),
+  );
+  if (changed.length > 0) return finish(git, from, to, new Set(changed.map((line) => line.slice(3))));
   const moved = await withLocks(git, ['merge', '--quiet', '--ff-only', '--no-edit', to]);
   return moved.status === 0 ? { kind: 'updated', from, to } : { kind: 'dirty' }; // an untracked file in the way
+}
+
+/**
+ * A move to origin's main that was cut off leaves files of it in the work tree. Where nothing else is changed (each of them
+ * says what it is to say, or is just being replaced), the move is finished; else somebody is at work there.
+ */
+async function finish(git: Git, from: string, to: string, changed: ReadonlySet<string>): Promise<Updated> {
+  const args = [
+    'diff-tree',
+    '-r',
+    '-z',
+    '--raw',
+    '--no-renames',
+    '--no-abbrev',
+    '--end-of-options',
+    from,
+    to,
+  ];
+  const fields = splitZero(await git.known(args)); // `:<modes> <ids> <letter>`, then the path
+  const wanted = new Map(
+    fields.flatMap((raw, i) => (i % 2 === 0 ? [[fields[i + 1] ?? '', raw.split(' ')[3] ?? '']] : [])),
+  );
+  for (const path of changed) if (!wanted.has(path)) return { kind: 'dirty' };
+  for (const [path, id] of wanted) {
+    const found = await statOf(join(git.dir, path));
+    if (!found) continue;
+    if (!found.isFile()) return { kind: 'dirty' };
+    const isNew =
+      !changed.has(path) && (await git.attempt(['cat-file', '-e', `${from}:${path}`])).status !== 0;
+    if (!changed.has(path) && !isNew) continue; // not replaced yet
+    const own = await git.text(['hash-object', '--no-filters', '--stdin'], {
+      stdin: await readFile(join(git.dir, path)),
+    });
+    if (own !== id) return { kind: 'dirty' };
+  }
+  const moved = await withLocks(git, ['reset', '--quiet', '--hard', to]);
+  return moved.status === 0 ? { kind: 'updated', from, to } : { kind: 'dirty' };
 }

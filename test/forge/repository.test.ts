@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createRepository, openRepository } from '../../src/forge/repository.ts';
@@ -203,6 +203,31 @@ describe('update', () => {
     expect(await clone.update()).toEqual({ kind: 'dirty' });
     expect(await clone.resolve('HEAD')).toBe(before);
     expect(readFileSync(join(clone.root, 'README'), 'utf8')).toBe('being edited\n');
+  });
+
+  it.each([
+    ['one file replaced', 'one'],
+    ['one file taken away', 'gone'],
+    ['every file replaced and added to the index', 'all'],
+  ])('finishes a move that was cut off with %s', async (_what, how) => {
+    const { clone, to } = await merged();
+    git(clone.root, 'fetch', '-q', 'origin');
+    if (how === 'gone') rmSync(join(clone.root, PATH));
+    else writeFileSync(join(clone.root, PATH), pins({ 0: '1-2' }));
+    if (how === 'all') git(clone.root, 'add', PATH);
+    expect(await clone.update()).toMatchObject({ kind: 'updated', to });
+    expect(git(clone.root, 'status', '--porcelain')).toBe('');
+    expect(await clone.resolve('HEAD')).toBe(to);
+  });
+
+  it('is no such move when somebody edited one of its files, or another one', async () => {
+    const { clone } = await merged();
+    writeFileSync(join(clone.root, PATH), pins({ 0: '1-3' }));
+    expect(await clone.update()).toEqual({ kind: 'dirty' });
+    writeFileSync(join(clone.root, PATH), pins({ 0: '1-2' }));
+    writeFileSync(join(clone.root, 'README'), 'being edited');
+    expect(await clone.update()).toEqual({ kind: 'dirty' });
+    expect(readFileSync(join(clone.root, 'README'), 'utf8')).toBe('being edited');
   });
 
   it('says so on another branch, with commits of its own, and without an origin', async () => {
