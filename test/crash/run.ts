@@ -1,5 +1,5 @@
 /**
- * test/crash/run.ts — `npm run test:crash [-- --only publish --what KILL --stride 3 --lanes 2]`: cuts sync, merge and
+ * test/crash/run.ts — `npm run test:crash [-- --only publish --what KILL --call rename --stride 3 --lanes 2]`: cuts sync, merge and
  * publish at every system call that changes the disk, runs them again, and compares every byte; a client reads all the while.
  */
 import { spawnSync } from 'node:child_process';
@@ -17,6 +17,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true, default: [] },
     what: { type: 'string', multiple: true, default: [] },
+    call: { type: 'string', multiple: true, default: [] },
     stride: { type: 'string', default: '1' },
     lanes: { type: 'string', default: '2' },
   },
@@ -46,7 +47,9 @@ try {
   const [first] = lanes;
   for (const operation of first?.operations ?? []) {
     const counts = first ? await countCalls(first.site, operation) : new Map<string, number>();
-    const tasks = tasksOf(operation, counts, kinds).filter((_, n) => n % Number(values.stride) === 0);
+    const tasks = tasksOf(operation, counts, kinds)
+      .filter(({ point }) => values.call.length === 0 || values.call.includes(point.call))
+      .filter((_, n) => n % Number(values.stride) === 0);
     const places = lanes.map(({ site, states }) => ({ site, expected: states.get(operation.name) ?? [] }));
     const rows = await runMatrix(places, tasks, say);
     for (const [name, { reached, rounds, wrong }] of rows) {
@@ -64,7 +67,7 @@ try {
 } finally {
   for (const { site } of lanes) await rm(site.root, { recursive: true, force: true });
 }
-if (values.what.length === 0 && values.only.length === 0) {
+if (values.what.length === 0 && values.only.length === 0 && values.call.length === 0) {
   const full = spawnSync('unshare', ['-rm', process.execPath, join(import.meta.dirname, 'full.ts')], {
     stdio: 'inherit',
   });
