@@ -1,5 +1,5 @@
 /**
- * test/crash/run.ts — `npm run test:crash [-- --only publish --what KILL --call rename --stride 3 --lanes 2]`: cuts sync, merge and
+ * test/crash/run.ts — `npm run test:crash [-- --only publish --what KILL --call rename --stride 3 --offset 1 --lanes 2]`: cuts sync, merge and
  * publish at every system call that changes the disk, runs them again, and compares every byte; a client reads all the while.
  */
 import { spawnSync } from 'node:child_process';
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     what: { type: 'string', multiple: true, default: [] },
     call: { type: 'string', multiple: true, default: [] },
     stride: { type: 'string', default: '1' },
+    offset: { type: 'string', default: '0' },
     lanes: { type: 'string', default: '2' },
   },
 });
@@ -49,7 +50,7 @@ try {
     const counts = first ? await countCalls(first.site, operation) : new Map<string, number>();
     const tasks = tasksOf(operation, counts, kinds)
       .filter(({ point }) => values.call.length === 0 || values.call.includes(point.call))
-      .filter((_, n) => n % Number(values.stride) === 0);
+      .filter((_, n) => n % Number(values.stride) === Number(values.offset));
     const places = lanes.map(({ site, states }) => ({ site, expected: states.get(operation.name) ?? [] }));
     const rows = await runMatrix(places, tasks, say);
     for (const [name, { reached, rounds, wrong }] of rows) {
