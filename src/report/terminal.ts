@@ -73,7 +73,8 @@ function section(name: string, rows: readonly (readonly string[])[], max: number
 }
 
 /** Lines of aligned cells, indented by four; no trailing space. */
-export function columns(rows: readonly (readonly string[])[], indent = '    '): string {
+export function columns(cells: readonly (readonly string[])[], indent = '    '): string {
+  const rows = cells.map((row) => row.map((cell) => plain(cell, Number.POSITIVE_INFINITY))); // whoever wrote it
   const widths: number[] = [];
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.min(44, Math.max(widths[i] ?? 0, cell.length));
