@@ -34,13 +34,24 @@ export async function pathChanges(
       changes.push({ id: field.slice(1), changed: [] });
       continue;
     }
-    const [, oldMode, newMode, before, after] =
-      /^\n?:(\d{6}) (\d{6}) ([0-9a-f]+) ([0-9a-f]+) [A-Z]\d*$/.exec(field) ?? [];
-    const path = fields[++i];
-    if (!oldMode || !newMode || path === undefined) throw unreadable(git);
-    changes.at(-1)?.changed.push({ path, before: regular(oldMode, before), after: regular(newMode, after) });
+    changes.at(-1)?.changed.push(readChange(git, field, fields[++i]));
   }
   return changes.map(({ id, changed }) => ({ ...window.timeOf(id), changed }));
+}
+
+/** What differs between two trees, path by path. */
+export async function treeChanges(git: Git, from: string, to: string): Promise<PathChange['changed']> {
+  const raw = ['-r', '--raw', '--no-renames', '--no-abbrev', '-z', '--end-of-options'];
+  const fields = (await git.known(['diff-tree', ...raw, from, to])).toString('utf8').split('\0').slice(0, -1);
+  return fields.flatMap((field, i) => (i % 2 === 0 ? [readChange(git, field, fields[i + 1])] : []));
+}
+
+/** `[LF]:<modes> <ids> <letter>`, and the path that came after it. */
+function readChange(git: Git, field: string, path: string | undefined): PathChange['changed'][number] {
+  const [, oldMode, newMode, before, after] =
+    /^\n?:(\d{6}) (\d{6}) ([0-9a-f]+) ([0-9a-f]+) [A-Z]\d*$/.exec(field) ?? [];
+  if (!oldMode || !newMode || path === undefined) throw unreadable(git);
+  return { path, before: regular(oldMode, before), after: regular(newMode, after) };
 }
 
 function regular(mode: string, id: string | undefined): string | undefined {

@@ -16,6 +16,7 @@ import {
   writeCommit,
   writeTree,
 } from './objects.ts';
+import { treeChanges } from './path-changes.ts';
 import { readRefs, updateRefs } from './refs.ts';
 
 export interface RepositoryFile {
@@ -302,33 +303,17 @@ async function update(git: Git): Promise<Updated> {
  * says what it is to say, or is just being replaced), the move is finished; else somebody is at work there.
  */
 async function finish(git: Git, from: string, to: string, changed: ReadonlySet<string>): Promise<Updated> {
-  const args = [
-    'diff-tree',
-    '-r',
-    '-z',
-    '--raw',
-    '--no-renames',
-    '--no-abbrev',
-    '--end-of-options',
-    from,
-    to,
-  ];
-  const fields = splitZero(await git.known(args)); // `:<modes> <ids> <letter>`, then the path
-  const wanted = new Map(
-    fields.flatMap((raw, i) => (i % 2 === 0 ? [[fields[i + 1] ?? '', raw.split(' ')[3] ?? '']] : [])),
-  );
-  for (const path of changed) if (!wanted.has(path)) return { kind: 'dirty' };
-  for (const [path, id] of wanted) {
-    const found = await statOf(join(git.dir, path));
-    if (!found) continue;
-    if (!found.isFile()) return { kind: 'dirty' };
-    const isNew =
-      !changed.has(path) && (await git.attempt(['cat-file', '-e', `${from}:${path}`])).status !== 0;
-    if (!changed.has(path) && !isNew) continue; // not replaced yet
-    const own = await git.text(['hash-object', '--no-filters', '--stdin'], {
-      stdin: await readFile(join(git.dir, path)),
-    });
-    if (own !== id) return { kind: 'dirty' };
+  const moving = await treeChanges(git, from, to);
+  const paths = new Set(moving.map(({ path }) => path));
+  for (const path of changed) if (!paths.has(path)) return { kind: 'dirty' };
+  for (const { path, before, after } of moving) {
+    if (!changed.has(path) && before !== undefined) continue; // not replaced yet
+    const full = join(git.dir, path);
+    const found = await lstat(full).catch((cause: unknown) => codeOf(cause));
+    if (found === 'ENOENT') continue; // being replaced, or not there yet
+    if (typeof found !== 'object' || !found.isFile()) return { kind: 'dirty' }; // something else is in its way
+    const own = await git.text(['hash-object', '--no-filters', '--stdin'], { stdin: await readFile(full) });
+    if (own !== after) return { kind: 'dirty' };
   }
   const moved = await withLocks(git, ['reset', '--quiet', '--hard', to]);
   return moved.status === 0 ? { kind: 'updated', from, to } : { kind: 'dirty' };

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createRepository, openRepository } from '../../src/forge/repository.ts';
 import { git } from '../fixtures/gitHistory.ts';
@@ -228,6 +228,19 @@ describe('update', () => {
     writeFileSync(join(clone.root, 'README'), 'being edited');
     expect(await clone.update()).toEqual({ kind: 'dirty' });
     expect(readFileSync(join(clone.root, 'README'), 'utf8')).toBe('being edited');
+  });
+
+  it('is no such move when something else is in the way of a file that it would bring', async () => {
+    const { clone } = await merged();
+    rmSync(join(clone.root, PATH));
+    mkdirSync(join(clone.root, PATH));
+    writeFileSync(join(clone.root, PATH, 'mine'), 'kept');
+    expect(await clone.update()).toEqual({ kind: 'dirty' });
+    rmSync(join(clone.root, PATH), { recursive: true });
+    rmSync(dirname(join(clone.root, PATH)), { recursive: true });
+    writeFileSync(dirname(join(clone.root, PATH)), 'a file where a folder was');
+    expect(await clone.update()).toEqual({ kind: 'dirty' });
+    expect(readFileSync(dirname(join(clone.root, PATH)), 'utf8')).toBe('a file where a folder was');
   });
 
   it('says so on another branch, with commits of its own, and without an origin', async () => {
