@@ -24,7 +24,7 @@ export type Report =
   | { readonly id: number; readonly failed: string };
 
 /** Chunks that may be under way to someone who has not asked for more. */
-export const AHEAD = 32;
+const AHEAD = 32;
 
 interface Running {
   readonly child: ChildProcess;
@@ -56,12 +56,21 @@ function start({ id, args, env, stdin }: Start): void {
   });
 }
 
+/** What cannot be an argument at all (a NUL in it) fails that one start, not the others that are under way. */
+function tryStart(order: Start): void {
+  try {
+    start(order);
+  } catch (error) {
+    report({ id: order.id, failed: (error as NodeJS.ErrnoException).code ?? String(error) });
+  }
+}
+
 function report(what: Report): void {
   process.send?.(what);
 }
 
 function obey(order: Order): void {
-  if ('args' in order) start(order);
+  if ('args' in order) tryStart(order);
   else if ('end' in order) stop(order.id);
   else goOn(order.id, order.more);
 }

@@ -73,6 +73,16 @@ describe('git, started from a small process', () => {
     expect(await git.text(['cat-file', '-t', id])).toBe('blob');
   });
 
+  it('fails one start for an argument that no program can be given, and no other', async () => {
+    const { git, id } = await repositoryWith(Buffer.from('a'));
+    const [good, bad] = await Promise.allSettled([
+      git.text(['cat-file', '-t', id]),
+      git.text(['cat-file', 'a\0b']),
+    ]);
+    expect(good).toMatchObject({ status: 'fulfilled', value: 'blob' });
+    expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'ERR_INVALID_ARG_VALUE' } });
+  });
+
   it('says that there is no git', async () => {
     const dir = await tempDir();
     vi.stubEnv('PATH', dir);
