@@ -33,17 +33,12 @@ export async function readPulls(git: Git): Promise<Pulls> {
   const read = async (folder: string): Promise<PullRecord[]> => {
     if (event === undefined) return [];
     const entries = [...(await listTree(git, event, [folder])).values()];
-    const records: PullRecord[] = []; // ours: nobody else can write the ref
-    const [only, ...more] = entries.map(({ id }) => id);
-    if (only !== undefined && more.length === 0) {
-      records.push(JSON.parse((await git.known(['cat-file', 'blob', only])).toString('utf8')) as PullRecord);
-    } else {
-      for await (const { bytes } of readBlobs(
-        git,
-        entries.map(({ id }) => id),
-      )) {
-        records.push(JSON.parse(bytes.toString('utf8')) as PullRecord);
-      }
+    const records: PullRecord[] = [];
+    for await (const { bytes } of readBlobs(
+      git,
+      entries.map(({ id }) => id),
+    )) {
+      records.push(JSON.parse(bytes.toString('utf8')) as PullRecord); // ours: nobody else can write the ref
     }
     return records.sort((a, b) => b.number - a.number);
   };
