@@ -1,7 +1,7 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { tempDir } from '../fixtures/tempDir.ts';
 
@@ -17,7 +17,7 @@ if (process.argv[2] === 'wait') {
   process.on('SIGTERM', () => process.exit(7));
   setInterval(() => {}, 1000);
 }
-console.log(JSON.stringify({ node: process.version, args: process.argv.slice(2) }));
+console.log(JSON.stringify({ node: process.version, args: process.argv.slice(2), options: process.execArgv }));
 if (process.argv[2] === 'die') process.kill(process.pid, 'SIGKILL');
 `;
 
@@ -74,14 +74,27 @@ it('the tool runs at once under a Node that is new enough', async () => {
   const script = await installation({});
   const { code, stdout } = await run([process.execPath], script, ['sync', '--json']);
   expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toEqual({ node: process.version, args: ['sync', '--json'] });
+  expect(JSON.parse(stdout)).toMatchObject({ node: process.version, args: ['sync', '--json'] });
+});
+
+it('the executable asks for its small young heap by itself, and when it hands over', async () => {
+  const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`;
+  const direct = spawnSync(await installation({}), ['sync'], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH },
+  });
+  const handed = await run(old, await installation({ [own]: '24.21.0' }), ['sync']);
+  for (const { stdout, stderr } of [direct, handed]) {
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toMatchObject({ args: ['sync'], options: ['--max-semi-space-size=8'] });
+  }
 });
 
 it.each([own, 'node'])('an old Node hands over to the package %s', async (name) => {
   const script = await installation({ [name]: '24.21.0' });
   const { code, stdout, stderr } = await run(old, script, ['promote', '--team', 'a b']);
   expect([code, stderr]).toEqual([0, '']);
-  expect(JSON.parse(stdout)).toEqual({ node: process.version, args: ['promote', '--team', 'a b'] });
+  expect(JSON.parse(stdout)).toMatchObject({ node: process.version, args: ['promote', '--team', 'a b'] });
 });
 
 it.each([
@@ -136,5 +149,5 @@ const systemNodes = (process.env['PATH'] ?? '')
 it.each(systemNodes)("the system's own %s hands over", async (node) => {
   const script = await installation({ [own]: '24.21.0' });
   const { stdout } = await run([node], script, ['check']);
-  expect(JSON.parse(stdout)).toEqual({ node: process.version, args: ['check'] });
+  expect(JSON.parse(stdout)).toMatchObject({ node: process.version, args: ['check'] });
 });
