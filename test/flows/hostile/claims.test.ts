@@ -55,11 +55,12 @@ async function lie(
   const draft = await honest;
   const { number } = await forge.propose({ ...draft, trailers: change(draft.trailers) }, { now: site.now });
   try {
-    const before = await photograph(target());
-    expectFault(await faultOf(() => pullMerge(site.world(), number)), wanted);
-    expect(await photograph(target())).toEqual(before);
-    await pullApprove(site.world(), number);
-    expectFault(await faultOf(() => pullMerge(site.world(), number)), wanted);
+    for (const approve of [false, true]) {
+      if (approve) await pullApprove(site.world(), number);
+      const before = await photograph(target());
+      expectFault(await faultOf(() => pullMerge(site.world(), number)), wanted);
+      expect(await photograph(target())).toEqual(before);
+    }
   } finally {
     await pullClose(site.world(), number, 'no');
   }
