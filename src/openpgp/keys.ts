@@ -7,7 +7,7 @@ export type KeyKind = 'rsa' | 'dsa' | 'ecdsa' | 'eddsa';
 
 /** A key that may have signed something: a certificate's primary key, or a subkey that it has bound for signing. */
 export interface SigningKey {
-  /** 40 hex digits, upper case. */
+  /** 40 hex digits, upper case; 64 of a version 6 key. */
   readonly fingerprint: string;
   /** That of the certificate: what policies name. */
   readonly primary: string;
@@ -95,7 +95,7 @@ async function boundForSigning(
       const own = signature.embeddedSignature;
       if (!own) return undefined;
       await own.verify(keyPacket, KEY_BINDING, bound, ANY_TIME, false, CONFIG);
-      const revoked = await subkey.isRevoked(signature, keyPacket, ANY_TIME, CONFIG);
+      const revoked = await isRevoked(subkey);
       const seconds = signature.keyNeverExpires === false ? signature.keyExpirationTime : null;
       const expires = seconds ? new Date(keyPacket.created.getTime() + seconds * 1000) : undefined;
       return { revoked, expires };
@@ -106,15 +106,30 @@ async function boundForSigning(
   return undefined;
 }
 
+/** For whatever reason: a policy can have the vendor's next key. */
+async function isRevoked({ keyPacket, mainKey, revocationSignatures }: Subkey): Promise<boolean> {
+  const bound = { key: mainKey.keyPacket, bind: keyPacket };
+  for (const signature of revocationSignatures) {
+    try {
+      await signature.verify(mainKey.keyPacket, SUBKEY_REVOCATION, bound, ANY_TIME, false, CONFIG);
+      return true;
+    } catch {
+      // anybody can write a revocation
+    }
+  }
+  return false;
+}
+
 const SUBKEY_BINDING = 0x18;
 const KEY_BINDING = 0x19;
+const SUBKEY_REVOCATION = 0x28;
 
 function describe(
   packet: AnyKeyPacket,
   of: { primary: string; revoked: boolean; expires: Date | undefined },
 ): SigningKey | undefined {
   const made = publicKeyOf(packet);
-  if (!made || packet.version !== 4) return undefined;
+  if (!made || (packet.version !== 4 && packet.version !== 6)) return undefined;
   return { fingerprint: packet.getFingerprint().toUpperCase(), created: packet.created, ...made, ...of };
 }
 

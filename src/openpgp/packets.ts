@@ -1,8 +1,8 @@
 import { Fault } from '../base/fault.ts';
 
-/** One OpenPGP signature (RFC 4880 5.2, RFC 9580 5.2) of version 3 or 4, taken apart but not believed. */
+/** One OpenPGP signature (RFC 4880 5.2, RFC 9580 5.2) of version 3, 4 or 6, taken apart but not believed. */
 export interface SignaturePacket {
-  readonly version: 3 | 4;
+  readonly version: 3 | 4 | 6;
   /** 0x00: over a binary document, the only kind that signs headers, packages and repomd.xml. */
   readonly type: number;
   /** RFC 9580 9.1: 1 and 3 RSA, 17 DSA, 19 ECDSA, 22 EdDSA (legacy), 27 Ed25519. */
@@ -13,8 +13,10 @@ export interface SignaturePacket {
   readonly created: Date | undefined;
   /** Seconds after `created`; undefined: never. */
   readonly expiresAfter: number | undefined;
-  /** 16 or 40 hex digits, upper case. A hint which key to try: what is not in the signed part may be anybody's. */
+  /** 16, 40 or 64 hex digits, upper case. A hint which key to try: what is not in the signed part may be anybody's. */
   readonly issuers: readonly string[];
+  /** What is hashed before the document: empty below version 6. */
+  readonly salt: Buffer;
   /** What is hashed after the document. */
   readonly trailer: Buffer;
   /** The first two bytes of the hash, as a quick check. */
@@ -62,7 +64,7 @@ function readPacket(bytes: Bytes): { tag: number; body: Buffer } {
 function readSignature(bytes: Bytes): SignaturePacket | UnreadPacket {
   const version = bytes.byte();
   if (version === 3) return readVersion3(bytes);
-  if (version === 4) return readVersion4(bytes);
+  if (version === 4 || version === 6) return readVersion4or6(bytes, version);
   return { unread: `signature of version ${version}` };
 }
 
@@ -80,37 +82,48 @@ function readVersion3(bytes: Bytes): SignaturePacket {
     created: new Date(trailer.readUInt32BE(1) * 1000),
     expiresAfter: undefined,
     issuers: [keyId],
+    salt: Buffer.alloc(0),
     trailer,
     left16: bytes.take(2),
     numbers: readNumbers(bytes, publicKeyAlgorithm),
   };
 }
 
-function readVersion4(bytes: Bytes): SignaturePacket | UnreadPacket {
+/** Version 6 is version 4 with longer lengths and a salt. */
+function readVersion4or6(bytes: Bytes, version: 4 | 6): SignaturePacket | UnreadPacket {
+  const lengthBytes = version === 4 ? 2 : 4;
   const start = bytes.position - 1;
   const type = bytes.byte();
   const publicKeyAlgorithm = bytes.byte();
   const hashAlgorithm = bytes.byte();
-  const signed = readSubpackets(new Bytes(bytes.take(bytes.number(2)), bytes.at));
+  const signed = readSubpackets(new Bytes(bytes.take(bytes.number(lengthBytes)), bytes.at));
   const hashed = bytes.since(start);
-  const unsigned = readSubpackets(new Bytes(bytes.take(bytes.number(2)), bytes.at));
-  const length = Buffer.alloc(6);
-  length.writeUInt16BE(0x04ff, 0);
-  length.writeUInt32BE(hashed.length, 2);
+  const unsigned = readSubpackets(new Bytes(bytes.take(bytes.number(lengthBytes)), bytes.at));
+  const end = Buffer.alloc(6);
+  end.writeUInt16BE((version << 8) + 0xff, 0);
+  end.writeUInt32BE(hashed.length, 2);
   if (signed.critical !== undefined) return { unread: `critical subpacket ${signed.critical}` };
+  if (version === 6 && !NUMBERS_OF_VERSION_6.has(publicKeyAlgorithm)) {
+    return { unread: `signature of version 6 with algorithm ${publicKeyAlgorithm}` };
+  }
+  const left16 = bytes.take(2);
   return {
-    version: 4,
+    version,
     type,
     publicKeyAlgorithm,
     hashAlgorithm,
     created: signed.created,
     expiresAfter: signed.expiresAfter,
     issuers: [...new Set([...signed.issuers, ...unsigned.issuers])],
-    trailer: Buffer.concat([hashed, length]),
-    left16: bytes.take(2),
+    salt: version === 6 ? bytes.take(bytes.byte()) : Buffer.alloc(0),
+    trailer: Buffer.concat([hashed, end]),
+    left16,
     numbers: readNumbers(bytes, publicKeyAlgorithm),
   };
 }
+
+/** RSA, ECDSA, Ed25519. Of the post-quantum ones neither the numbers nor the keys can be read yet. */
+const NUMBERS_OF_VERSION_6: ReadonlySet<number> = new Set([1, 3, 19, 27]);
 
 interface Subpackets {
   created: Date | undefined;
@@ -137,16 +150,19 @@ function readSubpackets(bytes: Bytes): Subpackets {
     else if (kind === 3) found.expiresAfter = body.number(4) || undefined;
     else if (kind === 16) found.issuers.push(body.take(8).toString('hex').toUpperCase());
     else if (kind === 33) {
-      if (body.byte() === 4) found.issuers.push(body.take(20).toString('hex').toUpperCase());
+      const bytesOfVersion = body.byte() === 4 ? 20 : 32;
+      found.issuers.push(body.take(bytesOfVersion).toString('hex').toUpperCase());
     } else if ((head & 0x80) !== 0 && !HARMLESS.has(kind)) found.critical ??= kind;
   }
   return found;
 }
 
 const ED25519 = 27;
+const WITH_NUMBERS: ReadonlySet<number> = new Set([1, 3, 17, 19, 22]);
 
 function readNumbers(bytes: Bytes, algorithm: number): Buffer[] {
   if (algorithm === ED25519) return [bytes.take(64)];
+  if (!WITH_NUMBERS.has(algorithm)) return [];
   const numbers: Buffer[] = [];
   while (bytes.left > 0 && numbers.length < 4) {
     const bits = bytes.number(2);

@@ -36,13 +36,13 @@ export function startCheck(packet: SignaturePacket, signer: SigningKey): Check |
   const signature = signatureBytes(packet, signer);
   if (!signature) return undefined;
   if (signer.kind === 'eddsa') {
-    const digest = createHash(hash); // Ed25519 signs the digest as if it were the document
+    const digest = createHash(hash).update(packet.salt); // Ed25519 signs the digest as if it were the document
     return {
       update: (bytes) => void digest.update(bytes),
       holds: () => verifyNow(null, digest.update(packet.trailer).digest(), signer.key, signature),
     };
   }
-  const check = createVerify(hash);
+  const check = createVerify(hash).update(packet.salt);
   const key: { key: KeyObject; dsaEncoding: 'ieee-p1363' } = { key: signer.key, dsaEncoding: 'ieee-p1363' };
   return {
     update: (bytes) => void check.update(bytes),

@@ -98,6 +98,32 @@ export function textOf(blob: Blob, tag: number, at: string): string | undefined 
   return blob.data.toString('utf8', entry.offset, entry.end - 1);
 }
 
+/** The strings of a tag of type string or string array, without translations; empty when the tag is absent. */
+export function textsOf(blob: Blob, tag: number, at: string): string[] {
+  const entry = blob.entries.get(tag);
+  if (!entry) return [];
+  if (entry.type !== STRING && entry.type !== STRING_ARRAY && entry.type !== I18N_STRING) {
+    throw invalid(`tag ${tag} has type ${entry.type} instead of strings`, at);
+  }
+  return blob.data.toString('utf8', entry.offset, entry.end - 1).split('\0');
+}
+
+/** The integers of a tag that has `bytes` bytes an item; empty when the tag is absent. */
+export function integersOf(blob: Blob, tag: number, bytes: 2 | 4, at: string): number[] {
+  const entry = blob.entries.get(tag);
+  if (!entry) return [];
+  if (ITEM_BYTES[entry.type] !== bytes) throw invalid(`tag ${tag} is not integers of ${bytes} bytes`, at);
+  return Array.from({ length: entry.count }, (_, i) => blob.data.readUIntBE(entry.offset + i * bytes, bytes));
+}
+
+/** The bytes of a tag of type binary, undefined when the tag is absent. */
+export function bytesOf(blob: Blob, tag: number, at: string): Buffer | undefined {
+  const entry = blob.entries.get(tag);
+  if (!entry) return undefined;
+  if (entry.type !== BINARY) throw invalid(`tag ${tag} has type ${entry.type} instead of bytes`, at);
+  return blob.data.subarray(entry.offset, entry.end);
+}
+
 /** The one integer of a tag that has `bytes` bytes an item, undefined when the tag is absent. */
 export function integerOf(blob: Blob, tag: number, bytes: 4 | 8, at: string): number | undefined {
   const entry = blob.entries.get(tag);

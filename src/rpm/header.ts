@@ -56,21 +56,45 @@ const TAG = {
 } as const;
 const SIGNATURE_TAG = { size: 1000, longSize: 270 } as const;
 
+/** An RPM file that was read as far as its payload. */
+export interface OpenRpm {
+  readonly file: RpmFile;
+  readonly header: Blob;
+  /** The main header as it stands in the file, with its magic: what header signatures and digests are over. */
+  readonly headerBytes: Buffer;
+  /** Signed by nobody: what it says of sizes and digests is checked, and no name is ever taken from it (CVE-2021-20271). */
+  readonly signatures: Blob;
+  /** All that follows, once. */
+  payload(): AsyncIterable<Buffer>;
+  /** Ends the source; whoever opens must close. */
+  close(): Promise<void>;
+}
+
 /**
  * Reads lead, signature header and header of an RPM file, and no further: the source is ended there. Memory follows
  * what arrives, not what the file claims. Whatever is not as rpm demands is a Fault RPM_INVALID.
  */
 export async function readRpm(source: AsyncIterable<Buffer>, at: string): Promise<RpmFile> {
+  const rpm = await openRpm(source, at);
+  await rpm.close();
+  return rpm.file;
+}
+
+/** As `readRpm`, and the payload can be read after it. */
+export async function openRpm(source: AsyncIterable<Buffer>, at: string): Promise<OpenRpm> {
   const bytes = new ByteReader(source, at);
   try {
     checkLead(await bytes.take(LEAD_BYTES, 'lead'), at);
-    const signatures = await takeBlob(bytes, SIGNATURE_HEADER, at);
+    const signatures = (await takeBlob(bytes, SIGNATURE_HEADER, at)).blob;
     await bytes.take((8 - (bytes.position % 8)) % 8, 'padding');
     const headerStart = bytes.position;
-    const header = await takeBlob(bytes, MAIN_HEADER, at);
-    return describe(header, signatures, { headerStart, headerEnd: bytes.position }, at);
-  } finally {
+    const { blob: header, raw: headerBytes } = await takeBlob(bytes, MAIN_HEADER, at);
+    const file = describe(header, signatures, { headerStart, headerEnd: bytes.position }, at);
+    const rest = { payload: () => bytes.rest(), close: () => bytes.end() };
+    return { file, header, headerBytes, signatures, ...rest };
+  } catch (error) {
     await bytes.end();
+    throw error;
   }
 }
 
@@ -83,9 +107,11 @@ function checkLead(lead: Buffer, at: string): void {
   if (style !== HEADER_STYLE_SIGNATURE) throw invalid(`the lead announces signatures of style ${style}`, at);
 }
 
-async function takeBlob(bytes: ByteReader, kind: BlobKind, at: string): Promise<Blob> {
-  const { entries, bodyBytes } = readIntro(await bytes.take(INTRO_BYTES, kind.name), kind, at);
-  return readBlob(await bytes.take(bodyBytes, kind.name), entries, kind, at);
+async function takeBlob(bytes: ByteReader, kind: BlobKind, at: string): Promise<{ blob: Blob; raw: Buffer }> {
+  const intro = await bytes.take(INTRO_BYTES, kind.name);
+  const { entries, bodyBytes } = readIntro(intro, kind, at);
+  const body = await bytes.take(bodyBytes, kind.name);
+  return { blob: readBlob(body, entries, kind, at), raw: Buffer.concat([intro, body]) };
 }
 
 function describe(
@@ -166,6 +192,16 @@ class ByteReader {
     this.#rest = all.subarray(count);
     this.position += count;
     return all.subarray(0, count);
+  }
+
+  async *rest(): AsyncIterable<Buffer> {
+    if (this.#rest.length > 0) yield this.#rest;
+    this.#rest = Buffer.alloc(0);
+    for (;;) {
+      const next = await this.#chunks.next();
+      if (next.done) return;
+      yield next.value;
+    }
   }
 
   async end(): Promise<void> {
