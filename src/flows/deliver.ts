@@ -28,15 +28,21 @@ export async function deliver(
     readonly asked: Asked;
     readonly how: Delivery;
     readonly all: boolean;
-    /** Runs before anything is written: packages are fetched and verified. */
-    readonly prepare?: () => Promise<void>;
+    /** Runs before anything is written: packages are fetched and verified. The plan again, where that keeps some of them out. */
+    readonly prepare?: () => Promise<Plan | undefined>;
   },
 ): Promise<Delivered> {
-  const { plan, state, repo } = o;
-  const files = planFiles([plan], state);
+  const { state, repo } = o;
+  let { plan } = o;
+  let files = planFiles([plan], state);
   if (!world.json) world.print(shown(plan, files.size, o.all));
   if (o.how === 'show') return { plan, files };
-  await o.prepare?.();
+  const judged = await o.prepare?.();
+  if (judged) {
+    plan = judged;
+    files = planFiles([plan], state);
+    if (!world.json) world.print(`\nAfter the packages were verified:\n${shown(plan, files.size, o.all)}`);
+  }
   if (files.size === 0) return { plan, files };
   if (o.how === 'write') {
     await refuseOverwriting(repo, files);

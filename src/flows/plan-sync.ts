@@ -16,6 +16,8 @@ import { checkNow, liveName, type State } from './state.ts';
 export interface SyncSource {
   readonly upstream: UpstreamPolicy;
   readonly state: AcceptedState;
+  /** By checksum text: what must stay out, and why. */
+  readonly refused: ReadonlyMap<string, string>;
   readonly notes: readonly string[];
 }
 
@@ -59,7 +61,7 @@ export async function syncPlan(
   }
   const facts = factsOf(primaries, modules, advisories);
   const repositories: SyncRepository[] = [];
-  for (const { upstream, state: accepted, notes } of sources) {
+  for (const { upstream, state: accepted, refused, notes } of sources) {
     const content = contents.get(upstream.id) as UpstreamContent;
     const repository = liveName(upstream);
     const teams = [...state.policies.teams.values()].filter((t) => t.repositories.includes(upstream.id));
@@ -80,6 +82,7 @@ export async function syncPlan(
         lockPath(repository),
         new Date(o.now.getTime() - upstream.forget),
       ),
+      refused,
       rerolled: o.rerolled,
       older: o.older,
       notes: [

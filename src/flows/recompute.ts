@@ -166,7 +166,7 @@ async function claimedSource(
   const after = head.snapshot(liveName(upstream))?.upstream;
   const sum = claim.catalog.get(upstream.id);
   if (!after || !sum) return undefined;
-  if (before && sameState(before, after)) return undefined;
+  if (before && sameState(before, after) && sameKept(upstream, base, head)) return undefined;
   if (!sameChecksum(after.repomd, sum)) {
     throw differs(`${upstream.id}: the manifest names another repomd.xml than Sluice-Catalog`, upstream);
   }
@@ -185,7 +185,15 @@ async function claimedSource(
   if (before && after.timestamp < before.timestamp && !claim.older) {
     throw differs(`${upstream.id}: older than what was accepted, and Sluice-Older does not say so`, upstream);
   }
-  return { upstream, state: after, notes: [] };
+  // What was kept out only the mirror could see: the head says it, in the manifest that people review.
+  const kept = head.snapshot(liveName(upstream))?.quarantined ?? [];
+  const refused = new Map(kept.map(({ checksum, reason }) => [formatChecksum(checksum), reason]));
+  return { upstream, state: after, refused, notes: [] };
+}
+
+function sameKept(upstream: UpstreamPolicy, base: State, head: State): boolean {
+  const kept = (state: State) => JSON.stringify(state.snapshot(liveName(upstream))?.quarantined ?? []);
+  return kept(base) === kept(head);
 }
 
 function differs(message: string, upstream: UpstreamPolicy): Fault {

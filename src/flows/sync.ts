@@ -2,8 +2,9 @@ import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
+import type { Trust } from '../openpgp/trust.ts';
 import { fetchMetadata } from '../upstream/metadata.ts';
-import { fetchPackages, type WantedPackage } from '../upstream/packages.ts';
+import { fetchPackages, knownRefusals, type WantedPackage } from '../upstream/packages.ts';
 import { readUpstream } from '../upstream/read.ts';
 import type { Skipped, UpstreamContent } from '../upstream/types.ts';
 import { type Mirror, mirrorOf, openState, type World } from './context.ts';
@@ -13,6 +14,7 @@ import { importPlan } from './plan-import.ts';
 import { type SyncOptions, type SyncSource, syncPlan } from './plan-sync.ts';
 import { mergeIfGreen } from './pull.ts';
 import { clientSets, liveName, readState, type State, upstreamOf } from './state.ts';
+import { trustOf } from './trust.ts';
 
 export interface SyncRequest {
   /** Upstream ids; empty: all. */
@@ -77,6 +79,7 @@ async function syncSet(
   );
   const sources: SyncSource[] = [];
   const bases = new Map<string, string>();
+  const trusts = new Map<string, Trust>();
   for (const upstream of upstreams) {
     const accepted: AcceptedState | undefined = state.snapshot(liveName(upstream))?.upstream;
     const fetched = await fetchMetadata(upstream, {
@@ -84,25 +87,39 @@ async function syncSet(
       mirrorRoot: mirror.root,
       accepted,
       allowOlder: request.older,
+      trust: await trustOf(state, upstream, 'metadata', world.now),
       progress: world.progress,
       now: world.now,
       env: world.env,
     });
+    const trust = await trustOf(state, upstream, 'packages', world.now);
+    trusts.set(upstream.id, trust);
+    const { refused, judged } = await knownRefusals(mirror.root, upstream.id, trust);
     if (fetched.kind === 'unchanged') {
-      if (!world.json) world.print(`${upstream.id}: unchanged\n`);
-      if (request.how !== 'show') await refetch(world, mirror, state, upstream);
+      if (request.how !== 'show') await refetch(world, mirror, state, upstream, trust);
+      if (accepted && trust.required && !judged) {
+        world.progress.say(
+          `${upstream.id}: the policy's keys or rules are new, every package is judged by them`,
+        );
+        sources.push({ upstream, state: accepted, refused, notes: [] });
+      } else if (!world.json) world.print(`${upstream.id}: unchanged\n`);
       continue;
     }
     bases.set(upstream.id, fetched.base);
     sayLeftOut(world, upstream.id, fetched.skipped);
-    sources.push({ upstream, state: fetched.state, notes: [] });
+    sources.push({ upstream, state: fetched.state, refused, notes: [] });
   }
   if (sources.length === 0) return undefined;
   const options = syncOptions(world, request);
-  const { plan, contents } = request.start
-    ? await importPlan(state, mirror.catalog, set, sources, request.start, options)
-    : await syncPlan(state, mirror.catalog, set, sources, options);
-  const prepare = () => fetchAll(world, mirror, sources, bases, contents);
+  const planned = async (from: readonly SyncSource[]) =>
+    request.start
+      ? await importPlan(state, mirror.catalog, set, from, request.start, options)
+      : await syncPlan(state, mirror.catalog, set, from, options);
+  const { plan, contents } = await planned(sources);
+  const prepare = async () => {
+    const known = await fetchAll(world, mirror, sources, { bases, contents, trusts });
+    return known === sources ? undefined : (await planned(known)).plan;
+  };
   return { plan, state, prepare, asked: askedOf(world, set, request) };
 }
 
@@ -134,7 +151,13 @@ function askedOf(world: World, set: string, request: SyncRequest) {
 }
 
 /** What live pins and upstream still lists, but the pool has lost (or never had, as a thin one): fetched by checksum. */
-async function refetch(world: World, mirror: Mirror, state: State, upstream: UpstreamPolicy): Promise<void> {
+async function refetch(
+  world: World,
+  mirror: Mirror,
+  state: State,
+  upstream: UpstreamPolicy,
+  trust: Trust,
+): Promise<void> {
   const live = state.snapshot(liveName(upstream));
   if (upstream.content !== 'full' || !live?.upstream) return;
   const missing = new Set<string>();
@@ -146,32 +169,51 @@ async function refetch(world: World, mirror: Mirror, state: State, upstream: Ups
   await fetchPackages(upstream, base, wanted, {
     pool: mirror.pool,
     progress: world.progress,
+    trust,
     env: world.env,
   });
 }
 
-/** Every listed package that is not in the pool yet, of upstreams that are mirrored in full. */
+/**
+ * Every listed package that is not in the pool yet, of upstreams that are mirrored in full; all are judged by the rules of now.
+ * The same sources where that kept out nothing that was not known before.
+ */
 async function fetchAll(
   world: World,
   mirror: Mirror,
   sources: readonly SyncSource[],
-  bases: ReadonlyMap<string, string>,
-  contents: ReadonlyMap<string, UpstreamContent>,
-): Promise<void> {
-  for (const { upstream } of sources) {
-    if (upstream.content !== 'full') continue;
-    const wanted: WantedPackage[] = [];
-    for (const build of contents.get(upstream.id)?.builds ?? []) {
-      const { pin, href, base } = build;
-      if (await mirror.pool.has(pin.checksum)) continue;
-      wanted.push({ pin, href, ...(base === undefined ? {} : { base }) });
+  o: {
+    readonly bases: ReadonlyMap<string, string>;
+    readonly contents: ReadonlyMap<string, UpstreamContent>;
+    readonly trusts: ReadonlyMap<string, Trust>;
+  },
+): Promise<readonly SyncSource[]> {
+  let changed = false;
+  const known: SyncSource[] = [];
+  for (const source of sources) {
+    const { upstream } = source;
+    if (upstream.content !== 'full') {
+      known.push(source);
+      continue;
     }
-    if (wanted.length === 0) continue;
-    const from = bases.get(upstream.id) ?? '';
-    await fetchPackages(upstream, from, wanted, {
-      pool: mirror.pool,
-      progress: world.progress,
-      env: world.env,
+    const wanted = (o.contents.get(upstream.id)?.builds ?? []).map(({ pin, href, base }): WantedPackage => {
+      return { pin, href, ...(base === undefined ? {} : { base }) };
     });
+    const { refused } = await fetchPackages(
+      upstream,
+      o.bases.get(upstream.id) ?? upstream.baseurl[0] ?? '',
+      wanted,
+      {
+        pool: mirror.pool,
+        progress: world.progress,
+        trust: o.trusts.get(upstream.id),
+        env: world.env,
+      },
+    );
+    const same =
+      refused.size === source.refused.size && [...refused].every(([k, why]) => source.refused.get(k) === why);
+    changed ||= !same;
+    known.push({ ...source, refused });
   }
+  return changed ? known : sources;
 }

@@ -12,7 +12,7 @@ import {
 } from './ids.ts';
 import { place } from './place.ts';
 import schema from './schemas/snapshot.schema.json' with { type: 'json' };
-import type { Accepted, AcceptedState, Snapshot } from './snapshot.ts';
+import type { Accepted, AcceptedState, Quarantined, Snapshot } from './snapshot.ts';
 import { compileSchema, validated } from './validate.ts';
 import { readYaml, type YamlDocument } from './yaml.ts';
 
@@ -31,6 +31,7 @@ export interface ManifestText {
   readonly upstream?: AcceptedState;
   readonly older?: NonNullable<Snapshot['older']>;
   readonly accepted: readonly Accepted[];
+  readonly quarantined: readonly Quarantined[];
   readonly modules: Snapshot['modules'];
   /** Builds of `packages` that are also listed as withdrawn, as `formatNevra` writes them. */
   readonly withdrawn: ReadonlySet<string>;
@@ -51,6 +52,7 @@ interface ManifestData {
   readonly upstream?: { timestamp: string; repomd: string; documents: Readonly<Record<string, string>> };
   readonly older?: { timestamp: string; reason: string };
   readonly accepted?: readonly { build: string; was: string; now: string; reason: string }[];
+  readonly quarantined?: readonly { build: string; checksum: string; reason: string }[];
   readonly withdrawn?: readonly string[];
   readonly modules?: Readonly<Record<string, string>>;
   readonly packages: Readonly<Record<string, string | readonly string[]>> | null;
@@ -164,12 +166,20 @@ function headOf(data: ManifestData, doc: YamlDocument, path: string) {
     );
     return { nevra: build, was: parseChecksum(a.was), now: parseChecksum(a.now), reason: a.reason };
   });
+  const quarantined = (data.quarantined ?? []).map((q, i): Quarantined => {
+    const build = placed(
+      () => formatNevra(parseNevra(q.build)),
+      () => doc.at(['quarantined', i, 'build']),
+    );
+    return { nevra: build, checksum: parseChecksum(q.checksum), reason: q.reason };
+  });
   return {
     repository,
     from: data.from,
     ...(data.upstream ? { upstream: stateOf(data.upstream) } : {}),
     ...(data.older ? { older: { timestamp: Number(data.older.timestamp), reason: data.older.reason } } : {}),
     accepted,
+    quarantined,
     modules: checksums(data.modules ?? {}),
   };
 }
@@ -192,7 +202,7 @@ function checkFrom(repository: RepositoryName, data: ManifestData, doc: YamlDocu
     const message = `from must be another tier's ${upstream}, not ${data.from}`;
     throw invalid(message, "Name the parent's repository.", doc.at(['from']));
   }
-  for (const key of ['upstream', 'older', 'accepted'] as const) {
+  for (const key of ['upstream', 'older', 'accepted', 'quarantined'] as const) {
     if (data[key] === undefined) continue;
     throw invalid(`${key} belongs to live's manifests only`, `Remove ${key}.`, doc.at([key], 'key'));
   }

@@ -13,14 +13,18 @@ export type Hastened = 'critical' | 'important' | 'moderate' | 'low';
 export interface KeyReference {
   /** Below `policies/`, such as `keys/RPM-GPG-KEY-Rocky-9`. */
   readonly file: string;
-  /** 40 or 64 upper-case hex digits. */
+  /** Of the primary key: 40 or 64 upper-case hex digits. */
   readonly fingerprint: string;
+  /** The only subkeys of it that count; absent: all that it has bound for signing. */
+  readonly subkeys?: readonly string[];
 }
 
 /** Whether something is signed; `none` always says why. */
 export interface SignatureRule {
   readonly signatures: 'none' | 'required';
   readonly reason?: string;
+  /** What counts although it is weak or has expired. */
+  readonly allow: readonly ('md5' | 'sha1' | 'expired')[];
 }
 
 /** A file outside of git: an absolute path, or the environment variable that holds one. */

@@ -31,6 +31,12 @@ export function renderManifest(s: Snapshot): string {
     );
     parts.push(`    reason: ${quoted(reason)}\n\n`);
   }
+  if (s.quarantined.length > 0) parts.push('quarantined:\n\n');
+  for (const { nevra, checksum, reason } of s.quarantined) {
+    parts.push(
+      `  - build: "${nevra}"\n    checksum: "${formatChecksum(checksum)}"\n    reason: ${quoted(reason)}\n\n`,
+    );
+  }
   const withdrawn = s.pins.filter((pin) => pin.withdrawn);
   if (withdrawn.length > 0) parts.push('withdrawn:\n\n');
   for (const pin of withdrawn) parts.push(`  - "${formatNevra(pin.nevra)}"\n\n`);

@@ -40,6 +40,15 @@ export interface Accepted {
   readonly reason: string;
 }
 
+/** A build that the upstream lists and that is kept out, because its signature or its digests are not as they must be. */
+export interface Quarantined {
+  /** As `formatNevra` writes it. */
+  readonly nevra: string;
+  readonly checksum: Checksum;
+  /** A clause: "it is not signed". */
+  readonly reason: string;
+}
+
 /** The manifest of one repository of one team at one tier. */
 export interface Snapshot {
   readonly repository: RepositoryName;
@@ -53,11 +62,13 @@ export interface Snapshot {
   /** By name.arch in code units, then by EVR. */
   readonly pins: readonly Pin[];
   readonly accepted: readonly Accepted[];
+  /** In live's manifests only. By build, then by checksum. */
+  readonly quarantined: readonly Quarantined[];
 }
 
 /** What `makeSnapshot` needs; the rest is empty unless it is said. */
 export type SnapshotFields = Pick<Snapshot, 'repository' | 'from' | 'pins'> &
-  Partial<Pick<Snapshot, 'upstream' | 'older' | 'modules' | 'accepted'>>;
+  Partial<Pick<Snapshot, 'upstream' | 'older' | 'modules' | 'accepted' | 'quarantined'>>;
 
 /** In canonical order. Two pins of one NEVRA are a Fault: a repository cannot hold both under one name. */
 export function makeSnapshot(fields: SnapshotFields): Snapshot {
@@ -80,6 +91,7 @@ export function makeSnapshot(fields: SnapshotFields): Snapshot {
     modules: sortedMap(fields.modules ?? new Map()),
     pins,
     accepted,
+    quarantined: [...(fields.quarantined ?? [])].sort(by(quarantinedKey)),
   };
   refuseUnwritable(snapshot);
   return snapshot;
@@ -104,7 +116,7 @@ function refuseUnwritable(s: Snapshot): void {
   for (const { timestamp } of [s.upstream, s.older].filter((part) => part !== undefined)) {
     if (!TIMESTAMP.test(String(timestamp))) throw refuse('timestamp', String(timestamp));
   }
-  const reasons = [...s.accepted.map((a) => a.reason), ...(s.older ? [s.older.reason] : [])];
+  const reasons = [...s.accepted, ...s.quarantined, ...(s.older ? [s.older] : [])].map((said) => said.reason);
   for (const reason of reasons) {
     const length = [...reason].length; // in characters, as JSON Schema counts them
     if (length < 1 || length > definitions.reason.maxLength || !reason.isWellFormed()) {
@@ -247,6 +259,10 @@ function twice(what: string, repository: RepositoryName): Fault {
 
 function acceptedKey(a: Accepted): string {
   return `${a.nevra} ${formatChecksum(a.was)} ${formatChecksum(a.now)}`;
+}
+
+function quarantinedKey({ nevra, checksum }: Quarantined): string {
+  return `${nevra} ${formatChecksum(checksum)}`;
 }
 
 function sortedMap<T>(map: ReadonlyMap<string, T>): Map<string, T> {

@@ -1,6 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import { parseUpstreamId } from './ids.ts';
-import type { SecretFile, SignatureRule, UpstreamPolicy } from './policy.ts';
+import type { KeyReference, SecretFile, SignatureRule, UpstreamPolicy } from './policy.ts';
 import { attempt, durationAt, type PolicyFile, refuse, urlAt } from './policy-reading.ts';
 import schema from './schemas/upstream.schema.json' with { type: 'json' };
 import { compileSchema } from './validate.ts';
@@ -13,6 +13,7 @@ const KEEP = '3';
 interface SignatureData {
   readonly signatures: 'none' | 'required';
   readonly reason?: string;
+  readonly allow?: SignatureRule['allow'];
 }
 
 export interface UpstreamData {
@@ -20,7 +21,7 @@ export interface UpstreamData {
   readonly baseurl?: readonly string[];
   readonly mirrorlist?: string;
   readonly metalink?: string;
-  readonly keys?: readonly { file: string; fingerprint: string }[];
+  readonly keys?: readonly { file: string; fingerprint: string; subkeys?: readonly string[] }[];
   readonly packages: SignatureData;
   readonly metadata: SignatureData & { severity?: 'trusted' };
   readonly keep?: string;
@@ -53,6 +54,14 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
   if (!data.baseurl && !data.mirrorlist && !data.metalink) {
     refuse(file, [], 'lacks the key "baseurl"', 'Add baseurl: a list of URLs.');
   }
+  if (data.packages.signatures === 'required' && data.content === 'thin') {
+    refuse(
+      file,
+      ['packages', 'signatures'],
+      'packages of a thin upstream are never fetched, so nobody can verify them here',
+      'Use `none` with a reason, or content: full.',
+    );
+  }
   return {
     id: data.id,
     path: file.path,
@@ -60,10 +69,10 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     baseurl: data.baseurl ?? [],
     ...(data.mirrorlist === undefined ? {} : { mirrorlist: data.mirrorlist }),
     ...(data.metalink === undefined ? {} : { metalink: data.metalink }),
-    keys: (data.keys ?? []).map((key) => ({ file: key.file, fingerprint: key.fingerprint.toUpperCase() })),
-    packages: signatureRule(file, 'packages', data.packages),
+    keys: (data.keys ?? []).map(keyOf),
+    packages: signatureRule(file, 'packages', data),
     metadata: {
-      ...signatureRule(file, 'metadata', data.metadata),
+      ...signatureRule(file, 'metadata', data),
       ...(data.metadata.severity ? { severity: data.metadata.severity } : {}),
     },
     keep: Number(data.keep ?? KEEP),
@@ -78,14 +87,28 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
   };
 }
 
-function signatureRule(file: PolicyFile, key: 'packages' | 'metadata', rule: SignatureData): SignatureRule {
-  if (rule.signatures === 'required') {
-    const at: Path = [key, 'signatures'];
-    notSupported(file, at, `${key}.signatures: required is not supported yet`, 'Use `none` with a reason.');
-  } else if (rule.reason === undefined) {
+/** Required needs keys, none a reason: whoever asks for nothing says so. */
+function signatureRule(file: PolicyFile, key: 'packages' | 'metadata', data: UpstreamData): SignatureRule {
+  const { signatures, reason, allow } = data[key];
+  if (signatures === 'none' && reason === undefined) {
     refuse(file, [key], 'lacks the key "reason"', 'Say why signatures are not asked for.', 'key');
   }
-  return { signatures: rule.signatures, ...(rule.reason === undefined ? {} : { reason: rule.reason }) };
+  if (signatures === 'none' && allow !== undefined) {
+    refuse(file, [key, 'allow'], 'says nothing where no signature is asked for', 'Remove it.', 'key');
+  }
+  if (signatures === 'required' && (data.keys ?? []).length === 0) {
+    const hint = 'Add keys: a list of file (below policies/) and fingerprint.';
+    refuse(file, [key, 'signatures'], 'signatures are required, but no key is named', hint);
+  }
+  return { signatures, ...(reason === undefined ? {} : { reason }), allow: allow ?? [] };
+}
+
+function keyOf({ file, fingerprint, subkeys }: NonNullable<UpstreamData['keys']>[number]): KeyReference {
+  return {
+    file,
+    fingerprint: fingerprint.toUpperCase(),
+    ...(subkeys ? { subkeys: subkeys.map((subkey) => subkey.toUpperCase()) } : {}),
+  };
 }
 
 function notSupported(file: PolicyFile, key: Path, message: string, hint: string): void {

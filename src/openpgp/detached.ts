@@ -38,7 +38,8 @@ export async function judgeDetached(
     const good = checks.find(({ holds }) => holds);
     const [first] = checks;
     if (!first) flaws.push(strangerSays(packet));
-    else if (!good) return { kind: 'refused', why: `the signature by ${nameOf(first.signer)} does not hold` };
+    else if (!good)
+      return { kind: 'refused', why: `the signature by ${nameOf(first.signer)} does not hold`, holds: false };
     else {
       const flaw = flawOf({ packet, signer: good.signer }, rules);
       if (flaw === undefined) by.push(good.signer);

@@ -14,7 +14,12 @@ export interface SignatureRules {
 /** A package's or a document's signatures, judged. `why` is a clause: "it is not signed". */
 export type Verdict =
   | { readonly kind: 'signed'; readonly by: readonly SigningKey[] }
-  | { readonly kind: 'refused'; readonly why: string };
+  | {
+      readonly kind: 'refused';
+      readonly why: string;
+      /** False: made by a known key, over other bytes. */
+      readonly holds?: false;
+    };
 
 /**
  * Header and payload must both be covered by a signature that counts: of a key of the policy that is neither revoked nor expired, with a

@@ -3,7 +3,13 @@ import { Fault } from '../base/fault.ts';
 import { by, groupBy } from '../base/order.ts';
 import { LIVE_TEAM, LIVE_TIER, type RepositoryName } from '../manifest/ids.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
-import { type Accepted, type AcceptedState, makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
+import {
+  type Accepted,
+  type AcceptedState,
+  makeSnapshot,
+  type Quarantined,
+  type Snapshot,
+} from '../manifest/snapshot.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
@@ -30,6 +36,8 @@ export interface SyncRepository {
   readonly seen: Stays;
   /** Since when withdrawn builds are marked as such. */
   readonly withdrawnSince: Stays;
+  /** By checksum text: builds that upstream lists and that must stay out, and why (a clause). */
+  readonly refused: ReadonlyMap<string, string>;
   /** NEVRAs that a person accepts with other bytes than before, and why. */
   readonly rerolled: { readonly nevras: ReadonlySet<string>; readonly reason: string } | undefined;
   /** Why a person accepts a state older than the last one. */
@@ -63,9 +71,12 @@ function syncRepository(r: SyncRepository, { facts, now }: SyncInput): Repositor
   const changes: Change[] = [];
   const attention: { build: Pin; why: string }[] = [];
   const before = new Map((r.before?.pins ?? []).map((pin) => [formatNevra(pin.nevra), pin]));
-  refuseRerolled(r, before);
-
-  const listed = new Map(r.listed.map((pin) => [formatNevra(pin.nevra), pin]));
+  const quarantined = quarantine(r, before, attention);
+  const outside = new Set(quarantined.map(({ nevra }) => nevra));
+  const listed = new Map(
+    r.listed.map((pin) => [formatNevra(pin.nevra), pin] as const).filter(([text]) => !outside.has(text)),
+  );
+  refuseRerolled(r, before, outside);
   const accepted: Accepted[] = [];
   const pins: Pin[] = [];
   const had = groupBy(r.before?.pins ?? [], (pin) => nameArch(pin.nevra));
@@ -101,8 +112,12 @@ function syncRepository(r: SyncRepository, { facts, now }: SyncInput): Repositor
   const modules = modulesFor(r, pins, facts, changes);
   const sorted = changes.sort(by(changeKey));
   const documents = documentNotes(r.before?.upstream, r.state);
-  const moved = sorted.length > 0 || documents.length > 0 || !r.before;
-  const after = moved ? render(r, pins, modules, accepted) : r.before;
+  const moved =
+    sorted.length > 0 ||
+    documents.length > 0 ||
+    !r.before ||
+    !sameQuarantine(r.before.quarantined, quarantined);
+  const after = moved ? render(r, pins, modules, accepted, quarantined) : r.before;
   const notes = [...r.notes, ...documents];
   if (r.older !== undefined) notes.push(`accepted although older than the last accepted state: ${r.older}`);
   return {
@@ -121,6 +136,7 @@ function render(
   pins: readonly Pin[],
   modules: Snapshot['modules'],
   accepted: readonly Accepted[],
+  quarantined: readonly Quarantined[],
 ) {
   const names = new Set(pins.map((pin) => `${formatNevra(pin.nevra)} ${formatChecksum(pin.checksum)}`));
   const still = (r.before?.accepted ?? []).filter((a) => names.has(`${a.nevra} ${formatChecksum(a.now)}`));
@@ -132,13 +148,52 @@ function render(
     modules,
     pins,
     accepted: [...still, ...accepted],
+    quarantined,
     ...(older ? { older } : {}),
   });
 }
 
-function refuseRerolled(r: SyncRepository, before: ReadonlyMap<string, Pin>): void {
+/** What must stay out of live. A build that is there already stays, and is said: taking it away is for a person. */
+function quarantine(
+  r: SyncRepository,
+  before: ReadonlyMap<string, Pin>,
+  attention: { build: Pin; why: string }[],
+): Quarantined[] {
+  const known = new Set((r.before?.quarantined ?? []).map(quarantineKey));
+  const kept: Quarantined[] = [];
+  for (const pin of r.listed) {
+    const reason = r.refused.get(formatChecksum(pin.checksum));
+    if (reason === undefined) continue;
+    const nevra = formatNevra(pin.nevra);
+    const there = before.get(nevra);
+    if (there && sameChecksum(there.checksum, pin.checksum)) {
+      attention.push({ build: pin, why: `it is in live, but ${reason}` });
+      continue;
+    }
+    const entry = { nevra, checksum: pin.checksum, reason };
+    if (!known.has(quarantineKey(entry))) attention.push({ build: pin, why: `quarantined: ${reason}` });
+    kept.push(entry);
+  }
+  return kept;
+}
+
+function quarantineKey({ nevra, checksum, reason }: Quarantined): string {
+  return `${nevra} ${formatChecksum(checksum)} ${reason}`;
+}
+
+function sameQuarantine(a: readonly Quarantined[], b: readonly Quarantined[]): boolean {
+  const keys = (list: readonly Quarantined[]) => list.map(quarantineKey).sort().join('\n');
+  return keys(a) === keys(b);
+}
+
+function refuseRerolled(
+  r: SyncRepository,
+  before: ReadonlyMap<string, Pin>,
+  outside: ReadonlySet<string>,
+): void {
   const other = r.listed.filter((pin) => {
     const text = formatNevra(pin.nevra);
+    if (outside.has(text)) return false;
     const old = before.get(text);
     return old && !sameChecksum(old.checksum, pin.checksum) && !r.rerolled?.nevras.has(text);
   });

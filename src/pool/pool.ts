@@ -52,7 +52,7 @@ export function openPool(mirrorRoot: string): Pool {
 }
 
 /** A regular file, not a symlink to one: whoever can plant a link must not choose what is published. */
-async function isFile(path: string): Promise<boolean> {
+export async function isFile(path: string): Promise<boolean> {
   try {
     return (await lstat(path)).isFile();
   } catch (cause) {

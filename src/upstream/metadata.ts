@@ -5,6 +5,8 @@ import { byCodeUnit } from '../base/order.ts';
 import type { Progress } from '../base/progress.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
+import { judgeDetached } from '../openpgp/detached.ts';
+import type { Trust } from '../openpgp/trust.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
 import type { Timing } from './attempt.ts';
@@ -16,6 +18,7 @@ import type { FetchedUpstream } from './types.ts';
 import { baseUrl } from './url.ts';
 
 const MAX_REPOMD_BYTES = 16 << 20;
+const MAX_SIGNATURE_BYTES = 1 << 20;
 
 export interface MetadataOptions {
   readonly catalog: Catalog;
@@ -24,6 +27,8 @@ export interface MetadataOptions {
   readonly accepted?: AcceptedState | undefined;
   /** `accept --older`. */
   readonly allowOlder?: boolean | undefined;
+  /** Absent: the policy asks for no signature of repomd.xml. */
+  readonly trust?: Trust | undefined;
   readonly progress: Progress;
   readonly now: Date;
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
@@ -31,7 +36,12 @@ export interface MetadataOptions {
 }
 
 /** When every base URL fails, people are told of the one that says most. */
-const GRAVEST: readonly FaultCode[] = ['UPSTREAM_ROLLBACK', 'UPSTREAM_INCONSISTENT', 'METADATA_INVALID'];
+const GRAVEST: readonly FaultCode[] = [
+  'UPSTREAM_ROLLBACK',
+  'SIGNATURE_INVALID',
+  'UPSTREAM_INCONSISTENT',
+  'METADATA_INVALID',
+];
 
 /** The bases of an upstream, in the policy's order. */
 export function basesOf(policy: UpstreamPolicy): URL[] {
@@ -52,6 +62,9 @@ export async function fetchMetadata(
   policy: UpstreamPolicy,
   o: MetadataOptions,
 ): Promise<{ kind: 'unchanged' } | FetchedUpstream> {
+  if (policy.metadata.signatures === 'required' && !o.trust?.required) {
+    throw new Error(`${policy.id} requires a signed repomd.xml, and no keys were handed down`);
+  }
   const bases = basesOf(policy);
   await using source = await openSource({ bases, client: policy.client, env: o.env, timing: o.timing });
   const faults: Fault[] = [];
@@ -94,6 +107,7 @@ class Fetch {
   readonly #source: Source;
   readonly #o: MetadataOptions;
   readonly #repomdUrl: URL;
+  #lastRound = false;
 
   constructor(policy: UpstreamPolicy, base: URL, bases: readonly URL[], source: Source, o: MetadataOptions) {
     this.#policy = policy;
@@ -106,6 +120,7 @@ class Fetch {
 
   async run(): Promise<{ kind: 'unchanged' } | FetchedUpstream> {
     for (let round = 0; round < 2; round += 1) {
+      this.#lastRound = round === 1;
       try {
         return await this.#round();
       } catch (error) {
@@ -149,8 +164,10 @@ class Fetch {
   /** From the catalog when the server says that it is the same. */
   async #readRepomd(): Promise<ReadRepomd> {
     const { catalog, mirrorRoot } = this.#o;
+    const signed = this.#o.trust?.required ? this.#o.trust.digest : undefined;
     const known = (await recall(mirrorRoot, this.#policy.id)).get(this.#base.href);
-    const usable = known && (await catalog.hasDocument(known.repomd)) ? known : undefined;
+    const isUsable = known && known.signed === signed && (await catalog.hasDocument(known.repomd));
+    const usable = isUsable ? known : undefined; // what counted by other rules is read and judged anew
     const validators = usable?.validators;
     const read = await this.#source.read(this.#repomdUrl, { maxBytes: MAX_REPOMD_BYTES, validators });
     if (read.kind === 'unchanged') {
@@ -161,14 +178,48 @@ class Fetch {
       return { sum: usable.repomd, bytes: Buffer.concat(chunks) };
     }
     if (read.html) this.#refuseHtml(read.bytes);
+    if (signed !== undefined) await this.#judgeSignature(read.bytes);
     readRepomd(read.bytes, this.#repomdUrl.href); // what cannot be read is not remembered
     const sum = sha256(read.bytes);
     await catalog.putDocument(once(read.bytes), { checksum: sum, size: read.bytes.length });
     await remember(mirrorRoot, this.#policy.id, this.#base.href, {
       repomd: sum,
       validators: read.validators,
+      signed,
     });
     return { sum, bytes: read.bytes };
+  }
+
+  /** `repomd.xml.asc` beside it. A vendor that is publishing has the one of before for a moment: that is worth another look. */
+  async #judgeSignature(repomd: Buffer): Promise<void> {
+    const { trust, accepted } = this.#o;
+    if (!trust) return;
+    const url = new URL('repodata/repomd.xml.asc', this.#base);
+    let signature: Buffer;
+    try {
+      const read = await this.#source.read(url, { maxBytes: MAX_SIGNATURE_BYTES });
+      if (read.kind === 'unchanged')
+        throw this.#inconsistent('the server answers 304 to a plain request', 'Name another mirror.');
+      signature = read.bytes;
+    } catch (error) {
+      const isAway = error instanceof Fault && (error.code === 'NOT_FOUND' || error.code === 'HTTP_STATUS');
+      if (!isAway) throw error;
+      const before = accepted ? '; what was accepted before had one, so this may be a downgrade' : '';
+      throw this.#unsigned(
+        `repomd.xml is not signed: no repomd.xml.asc can be had (${error.message})${before}`,
+        url,
+        error,
+      );
+    }
+    const verdict = await judgeDetached(repomd, signature, trust.keys, trust.rules, url.href);
+    if (verdict.kind === 'signed') return;
+    if (verdict.holds === false && !this.#lastRound) throw new Changed();
+    throw this.#unsigned(`the signature of repomd.xml does not count: ${verdict.why}`, url);
+  }
+
+  #unsigned(message: string, url: URL, cause?: Fault): Fault {
+    const hint = `Try again later; if the vendor has a new key, review it and add it to keys in ${this.#policy.path}.`;
+    return new Fault('SIGNATURE_INVALID', message, { hint, at: url.href, cause });
   }
 
   #refuseHtml(bytes: Buffer): void {

@@ -1,18 +1,24 @@
 import { createReadStream } from 'node:fs';
-import { formatChecksum } from '../base/checksum.ts';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { Fault, type FaultCode } from '../base/fault.ts';
 import type { Progress } from '../base/progress.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { Pin } from '../manifest/snapshot.ts';
+import { brokenDigests, judge } from '../openpgp/judge.ts';
+import { examinePackage } from '../openpgp/package.ts';
+import { noTrust, type Trust } from '../openpgp/trust.ts';
 import { openIncoming } from '../pool/incoming.ts';
 import { inParallel } from '../pool/parallel.ts';
-import type { Pool } from '../pool/pool.ts';
-import { readRpm } from '../rpm/header.ts';
+import { isFile, type Pool } from '../pool/pool.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Timing } from './attempt.ts';
 import { basesOf } from './metadata.ts';
 import { openSource, REQUESTS_AT_ONCE, type Source } from './source.ts';
 import { baseUrl, locate } from './url.ts';
+import { type PackageVerdict, Verdicts } from './verdicts.ts';
 
 export interface WantedPackage {
   readonly pin: Pin;
@@ -23,6 +29,8 @@ export interface WantedPackage {
 export interface PackagesOptions {
   readonly pool: Pool;
   readonly progress: Progress;
+  /** Absent: the policy asks for no signature. */
+  readonly trust?: Trust | undefined;
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly timing?: Partial<Timing> | undefined;
 }
@@ -38,105 +46,189 @@ const PASSED_OVER: ReadonlySet<FaultCode> = new Set([
   'TOO_LARGE',
 ]);
 
+export interface Fetched {
+  readonly fetched: number;
+  readonly bytes: number;
+  /** By checksum text: builds that are kept out, below quarantine/, and why. */
+  readonly refused: ReadonlyMap<string, string>;
+}
+
 /**
- * Brings builds into the pool: from `base` first, then from the policy's other URLs; each verified for size, checksum
- * and for being the build that it is called. What is there already is not asked for. One that fails does not stop the
- * others; the Fault at the end names how many failed. What was cut is taken up by the next run.
+ * Brings builds into the pool: from `base` first, then from the policy's other URLs; each verified for size, checksum, for being
+ * the build that it is called, for its digests and, where the policy asks for them, its signatures. What is there already and was
+ * judged by the same rules is not asked for, nor read. What digests or signatures keep out goes into quarantine and is named. One
+ * that fails does not stop the others; the Fault at the end names how many failed. What was cut is taken up by the next run.
  */
 export async function fetchPackages(
   policy: UpstreamPolicy,
   base: string,
   wanted: readonly WantedPackage[],
   o: PackagesOptions,
-): Promise<{ fetched: number; bytes: number }> {
-  const first = baseUrl(base, policy.path);
-  const bases = [first, ...basesOf(policy).filter((other) => other.href !== first.href)];
-  const missing = await lacking(wanted, o.pool);
-  if (missing.length === 0) return { fetched: 0, bytes: 0 };
-  const total = missing.reduce((sum, { pin }) => sum + pin.size, 0);
-  await using source = await openSource({ bases, client: policy.client, env: o.env, timing: o.timing });
-  const faults: Fault[] = [];
-  let fetched = 0;
-  let bytes = 0;
-  o.progress.start(`${policy.id}: packages`, total, 'bytes');
+): Promise<Fetched> {
+  const trust = o.trust ?? noTrust(new Date(0));
+  if (policy.packages.signatures === 'required' && !trust.required) {
+    throw new Error(`${policy.id} requires signatures, and no keys were handed down`);
+  }
+  const verdicts = await Verdicts.open(o.pool.mirrorRoot, policy.id, trust.digest);
+  const run = new PackageRun(policy, base, o, trust, verdicts);
   try {
-    await inParallel(missing, REQUESTS_AT_ONCE, async (item) => {
-      const fault = await fetchOne(policy, bases, source, item, o);
-      if (fault) faults.push(fault);
-      else {
-        fetched += 1;
-        bytes += item.pin.size;
-      }
-    });
+    return await run.fetch(wanted);
   } finally {
-    o.progress.done();
+    await verdicts.save();
   }
-  if (faults[0]) throw summary(faults[0], faults.length, missing.length);
-  return { fetched, bytes };
 }
 
-async function lacking(wanted: readonly WantedPackage[], pool: Pool): Promise<WantedPackage[]> {
-  const bySum = new Map(wanted.map((item) => [formatChecksum(item.pin.checksum), item]));
-  const missing: WantedPackage[] = [];
-  for (const item of bySum.values()) if (!(await pool.has(item.pin.checksum))) missing.push(item);
-  return missing;
+/** What is kept out of an upstream by the rules of now, as far as its files were judged by them. */
+export async function knownRefusals(
+  mirrorRoot: string,
+  upstream: string,
+  trust: Trust,
+): Promise<{ refused: ReadonlyMap<string, string>; judged: boolean }> {
+  const verdicts = await Verdicts.open(mirrorRoot, upstream, trust.digest);
+  return { refused: verdicts.refused(), judged: !verdicts.isEmpty };
 }
 
-/** The Fault of the last base URL, when none had it. */
-async function fetchOne(
-  policy: UpstreamPolicy,
-  bases: readonly URL[],
-  source: Source,
-  { pin, href, base }: WantedPackage,
-  o: PackagesOptions,
-): Promise<Fault | undefined> {
-  const name = formatNevra(pin.nevra);
-  let fault: Fault | undefined;
-  const expect = { checksum: pin.checksum, size: pin.size };
-  await using incoming = await openIncoming(o.pool.mirrorRoot, expect, {
-    at: `${policy.id}: ${name}`,
-    resumable: true,
-  });
-  o.progress.advance(incoming.received);
-  for (const home of bases) {
-    const others = [home, ...bases.filter((other) => other !== home)];
-    try {
-      const url = locate(
-        others,
-        { href, base },
-        { at: `${policy.id}: ${name}`, parentHref: policy.parentHref },
-      );
-      await source.download(url, incoming, {
-        size: pin.size,
-        maxBytes: pin.size,
-        advance: (bytes) => o.progress.advance(bytes),
-      });
-      await checkIdentity(incoming.path, pin, url);
-      await incoming.commit(o.pool.path(pin.checksum));
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      if (error.code === 'RPM_INVALID') {
-        await incoming.discard(); // the bytes that the metadata promises are the wrong ones: no mirror helps
-        return error;
-      }
-      if (!PASSED_OVER.has(error.code)) throw error;
-      fault = error;
+/** Where a file waits that must not get into the pool. */
+export function quarantinePath(mirrorRoot: string, { type, hex }: Checksum): string {
+  return join(mirrorRoot, 'quarantine', type, `${hex}.rpm`);
+}
+
+/** One run for one upstream. */
+class PackageRun {
+  readonly #policy: UpstreamPolicy;
+  readonly #bases: readonly URL[];
+  readonly #o: PackagesOptions;
+  readonly #trust: Trust;
+  readonly #verdicts: Verdicts;
+
+  constructor(policy: UpstreamPolicy, base: string, o: PackagesOptions, trust: Trust, verdicts: Verdicts) {
+    const first = baseUrl(base, policy.path);
+    this.#policy = policy;
+    this.#bases = [first, ...basesOf(policy).filter((other) => other.href !== first.href)];
+    this.#o = o;
+    this.#trust = trust;
+    this.#verdicts = verdicts;
+  }
+
+  async fetch(wanted: readonly WantedPackage[]): Promise<Fetched> {
+    const bySum = new Map(wanted.map((item) => [formatChecksum(item.pin.checksum), item]));
+    const missing: WantedPackage[] = [];
+    for (const [sum, item] of bySum) if (!(await this.#settled(sum, item))) missing.push(item);
+    const { fetched, bytes } = await this.#fetchAll(missing);
+    const refused = new Map<string, string>();
+    for (const sum of bySum.keys()) {
+      const why = this.#verdicts.get(sum)?.refused;
+      if (why !== undefined) refused.set(sum, why);
     }
-    if (base !== undefined) break; // one absolute place
+    return { fetched, bytes, refused };
   }
-  return fault;
-}
 
-/** A right file under a wrong name (TUF's wrong software): the header decides, not the metadata. */
-async function checkIdentity(path: string, pin: Pin, url: URL): Promise<void> {
-  const { nevra } = await readRpm(createReadStream(path), url.href);
-  const [claimed, found] = [formatNevra(pin.nevra), formatNevra(nevra)];
-  if (claimed === found) return;
-  throw new Fault('RPM_INVALID', `the metadata calls it ${claimed}, the package itself ${found}`, {
-    hint: 'Keep it out with a deny filter, and ask whoever runs this upstream.',
-    at: url.href,
-  });
+  /** Whether a file is where it belongs by the rules of now; one that is on this disk is judged anew where it was not. */
+  async #settled(sum: string, { pin }: WantedPackage): Promise<boolean> {
+    const { pool } = this.#o;
+    const quarantine = quarantinePath(pool.mirrorRoot, pin.checksum);
+    const inPool = await pool.has(pin.checksum);
+    const known = this.#verdicts.get(sum);
+    if (inPool && known) return true;
+    if (!inPool && known?.refused !== undefined) return true;
+    const path = inPool ? pool.path(pin.checksum) : (await isFile(quarantine)) ? quarantine : undefined;
+    if (path === undefined) return false;
+    const verdict = await this.#examine(path, pin, pathToFileURL(path));
+    this.#verdicts.set(sum, verdict);
+    if (!inPool && verdict.refused === undefined) await this.#release(quarantine, pin);
+    return true;
+  }
+
+  /** Out of quarantine: the file is hashed on its way, as any other. */
+  async #release(quarantine: string, pin: Pin): Promise<void> {
+    await this.#o.pool.put(createReadStream(quarantine), pin);
+    await rm(quarantine, { force: true });
+  }
+
+  async #fetchAll(missing: readonly WantedPackage[]): Promise<{ fetched: number; bytes: number }> {
+    if (missing.length === 0) return { fetched: 0, bytes: 0 };
+    const { progress, env, timing } = this.#o;
+    const total = missing.reduce((sum, { pin }) => sum + pin.size, 0);
+    const { client, id } = this.#policy;
+    await using source = await openSource({ bases: this.#bases, client, env, timing });
+    const faults: Fault[] = [];
+    let fetched = 0;
+    let bytes = 0;
+    progress.start(`${id}: packages`, total, 'bytes');
+    try {
+      await inParallel(missing, REQUESTS_AT_ONCE, async (item) => {
+        const fault = await this.#fetchOne(source, item);
+        if (fault) faults.push(fault);
+        else {
+          fetched += 1;
+          bytes += item.pin.size;
+        }
+      });
+    } finally {
+      progress.done();
+    }
+    if (faults[0]) throw summary(faults[0], faults.length, missing.length);
+    return { fetched, bytes };
+  }
+
+  /** The Fault of the last base URL, when none had it. */
+  async #fetchOne(source: Source, { pin, href, base }: WantedPackage): Promise<Fault | undefined> {
+    const { pool, progress } = this.#o;
+    const at = `${this.#policy.id}: ${formatNevra(pin.nevra)}`;
+    let fault: Fault | undefined;
+    const expect = { checksum: pin.checksum, size: pin.size };
+    await using incoming = await openIncoming(pool.mirrorRoot, expect, { at, resumable: true });
+    progress.advance(incoming.received);
+    for (const home of this.#bases) {
+      const others = [home, ...this.#bases.filter((other) => other !== home)];
+      try {
+        const url = locate(others, { href, base }, { at, parentHref: this.#policy.parentHref });
+        await source.download(url, incoming, {
+          size: pin.size,
+          maxBytes: pin.size,
+          advance: (bytes) => progress.advance(bytes),
+        });
+        const verdict = await this.#examine(incoming.path, pin, url);
+        const { refused } = verdict;
+        await incoming.commit(
+          refused === undefined ? pool.path(pin.checksum) : quarantinePath(pool.mirrorRoot, pin.checksum),
+        );
+        this.#verdicts.set(formatChecksum(pin.checksum), verdict);
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        if (error.code === 'RPM_INVALID') {
+          await incoming.discard(); // the bytes that the metadata promises are the wrong ones: no mirror helps
+          return error;
+        }
+        if (!PASSED_OVER.has(error.code)) throw error;
+        fault = error;
+      }
+      if (base !== undefined) break; // one absolute place
+    }
+    return fault;
+  }
+
+  /** A right file under a wrong name (TUF's wrong software) is a Fault: the header decides, not the metadata. */
+  async #examine(path: string, pin: Pin, url: URL): Promise<PackageVerdict> {
+    const { keys, required, rules } = this.#trust;
+    const source = createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>;
+    const examined = await examinePackage(source, keys, url.href);
+    const [claimed, found] = [formatNevra(pin.nevra), formatNevra(examined.rpm.file.nevra)];
+    if (claimed !== found) {
+      throw new Fault('RPM_INVALID', `the metadata calls it ${claimed}, the package itself ${found}`, {
+        hint: 'Keep it out with a deny filter, and ask whoever runs this upstream.',
+        at: url.href,
+      });
+    }
+    const { content } = examined;
+    const broken = brokenDigests(examined);
+    if (broken !== undefined) return { refused: broken, by: [], content };
+    if (!required) return { by: [], content };
+    const verdict = judge(examined, rules);
+    if (verdict.kind === 'refused') return { refused: verdict.why, by: [], content };
+    return { by: verdict.by.map((key) => key.fingerprint), content };
+  }
 }
 
 function summary(first: Fault, failed: number, of: number): Fault {

@@ -9,6 +9,8 @@ import type { Validators } from './http.ts';
 export interface Remembered {
   readonly repomd: Checksum;
   readonly validators: Validators;
+  /** Digest of the rules by which its signature counted; absent where none was asked for. */
+  readonly signed?: string | undefined;
 }
 
 function pathOf(mirrorRoot: string, upstream: string): string {
@@ -29,9 +31,10 @@ export async function recall(mirrorRoot: string, upstream: string): Promise<Map<
 }
 
 function readEntry(entry: Record<string, unknown>): Remembered {
-  const { repomd, etag, lastModified } = entry;
+  const { repomd, etag, lastModified, signed } = entry;
   return {
     repomd: parseChecksum(String(repomd)),
+    ...(typeof signed === 'string' ? { signed } : {}),
     validators: {
       ...(typeof etag === 'string' ? { etag } : {}),
       ...(typeof lastModified === 'string' ? { lastModified } : {}),
@@ -53,8 +56,8 @@ export async function remember(
 }
 
 function textOf(memory: ReadonlyMap<string, Remembered>): string {
-  const entries = [...memory].map(([base, { repomd, validators }]) => {
-    return [base, { repomd: formatChecksum(repomd), ...validators }] as const;
+  const entries = [...memory].map(([base, { repomd, validators, signed }]) => {
+    return [base, { repomd: formatChecksum(repomd), ...validators, signed }] as const;
   });
   return `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`;
 }

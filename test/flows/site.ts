@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { SILENT } from '../../src/base/progress.ts';
 import type { World } from '../../src/flows/context.ts';
 import { promote } from '../../src/flows/promote.ts';
 import { publishMain } from '../../src/flows/publish.ts';
 import { pullMerge } from '../../src/flows/pull.ts';
+import { pullOpen } from '../../src/flows/pull-open.ts';
 import { type SyncRequest, sync } from '../../src/flows/sync.ts';
 import { initLocalForge } from '../../src/forge/local.ts';
 import { createRepository } from '../../src/forge/repository.ts';
@@ -27,6 +29,8 @@ export interface Site {
   promote(tier: string): Promise<number | undefined>;
   merge(number: number | undefined): Promise<void>;
   publish(): Promise<void>;
+  /** Files of main, by a branch, a pull request and its merge. */
+  change(files: Readonly<Record<string, string | ((text: string) => string)>>): Promise<void>;
 }
 
 export interface SiteOptions {
@@ -36,6 +40,8 @@ export interface SiteOptions {
   readonly upstreams: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly team?: Readonly<Record<string, unknown>>;
   readonly site?: Readonly<Record<string, unknown>>;
+  /** Further files, by path: keys. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const PLAIN = { aliasDuplicateObjects: false };
@@ -45,7 +51,7 @@ const NONE = { signatures: 'none', reason: 'a test' };
 export async function makeSite(o: SiteOptions): Promise<Site> {
   const dir = o.dir ?? (await tempDir());
   const [repoDir, mirrorDir] = [join(dir, 'state'), join(dir, 'mirror')];
-  const files = new Map<string, string>();
+  const files = new Map<string, string>(Object.entries(o.files ?? {}));
   for (const [id, policy] of Object.entries(o.upstreams)) {
     const full = { apiVersion: 'sluice/v1', kind: 'Upstream', id, packages: NONE, metadata: NONE, ...policy };
     files.set(`policies/upstreams/${id}.yaml`, stringify(full, PLAIN));
@@ -66,6 +72,7 @@ export async function makeSite(o: SiteOptions): Promise<Site> {
   await initLocalForge(`${repoDir}.git`, { from: repoDir });
   execFileSync('git', ['-C', repoDir, 'remote', 'add', 'origin', `${repoDir}.git`]);
   const said: string[] = [];
+  let changed = 0;
   const self: Site = {
     dir,
     repoDir,
@@ -104,6 +111,32 @@ export async function makeSite(o: SiteOptions): Promise<Site> {
     },
     async publish() {
       await publishMain(self.world(), undefined);
+    },
+    async change(changes) {
+      const git = (...args: string[]) =>
+        execFileSync('git', [
+          '-C',
+          repoDir,
+          '-c',
+          'user.name=Ben',
+          '-c',
+          'user.email=ben@example.org',
+          ...args,
+        ]);
+      changed += 1;
+      const branch = `change-${changed}`;
+      git('fetch', '-q', 'origin');
+      git('switch', '-qc', branch, 'origin/main');
+      for (const [path, change] of Object.entries(changes)) {
+        const file = join(repoDir, path);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, typeof change === 'string' ? change : change(readFileSync(file, 'utf8')));
+      }
+      git('add', '-A');
+      git('commit', '-qm', 'A change');
+      git('push', '-q', 'origin', branch);
+      git('switch', '-q', 'main');
+      await pullMerge(self.world(), await pullOpen(self.world(), branch, 'A change'));
     },
   };
   return self;

@@ -46,6 +46,7 @@ function run(before: Snapshot | undefined, listed: readonly Pin[], o: Partial<Sy
         children: [],
         seen: new Map(),
         withdrawnSince: new Map(),
+        refused: new Map(),
         rerolled: undefined,
         older: undefined,
         notes: [],

@@ -61,7 +61,7 @@ metadata_expire=900
     if (!id || !policy) throw new Error('no policy');
     const evil = {
       ...policy,
-      packages: { signatures: 'none', reason: 'x\n[evil]\nbaseurl=http://evil' },
+      packages: { signatures: 'none', reason: 'x\n[evil]\nbaseurl=http://evil', allow: [] },
     } as const;
     for (const key of upstreams.keys()) upstreams.set(key, evil);
     const text = repofile({ ...all, policies: { ...policies, upstreams }, team: 'infra', tier: 'unstable' });

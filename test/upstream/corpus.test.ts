@@ -83,7 +83,7 @@ it.each(
     await expect(fetching).rejects.toMatchObject({ code: 'NOT_FOUND', message });
   } else {
     const bytes = builds.reduce((sum, { pin }) => sum + pin.size, 0);
-    expect(await fetching).toEqual({ fetched: builds.length, bytes });
+    expect(await fetching).toEqual({ fetched: builds.length, bytes, refused: new Map() });
   }
   expect(here.length).toBeGreaterThan(10);
   for (const { pin } of here) await pool.verify(pin.checksum);
