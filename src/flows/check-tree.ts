@@ -13,7 +13,7 @@ export async function checkWorkTree(world: World, base: string | undefined): Pro
   const { repo, main } = await openState(world);
   const files = repo.bare ? await repo.readCommitted(main) : await repo.readWorkTree();
   const before = await readState(repo, base ?? main);
-  const { checked, state } = checkFiles(files, before.history);
+  const { checked, state } = await checkFiles(files, before.history);
   const complaints = [
     ...checked.complaints,
     ...(state ? checkMoves(before, state, { claim: undefined, now: world.now }) : []),

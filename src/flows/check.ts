@@ -24,6 +24,7 @@ import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { planFiles } from './proposal.ts';
 import { type Claim, recompute } from './recompute.ts';
 import { liveName, parentName, type State, stateOf } from './state.ts';
+import { trustOf } from './trust.ts';
 
 /** What a check says of a state: complaints stop a merge, warnings are shown. */
 export interface Checked {
@@ -32,10 +33,10 @@ export interface Checked {
 }
 
 /** Everything that can be said of a state by itself: texts, pairs, policies, names that fit each other. */
-export function checkFiles(
+export async function checkFiles(
   files: ReadonlyMap<string, { readonly text: string; readonly mode: string }>,
   history: History,
-): { checked: Checked; state: State | undefined } {
+): Promise<{ checked: Checked; state: State | undefined }> {
   const entries = [...files].map(([path, { mode }]) => ({ path, mode, type: 'blob' as const }));
   const complaints: Fault[] = [...checkTree(entries)];
   const texts = new Map([...files].map(([path, { text }]) => [path, text]));
@@ -54,6 +55,7 @@ export function checkFiles(
     complaints.push(...found);
     if (found.length === 0) complaints.push(...checkPlace(state, state.snapshot(name) as Snapshot));
   }
+  complaints.push(...(await checkKeys(state)));
   for (const path of texts.keys()) {
     if (!path.startsWith('snapshots/') || !path.endsWith('.lock')) continue;
     const yaml = path.replace(/\.lock$/, '.yaml');
@@ -65,6 +67,22 @@ export function checkFiles(
     checked: { complaints, warnings: [...lintPolicies(state.policies), ...expiredHolds(state)] },
     state,
   };
+}
+
+/** Every key that an upstream's signatures are to be judged by is there, and is the one that the policy names. */
+async function checkKeys(state: State): Promise<Fault[]> {
+  const complaints = new Map<string, Fault>();
+  for (const upstream of state.policies.upstreams.values()) {
+    for (const what of ['packages', 'metadata'] as const) {
+      try {
+        await trustOf(state, upstream, what, new Date(0));
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        complaints.set(`${error.at} ${error.message}`, error); // one file may be named by many upstreams
+      }
+    }
+  }
+  return [...complaints.values()];
 }
 
 /** A manifest stands where its policies say that one may stand, and names the parent that they name. */
@@ -239,7 +257,7 @@ export async function stateAt(
 ): Promise<CheckedState> {
   const files = await repo.readCommitted(rev);
   if (known?.history === history && sameFiles(files, known.files)) return known;
-  return { ...checkFiles(files, history), files, history };
+  return { ...(await checkFiles(files, history)), files, history };
 }
 
 function sameFiles(a: CheckedState['files'], b: CheckedState['files']): boolean {

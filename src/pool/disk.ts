@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
@@ -172,4 +173,19 @@ export async function renameSynced(from: string, to: string): Promise<void> {
     await rename(from, to);
     await syncFolder(dirname(to));
   });
+}
+
+const CHUNK_BYTES = 1 << 20;
+
+/** A file's bytes in pieces; a symlink in its place is an error (ELOOP). Half the cost of a stream for small files. */
+export async function* readChunks(path: string): AsyncIterable<Buffer> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  let left = (await file.stat()).size;
+  for (;;) {
+    const length = Math.max(1, Math.min(left, CHUNK_BYTES)); // the last one finds the end, or what was added since
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length);
+    if (bytesRead === 0) return;
+    left -= bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
 }

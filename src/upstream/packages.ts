@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -10,6 +9,7 @@ import type { Pin } from '../manifest/snapshot.ts';
 import { brokenDigests, judge } from '../openpgp/judge.ts';
 import { examinePackage } from '../openpgp/package.ts';
 import { noTrust, type Trust } from '../openpgp/trust.ts';
+import { readChunks } from '../pool/disk.ts';
 import { openIncoming } from '../pool/incoming.ts';
 import { inParallel } from '../pool/parallel.ts';
 import { isFile, type Pool } from '../pool/pool.ts';
@@ -141,7 +141,7 @@ class PackageRun {
 
   /** Out of quarantine: the file is hashed on its way, as any other. */
   async #release(quarantine: string, pin: Pin): Promise<void> {
-    await this.#o.pool.put(createReadStream(quarantine), pin);
+    await this.#o.pool.put(readChunks(quarantine), pin);
     await rm(quarantine, { force: true });
   }
 
@@ -212,8 +212,7 @@ class PackageRun {
   /** A right file under a wrong name (TUF's wrong software) is a Fault: the header decides, not the metadata. */
   async #examine(path: string, pin: Pin, url: URL): Promise<PackageVerdict> {
     const { keys, required, rules } = this.#trust;
-    const source = createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>;
-    const examined = await examinePackage(source, keys, url.href);
+    const examined = await examinePackage(readChunks(path), keys, url.href);
     const [claimed, found] = [formatNevra(pin.nevra), formatNevra(examined.rpm.file.nevra)];
     if (claimed !== found) {
       throw new Fault('RPM_INVALID', `the metadata calls it ${claimed}, the package itself ${found}`, {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { verifyMirror } from '../../src/flows/publish.ts';
@@ -56,7 +57,14 @@ it.skipIf(!ready).each(chosen)(
   '$name: every version through all tiers',
   async (series) => {
     const upstream = await serveUpstream();
-    const site = await makeSite({ upstreams: { [UPSTREAM]: { baseurl: [upstream.url], ...series.policy } } });
+    const { key, policy } = series;
+    const keys = key ? { keys: [{ file: 'keys/vendor', fingerprint: key.fingerprint }] } : {};
+    const site = await makeSite({
+      upstreams: { [UPSTREAM]: { baseurl: [upstream.url], ...keys, ...policy } },
+      ...(key
+        ? { files: { 'policies/keys/vendor': readFileSync(join(CORPUS ?? '', key.file), 'utf8') } }
+        : {}),
+    });
     for (const [n, folder] of series.versions.entries()) {
       const label = series.versions.length === 1 ? series.name : join(series.name, basename(folder));
       const shown = series.relisted ? await relisted(folder) : folder;

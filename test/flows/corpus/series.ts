@@ -13,6 +13,8 @@ export interface Series {
   readonly libsolv?: boolean;
   /** Some files that its metadata lists are not there: served are those that are, listed anew by createrepo_c. */
   readonly relisted?: boolean;
+  /** Whose signatures its policy asks for; the file is below the corpus. */
+  readonly key?: { readonly file: string; readonly fingerprint: string };
 }
 
 const LACKING = 'the corpus lacks it';
@@ -29,8 +31,18 @@ const SPECIAL: Readonly<Record<string, Partial<Series>>> = {
     policy: { ...absent('filelists', 'other'), weakChecksums: ['sha1'] },
     libsolv: true,
   },
-  'pgdg-signed-series': { policy: { content: 'full' } },
-  'rpms-al2023': { policy: { content: 'full' }, relisted: true },
+  'pgdg-signed-series': {
+    policy: { content: 'full', packages: { signatures: 'required' } },
+    key: {
+      file: 'keys/postgresql/PGDG-RPM-GPG-KEY-RHEL',
+      fingerprint: 'D4BF08AE67A0B4C7A1DBCCD240BCA2B408B40D20',
+    },
+  },
+  'rpms-al2023': {
+    policy: { content: 'full', packages: { signatures: 'required' } },
+    key: { file: 'rpms-al2023/RPM-GPG-KEY', fingerprint: 'B58756FC2C27C23BDF8F11AFC9AAC1AB0CA9583C' },
+    relisted: true,
+  },
 };
 
 /** Every repository of the corpus, each in its series, in the order of their numbers and dates. */
