@@ -70,7 +70,7 @@ function has(command: string): boolean {
 }
 
 say(
-  'A vendor ("harbor 9": two small repositories of real RPM files), a state repository in git, a mirror. No network, no account.',
+  'A vendor ("harbor 9": two small repositories of real, signed RPM files), a state repository in git, a mirror. No network, no account.',
 );
 process.stdout.write(`  everything is in ${dir}\n`);
 
@@ -80,6 +80,7 @@ const first = sluice(
   'init', 'state',
   '--distro', `harbor-9-x86_64-base=file://${vendor}/base`,
   '--distro', `harbor-9-x86_64-apps=file://${vendor}/apps`,
+  '--key', `${vendor}/RPM-GPG-KEY-harbor-9`,
   '--start', 'latest',
   '--mirror-url', `file://${mirror}/public`,
 ); // biome-ignore format: one option a line

@@ -7,6 +7,9 @@ const SOURCE = fileURLToPath(new URL('../test/fixtures/demo/', import.meta.url))
 /** The repositories of Harbor 9, the small distribution of the demo. */
 export const DEMO_REPOSITORIES = ['base', 'apps'] as const;
 
+/** The key that signs its packages; the vendor serves it beside them. */
+export const DEMO_KEY = 'RPM-GPG-KEY-harbor-9';
+
 /**
  * `before`: a distribution at rest. `after`: a wave of updates, with a critical advisory, a new kernel and a new
  * name. `later`: the vendor has pulled one build of the wave back and lists the older one again.
@@ -19,6 +22,8 @@ export type DemoState = 'before' | 'after' | 'later';
  */
 export async function layDemoUpstream(dir: string, state: DemoState): Promise<void> {
   const files = await listDemoPackages(state);
+  await mkdir(dir, { recursive: true });
+  await copyFile(join(SOURCE, 'keys', DEMO_KEY), join(dir, DEMO_KEY));
   for (const repository of DEMO_REPOSITORIES) {
     const root = join(dir, repository);
     const repodata = join(SOURCE, 'repodata', state, repository);

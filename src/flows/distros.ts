@@ -29,14 +29,19 @@ const ARCHES = ['x86_64', 'aarch64'];
  * The upstreams that `--distro` names, in that order: `rocky-9` from the table, `sles-15.7=URL` where the site must say
  * where, `harbor-9-x86_64-base=URL` for any other repository. EPEL becomes part of each Enterprise Linux of its version
  * that is named with it (`rocky-9-x86_64-epel`), because clients enable them together; else it stands for itself.
+ * `keys` sign what is named by its URL.
  */
-export function upstreamsOf(distros: readonly string[], arch: string): NewUpstream[] {
+export function upstreamsOf(
+  distros: readonly string[],
+  arch: string,
+  keys: readonly VendorKey[] = [],
+): NewUpstream[] {
   const words = distros.map((text) => split(text));
   const wanted = words.map(({ id, url }) => (isTabled(id) ? lookUp(id, url, arch) : undefined));
   const known = wanted.filter((w) => w !== undefined);
   const upstreams = words.flatMap(({ id, url }, i) => {
     const w = wanted[i];
-    return w ? tabled(w, known, arch) : [custom(id, url)];
+    return w ? tabled(w, known, arch) : [custom(id, url, keys)];
   });
   const ids = new Set<string>();
   for (const { id } of upstreams) {
@@ -129,12 +134,12 @@ function upstream({ distribution, base }: Wanted, name: UpstreamName, r: VendorR
   };
 }
 
-function custom(id: string, url: string | undefined): NewUpstream {
+function custom(id: string, url: string | undefined, keys: readonly VendorKey[]): NewUpstream {
   const name = parseUpstreamId(id, '--distro');
   if (url === undefined) {
     throw usage(`${id} has no address`, `Say where it is: ${id}=https://…, or file:///… for a folder.`);
   }
-  return { id, name, title: id, baseurl: url, keys: [], notes: [], client: false, parentHref: false };
+  return { id, name, title: id, baseurl: url, keys, notes: [], client: false, parentHref: false };
 }
 
 function usage(message: string, hint: string): Fault {

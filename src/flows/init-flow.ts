@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { World } from './context.ts';
-import { DISTROS } from './distros.ts';
+import { DISTROS, upstreamsOf } from './distros.ts';
 import { initStateRepository } from './init.ts';
+import { fetchKeys, keysFrom } from './init-keys.ts';
 import type { FillRequest } from './plan-fill.ts';
 import { sync } from './sync.ts';
 import { VERSION } from './version.ts';
@@ -15,6 +16,8 @@ export interface InitRequest {
   readonly arch?: string | undefined;
   readonly content?: string | undefined;
   readonly mirrorUrl?: string | undefined;
+  /** Files with the keys of distributions that are named by their URL. */
+  readonly keys: readonly string[];
   readonly tool?: Buffer | undefined;
   /** What the tiers begin with; undefined: nothing. */
   readonly start: FillRequest | undefined;
@@ -32,7 +35,13 @@ export async function initFlow(world: World, request: InitRequest): Promise<void
       hint: 'Add --distro NAME; sluice init --list names them.',
     });
   }
+  const own = await keysFrom(request.keys.map((path) => resolve(world.repoDir, path)));
+  const upstreams = upstreamsOf(request.distros, request.arch ?? 'x86_64', own.keys);
+  const known = upstreams.flatMap((u) => u.keys).filter((key) => !own.files.has(key.file));
+  const fetched = content === 'thin' ? new Map<string, string>() : await fetchKeys(world, known);
   const made = await initStateRepository({
+    keys: own.keys,
+    keyFiles: new Map([...fetched, ...own.files]),
     dir: resolve(world.repoDir, request.dir),
     distros: request.distros,
     team: request.team,
@@ -51,6 +60,12 @@ export async function initFlow(world: World, request: InitRequest): Promise<void
   if (world.mirrorDir === undefined) {
     return world.print(
       'no --mirror was named, so nothing was imported; next: sluice sync --propose --mirror DIR, then sluice fill\n',
+    );
+  }
+  const lacking = content === 'thin' ? [] : known.filter((key) => !fetched.has(key.file));
+  if (lacking.length > 0) {
+    return world.print(
+      `nothing was imported, because keys are missing; next: commit them, then sluice sync --propose --mirror DIR, then sluice fill\n`,
     );
   }
   await sync(

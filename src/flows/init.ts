@@ -9,6 +9,7 @@ import { updateRefs } from '../forge/refs.ts';
 import { openRepository } from '../forge/repository.ts';
 import { isWord, LIVE_TEAM } from '../manifest/ids.ts';
 import { loadPolicies } from '../manifest/policy.ts';
+import type { VendorKey } from './distro-table.ts';
 import { type NewUpstream, upstreamsOf } from './distros.ts';
 import { keysReadme, sitePolicy, teamPolicy, upstreamPolicy } from './templates/policies.ts';
 import {
@@ -34,6 +35,10 @@ export interface InitOptions {
   readonly arch?: string;
   readonly content?: 'full' | 'thin';
   readonly mirrorUrl?: string;
+  /** Keys of the distributions that are named by their URL. */
+  readonly keys?: readonly VendorKey[];
+  /** Armored keys by file name: those of `keys`, and of known distributions as far as they could be had. */
+  readonly keyFiles?: ReadonlyMap<string, string>;
   readonly now: Date;
   readonly by: string;
   readonly sluiceVersion: string;
@@ -87,7 +92,7 @@ function stateFiles(o: InitOptions): Map<string, string | Buffer> {
   if (!isWord(o.team) || o.team === LIVE_TEAM) {
     throw malformed(`team (a word other than ${LIVE_TEAM}: a-z, 0-9, dot, underscore)`, o.team, '--team');
   }
-  const upstreams = upstreamsOf(o.distros, o.arch ?? 'x86_64');
+  const upstreams = upstreamsOf(o.distros, o.arch ?? 'x86_64', o.keys);
   const policies = policyFiles(o, upstreams);
   loadPolicies(policies); // our own templates under the same judge as everybody's files
   const { team, sluiceVersion } = o;
@@ -101,6 +106,7 @@ function stateFiles(o: InitOptions): Map<string, string | Buffer> {
     ['.github/CODEOWNERS', codeowners(team)],
     ...policies,
     ['policies/keys/README.md', keysReadme(upstreams)],
+    ...[...(o.keyFiles ?? [])].map(([name, text]) => [`policies/keys/${name}`, text] as const),
     ['examples/nginx.conf', nginxConf()],
     ...systemdUnits(team),
     ...(o.tool ? ([[toolPath(sluiceVersion), o.tool]] as const) : []),

@@ -158,6 +158,12 @@ export const VERBS: readonly Verb[] = [
         value: 'full|thin',
         help: 'mirror the packages (full, the default), or only metadata (thin)',
       },
+      key: {
+        type: 'string',
+        multiple: true,
+        value: 'FILE',
+        help: 'the armored key that signs the packages of what --distro names by its URL',
+      },
       'mirror-url': { type: 'string', value: 'URL', help: 'where clients will find <mirror>/public' },
       start: {
         type: 'string',
@@ -177,6 +183,7 @@ export const VERBS: readonly Verb[] = [
       await initFlow(world, {
         dir: args.flag('list') ? undefined : operand(args, 'the folder of the new repository'),
         distros: args.list('distro'),
+        keys: args.list('key'),
         team: args.text('team') ?? 'infra',
         arch: args.text('arch'),
         content: args.text('content'),

@@ -29,10 +29,16 @@ export interface Pool {
   remove(sum: Checksum): Promise<void>;
   /** In order of type and digits. */
   list(): AsyncIterable<{ readonly checksum: Checksum; readonly size: number }>;
+  /** Where a file waits that is what the metadata promises, and that must not get into the pool: nothing is ever linked from there. */
+  quarantinePath(sum: Checksum): string;
+  isQuarantined(sum: Checksum): Promise<boolean>;
+  listQuarantine(): AsyncIterable<{ readonly checksum: Checksum; readonly size: number }>;
 }
 
 export function openPool(mirrorRoot: string): Pool {
-  const path = (sum: Checksum) => join(mirrorRoot, 'pool', sum.type, sum.hex.slice(0, 2), `${sum.hex}.rpm`);
+  const below = (folder: string) => (sum: Checksum) =>
+    join(mirrorRoot, folder, sum.type, sum.hex.slice(0, 2), `${sum.hex}.rpm`);
+  const [path, quarantinePath] = [below('pool'), below('quarantine')];
   return {
     mirrorRoot,
     path,
@@ -48,11 +54,14 @@ export function openPool(mirrorRoot: string): Pool {
       await onDisk('removing', path(sum), () => rm(path(sum), { force: true }));
     },
     list: () => list(join(mirrorRoot, 'pool')),
+    quarantinePath,
+    isQuarantined: (sum) => isFile(quarantinePath(sum)),
+    listQuarantine: () => list(join(mirrorRoot, 'quarantine')),
   };
 }
 
 /** A regular file, not a symlink to one: whoever can plant a link must not choose what is published. */
-export async function isFile(path: string): Promise<boolean> {
+async function isFile(path: string): Promise<boolean> {
   try {
     return (await lstat(path)).isFile();
   } catch (cause) {

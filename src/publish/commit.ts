@@ -89,6 +89,11 @@ export class CommitReader {
     return texts;
   }
 
+  /** Of every file of the commit that is published. */
+  async paths(): Promise<Iterable<string>> {
+    return (await this.#blobsAt(this.#history.commit)).keys();
+  }
+
   #blobsAt(commit: string): Promise<ReadonlyMap<string, string>> {
     return remember(this.#blobs, commit, MAX_REMEMBERED + 1, async () => {
       const files = await this.#history.entries('', commit); // all in one: each question starts a git

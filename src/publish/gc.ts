@@ -83,6 +83,7 @@ class Collector {
   readonly #o: GcOptions;
   readonly #layout: Layout;
   readonly #packages = new Reasons();
+  readonly #quarantined = new Reasons();
   readonly #documents = new Reasons();
   readonly #records = new Reasons();
   readonly #links = new Reasons();
@@ -117,6 +118,7 @@ class Collector {
       this.#records.add(pin.record, reason);
       this.#links.add(`${id}/${names[i]}`, reason);
     });
+    for (const { checksum } of snapshot.quarantined) this.#quarantined.add(formatChecksum(checksum), reason);
     const { upstream, modules } = snapshot;
     for (const sum of [
       ...(upstream ? [upstream.repomd, ...upstream.documents.values()] : []),
@@ -251,6 +253,13 @@ class Collector {
       const reason = this.#packages.of(formatChecksum(checksum)) ?? (await this.#young(entry.path));
       if (reason) this.#keep(entry, reason);
       else await this.#free(entry, 'nothing retained pins it', () => pool.remove(checksum));
+    }
+    for await (const { checksum, size } of pool.listQuarantine()) {
+      const path = pool.quarantinePath(checksum);
+      const entry = { kind: 'package', path, bytes: size } as const;
+      const reason = this.#quarantined.of(formatChecksum(checksum)) ?? (await this.#young(path));
+      if (reason) this.#keep(entry, reason);
+      else await this.#free(entry, 'nothing retained names it', () => rm(path, { force: true }));
     }
   }
 

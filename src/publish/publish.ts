@@ -15,6 +15,7 @@ import { type Content, FORMAT } from './content.ts';
 import { DocumentProjector, sha256Hex } from './documents.ts';
 import { type FrameStore, openFrameStore } from './frames.ts';
 import type { CommitHistory, Moment } from './history.ts';
+import { publishKeys } from './keys.ts';
 import { isRepositoryId, type Layout, layoutOf, type View } from './layout.ts';
 import { linkPackages } from './packages.ts';
 import { type KnownRevision, revisionOf, unchangedSince } from './revision.ts';
@@ -104,6 +105,7 @@ class Run {
     this.#tip = await readTip(this.#layout);
     if (!view) acceptTip(history, this.#tip);
     const repositories = await this.#reader.repositories();
+    await publishKeys(history, await this.#reader.paths(), this.#layout);
     const done: PublishedRepository[] = [];
     const failed: { id: string; fault: Fault }[] = [];
     progress.start('publish', repositories.length, 'items');

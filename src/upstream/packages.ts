@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Checksum, formatChecksum } from '../base/checksum.ts';
+import { formatChecksum } from '../base/checksum.ts';
 import { Fault, type FaultCode } from '../base/fault.ts';
 import type { Progress } from '../base/progress.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
@@ -12,7 +11,7 @@ import { noTrust, type Trust } from '../openpgp/trust.ts';
 import { readChunks } from '../pool/disk.ts';
 import { openIncoming } from '../pool/incoming.ts';
 import { inParallel } from '../pool/parallel.ts';
-import { isFile, type Pool } from '../pool/pool.ts';
+import type { Pool } from '../pool/pool.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Timing } from './attempt.ts';
 import { basesOf } from './metadata.ts';
@@ -88,11 +87,6 @@ export async function knownRefusals(
   return { refused: verdicts.refused(), judged: !verdicts.isEmpty };
 }
 
-/** Where a file waits that must not get into the pool. */
-export function quarantinePath(mirrorRoot: string, { type, hex }: Checksum): string {
-  return join(mirrorRoot, 'quarantine', type, `${hex}.rpm`);
-}
-
 /** One run for one upstream. */
 class PackageRun {
   readonly #policy: UpstreamPolicy;
@@ -126,12 +120,16 @@ class PackageRun {
   /** Whether a file is where it belongs by the rules of now; one that is on this disk is judged anew where it was not. */
   async #settled(sum: string, { pin }: WantedPackage): Promise<boolean> {
     const { pool } = this.#o;
-    const quarantine = quarantinePath(pool.mirrorRoot, pin.checksum);
+    const quarantine = pool.quarantinePath(pin.checksum);
     const inPool = await pool.has(pin.checksum);
     const known = this.#verdicts.get(sum);
     if (inPool && known) return true;
     if (!inPool && known?.refused !== undefined) return true;
-    const path = inPool ? pool.path(pin.checksum) : (await isFile(quarantine)) ? quarantine : undefined;
+    const path = inPool
+      ? pool.path(pin.checksum)
+      : (await pool.isQuarantined(pin.checksum))
+        ? quarantine
+        : undefined;
     if (path === undefined) return false;
     const verdict = await this.#examine(path, pin, pathToFileURL(path));
     this.#verdicts.set(sum, verdict);
@@ -191,7 +189,7 @@ class PackageRun {
         const verdict = await this.#examine(incoming.path, pin, url);
         const { refused } = verdict;
         await incoming.commit(
-          refused === undefined ? pool.path(pin.checksum) : quarantinePath(pool.mirrorRoot, pin.checksum),
+          refused === undefined ? pool.path(pin.checksum) : pool.quarantinePath(pin.checksum),
         );
         this.#verdicts.set(formatChecksum(pin.checksum), verdict);
         return undefined;

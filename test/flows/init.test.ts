@@ -110,12 +110,19 @@ it.each(['x86_64', 'aarch64'])('every distribution of the table loads: %s', asyn
     expect(u.content).toBe('thin');
     expect(u.packages).toMatchObject({
       signatures: 'none',
-      reason: expect.stringMatching(/TLS and checksums/),
+      reason: expect.stringMatching(/^thin: /),
     });
     expect(u.metadata.severity).toBeUndefined();
     expect(u.keys.length).toBeGreaterThan(0);
     for (const url of u.baseurl) expect(url).toMatch(/^https:\/\/[a-z.]+\/[A-Za-z0-9._/-]+\/$/);
   }
+});
+
+it('a distribution of the table that is mirrored in full asks for its vendor\u2019s signatures', async () => {
+  const { root } = await initStateRepository(await options({ distros: EVERYTHING }));
+  const { upstreams } = await policiesOf(root);
+  for (const u of upstreams.values())
+    expect([u.id, u.packages]).toEqual([u.id, { signatures: 'required', allow: [] }]);
 });
 
 /** By file, as `gpg --show-keys` reads it: the fingerprints of its primary keys. */

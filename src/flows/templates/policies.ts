@@ -6,9 +6,17 @@ const quoted = (text: string): string => JSON.stringify(text);
 /** `policies/upstreams/<id>.yaml` */
 export function upstreamPolicy(u: NewUpstream, content: 'full' | 'thin'): string {
   const local = u.baseurl.startsWith('file:');
-  const reason = local
-    ? 'your own repository, read from this machine'
-    : `signatures are not verified yet; ${u.baseurl.startsWith('https:') ? 'TLS and ' : ''}checksums are`;
+  const transport = u.baseurl.startsWith('https:')
+    ? 'TLS and checksums are all there is'
+    : 'checksums are all there is';
+  const unsigned = local ? 'your own repository, read from this machine' : `no key is known; ${transport}`;
+  const packages =
+    content === 'thin'
+      ? `{ signatures: none, reason: "thin: packages are fetched by clients, never by this mirror" }`
+      : u.keys.length > 0
+        ? '{ signatures: required }'
+        : `{ signatures: none, reason: ${quoted(unsigned)} }`;
+  const reason = local ? 'read from this machine' : `not asked for here; ${transport}`;
   const lines = [
     `# ${u.title}: ${u.name.repo}`,
     ...u.notes.map((note) => `# ${note}`),
@@ -21,7 +29,8 @@ export function upstreamPolicy(u: NewUpstream, content: 'full' | 'thin'): string
     `  - ${quoted(u.baseurl)}`,
     '',
     ...keyLines(u),
-    `packages: { signatures: none, reason: ${quoted(reason)} }`,
+    '# Of each package that is fetched: digests and signatures. What does not count is quarantined, and said.',
+    `packages: ${packages}`,
     ...metadataLines(reason, local),
     '',
     '# Of what upstream no longer lists: how many builds of a package live keeps, besides those that a tier has.',
@@ -47,7 +56,7 @@ export function upstreamPolicy(u: NewUpstream, content: 'full' | 'thin'): string
 function keyLines(u: NewUpstream): string[] {
   if (u.keys.length === 0) return [];
   return [
-    '# Whose signatures count, once Sluice verifies them: see keys/README.md for the files.',
+    '# Whose signatures count: the fingerprint decides, keys/README.md says where the files are from.',
     'keys:',
     ...u.keys.flatMap((k) => [
       `  # ${k.from}`,
@@ -143,11 +152,13 @@ export function keysReadme(upstreams: readonly NewUpstream[]): string {
       : `| file | fingerprint | from |\n|---|---|---|\n${[...rows.values()].join('\n')}\n`;
   return `# Keys of the vendors
 
-Armoured public keys go here, under the names that \`keys:\` of the upstreams say; the fingerprint decides. This version of
-Sluice does not verify signatures yet: every upstream says \`signatures: none\` with the reason, and the files are not
-needed. When they are, fetch each from its vendor, compare, and commit it in a pull request:
+Armoured public keys, under the names that \`keys:\` of the upstreams say; the fingerprint there decides, whatever a file is called.
+\`sluice check\` opens each of them, and \`sluice publish\` serves them to clients below \`keys/\`. One that is missing stops
+the sync of its upstreams: fetch it from its vendor, compare, and commit it in a pull request:
 
     gpg --show-keys --with-fingerprint RPM-GPG-KEY-…
+
+A vendor's next key is added beside the old one before it signs anything; both count until the old one is removed.
 
 ${table}`;
 }
