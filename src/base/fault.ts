@@ -3,6 +3,7 @@ export type FaultCode =
   | 'USAGE' // the command line does not say what to do
   | 'MALFORMED' // a word from outside that is not what it should be (an EVR, an id, a duration)
   | 'SIGNATURE_INVALID' // a signature or a key that cannot be read
+  | 'SIGNING_FAILED' // our own signature could not be made
   | 'RPM_INVALID' // a file that is not the RPM that it should be
   | 'METADATA_INVALID' // repodata that cannot be read, or that contradicts itself
   | 'CHECKSUM_MISMATCH'

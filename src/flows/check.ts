@@ -24,7 +24,7 @@ import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { planFiles } from './proposal.ts';
 import { type Claim, recompute } from './recompute.ts';
 import { liveName, parentName, type State, stateOf } from './state.ts';
-import { trustOf } from './trust.ts';
+import { siteTrust, trustOf } from './trust.ts';
 
 /** What a check says of a state: complaints stop a merge, warnings are shown. */
 export interface Checked {
@@ -72,13 +72,17 @@ export async function checkFiles(
 /** Every key that an upstream's signatures are to be judged by is there, and is the one that the policy names. */
 async function checkKeys(state: State): Promise<Fault[]> {
   const complaints = new Map<string, Fault>();
+  const note = (error: unknown) => {
+    if (!(error instanceof Fault)) throw error;
+    complaints.set(`${error.at} ${error.message}`, error); // one file may be named by many upstreams
+  };
+  await siteTrust(state).catch(note);
   for (const upstream of state.policies.upstreams.values()) {
     for (const what of ['packages', 'metadata'] as const) {
       try {
         await trustOf(state, upstream, what, new Date(0));
       } catch (error) {
-        if (!(error instanceof Fault)) throw error;
-        complaints.set(`${error.at} ${error.message}`, error); // one file may be named by many upstreams
+        note(error);
       }
     }
   }

@@ -5,6 +5,7 @@ import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { gc } from '../publish/gc.ts';
 import { publish } from '../publish/publish.ts';
 import { repofile } from '../publish/repofile.ts';
+import { signerOf } from '../publish/sign.ts';
 import { verify } from '../publish/verify.ts';
 import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
@@ -19,7 +20,8 @@ export async function publishMain(world: World, at: string | undefined): Promise
   const history = await repo.history(at === undefined ? main : await repo.resolve(at));
   const view = at === undefined ? {} : { view: { kind: 'at', commit: history.commit } as const };
   const { now, progress } = world;
-  const done = await publish({ mirror, history, catalog, pool, now, progress, ...view });
+  const signer = signerOf(world.env);
+  const done = await publish({ mirror, history, catalog, pool, now, progress, signer, ...view });
   if (world.json) {
     const failed = done.failed.map(({ id, fault }) => ({
       id,

@@ -1,4 +1,4 @@
-import type { SignatureRule, UpstreamPolicy } from '../manifest/policy.ts';
+import type { KeyReference, SignatureRule, UpstreamPolicy } from '../manifest/policy.ts';
 import { openTrust, type Trust } from '../openpgp/trust.ts';
 import type { State } from './state.ts';
 
@@ -11,16 +11,25 @@ export async function trustOf(
 ): Promise<Trust> {
   const rule: SignatureRule = upstream[what];
   const required = rule.signatures === 'required';
-  const keys = required ? upstream.keys : [];
-  return await openTrust(
-    {
-      required,
-      allow: rule.allow,
-      keys: keys.map(({ file, fingerprint, subkeys }) => {
-        const at = `policies/${file}`;
-        return { text: state.files.get(at), at, fingerprint, subkeys };
-      }),
-    },
-    now,
-  );
+  return await open(state, required, rule.allow, required ? upstream.keys : [], now);
+}
+
+/** Whose signatures our own repomd.xml must have. */
+export async function siteTrust(state: Pick<State, 'files' | 'policies'>): Promise<Trust> {
+  const { signing } = state.policies.site;
+  return await open(state, signing.length > 0, [], signing, new Date(0));
+}
+
+async function open(
+  state: Pick<State, 'files'>,
+  required: boolean,
+  allow: SignatureRule['allow'],
+  keys: readonly KeyReference[],
+  now: Date,
+): Promise<Trust> {
+  const texts = keys.map(({ file, fingerprint, subkeys }) => {
+    const at = `policies/${file}`;
+    return { text: state.files.get(at), at, fingerprint, subkeys };
+  });
+  return await openTrust({ required, allow, keys: texts }, now);
 }

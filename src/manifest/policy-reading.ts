@@ -1,5 +1,6 @@
 import { parseDuration } from '../base/duration.ts';
 import { Fault, quote } from '../base/fault.ts';
+import type { KeyReference } from './policy.ts';
 import { pathText } from './validate.ts';
 import type { Path, YamlDocument } from './yaml.ts';
 
@@ -56,4 +57,19 @@ function wrongUrl(text: string, schemes: readonly string[]): string | undefined 
   if (/%2[ef]|%5c|%00/i.test(text)) return 'must not have escaped dots or slashes';
   if (url.href === text || url.href === `${text}/`) return undefined;
   return `must be written as it is used, ${quote(url.href)}, not ${quote(text)}`;
+}
+
+/** A key as policies write it. */
+export interface KeyData {
+  readonly file: string;
+  readonly fingerprint: string;
+  readonly subkeys?: readonly string[];
+}
+
+export function keyOf({ file, fingerprint, subkeys }: KeyData): KeyReference {
+  return {
+    file,
+    fingerprint: fingerprint.toUpperCase(),
+    ...(subkeys ? { subkeys: subkeys.map((subkey) => subkey.toUpperCase()) } : {}),
+  };
 }

@@ -111,6 +111,8 @@ export interface SitePolicy {
   readonly retain: number;
   readonly compression: 'zstd' | 'gzip';
   readonly forge: 'local' | 'github';
+  /** Keys that sign every published repomd.xml; empty: nobody does. */
+  readonly signing: readonly KeyReference[];
 }
 
 export interface Policies {

@@ -1,5 +1,5 @@
 import type { SitePolicy } from './policy.ts';
-import { durationAt, type PolicyFile, urlAt } from './policy-reading.ts';
+import { durationAt, type KeyData, keyOf, type PolicyFile, urlAt } from './policy-reading.ts';
 import schema from './schemas/site.schema.json' with { type: 'json' };
 import { compileSchema } from './validate.ts';
 
@@ -8,7 +8,13 @@ const GRACE = 72 * 3_600_000;
 const RETAIN = 400 * 86_400_000;
 
 /** What holds where there is no `policies/site.yaml`. */
-export const DEFAULT_SITE: SitePolicy = { grace: GRACE, retain: RETAIN, compression: 'zstd', forge: 'local' };
+export const DEFAULT_SITE: SitePolicy = {
+  grace: GRACE,
+  retain: RETAIN,
+  compression: 'zstd',
+  forge: 'local',
+  signing: [],
+};
 
 export interface SiteData {
   readonly mirrorUrl?: string;
@@ -17,6 +23,7 @@ export interface SiteData {
   readonly retain?: string;
   readonly compression?: SitePolicy['compression'];
   readonly forge?: SitePolicy['forge'];
+  readonly signing?: readonly KeyData[];
 }
 
 export const validSite = compileSchema<SiteData>(schema);
@@ -33,5 +40,6 @@ export function readSitePolicy(data: SiteData, file: PolicyFile): SitePolicy {
     retain: durationAt(file, ['retain'], data.retain, RETAIN),
     compression: data.compression ?? DEFAULT_SITE.compression,
     forge: data.forge ?? DEFAULT_SITE.forge,
+    signing: (data.signing ?? []).map(keyOf),
   };
 }

@@ -1,7 +1,15 @@
 import { Fault } from '../base/fault.ts';
 import { parseUpstreamId } from './ids.ts';
-import type { KeyReference, SecretFile, SignatureRule, UpstreamPolicy } from './policy.ts';
-import { attempt, durationAt, type PolicyFile, refuse, urlAt } from './policy-reading.ts';
+import type { SecretFile, SignatureRule, UpstreamPolicy } from './policy.ts';
+import {
+  attempt,
+  durationAt,
+  type KeyData,
+  keyOf,
+  type PolicyFile,
+  refuse,
+  urlAt,
+} from './policy-reading.ts';
 import schema from './schemas/upstream.schema.json' with { type: 'json' };
 import { compileSchema } from './validate.ts';
 import type { Path } from './yaml.ts';
@@ -21,7 +29,7 @@ export interface UpstreamData {
   readonly baseurl?: readonly string[];
   readonly mirrorlist?: string;
   readonly metalink?: string;
-  readonly keys?: readonly { file: string; fingerprint: string; subkeys?: readonly string[] }[];
+  readonly keys?: readonly KeyData[];
   readonly packages: SignatureData;
   readonly metadata: SignatureData & { severity?: 'trusted' };
   readonly keep?: string;
@@ -101,14 +109,6 @@ function signatureRule(file: PolicyFile, key: 'packages' | 'metadata', data: Ups
     refuse(file, [key, 'signatures'], 'signatures are required, but no key is named', hint);
   }
   return { signatures, ...(reason === undefined ? {} : { reason }), allow: allow ?? [] };
-}
-
-function keyOf({ file, fingerprint, subkeys }: NonNullable<UpstreamData['keys']>[number]): KeyReference {
-  return {
-    file,
-    fingerprint: fingerprint.toUpperCase(),
-    ...(subkeys ? { subkeys: subkeys.map((subkey) => subkey.toUpperCase()) } : {}),
-  };
 }
 
 function notSupported(file: PolicyFile, key: Path, message: string, hint: string): void {

@@ -53,8 +53,8 @@ export async function judgeDetached(
 const ARMOR_OF_SIGNATURES = 6; // openpgp.js: enums.armor.signature
 const BLOCK = /-----BEGIN PGP SIGNATURE-----[\s\S]*?-----END PGP SIGNATURE-----/g;
 
-/** Several blocks may stand one after the other, as `cat old.asc new.asc` leaves them. */
-async function packetsOf(signature: Buffer, at: string): Promise<Buffer> {
+/** The packets of a detached signature, armored or binary. Several blocks may stand one after the other, as `cat old.asc new.asc` leaves them. */
+export async function packetsOf(signature: Buffer, at: string): Promise<Buffer> {
   if (signature.length > MAX_BYTES) throw invalid(`the signature has ${signature.length} bytes`, at);
   const text = signature.toString('latin1');
   if (text.includes('-----BEGIN PGP SIGNED MESSAGE-----')) {

@@ -20,6 +20,7 @@ import { isRepositoryId, type Layout, layoutOf, type View } from './layout.ts';
 import { linkPackages } from './packages.ts';
 import { type KnownRevision, revisionOf, unchangedSince } from './revision.ts';
 import { codecOf } from './runs.ts';
+import { type Signer, Signing } from './sign.ts';
 import {
   adoptTrees,
   entriesOf,
@@ -46,6 +47,8 @@ export interface PublishOptions {
   readonly view?: View;
   /** Why a build must not be published whatever was merged: a recall. */
   readonly refuse?: (id: string, pin: Pin) => string | undefined;
+  /** Makes the signatures that the site's policy asks for. */
+  readonly signer?: Signer;
   /** The caller holds the mirror's lock. */
   readonly locked?: boolean;
   readonly progress?: Progress;
@@ -91,6 +94,7 @@ class Run {
   readonly #frames: FrameStore;
   readonly #reformatted: string[] = [];
   #tip: PublishedTip | undefined;
+  #signing: Signing | undefined;
 
   constructor(o: PublishOptions) {
     this.#o = o;
@@ -106,6 +110,7 @@ class Run {
     if (!view) acceptTip(history, this.#tip);
     const repositories = await this.#reader.repositories();
     await publishKeys(history, await this.#reader.paths(), this.#layout);
+    this.#signing = await Signing.of(history, now, this.#o.signer);
     const done: PublishedRepository[] = [];
     const failed: { id: string; fault: Fault }[] = [];
     progress.start('publish', repositories.length, 'items');
@@ -135,7 +140,10 @@ class Run {
     const ready: Ready[] = [];
     for (const repository of set) {
       try {
-        ready.push(await this.#prepare(repository));
+        const one = await this.#prepare(repository);
+        if (one.next || this.#o.view)
+          await this.#signing?.sign(this.#layout.tree(one.id, one.revision.id), this.#layout);
+        ready.push(one);
       } catch (cause) {
         if (!(cause instanceof Fault) || cause.code === 'DISK') throw cause; // a full disk is everybody's
         throw new SetFault(formatRepositoryId(repository), cause);

@@ -65,7 +65,9 @@ function section(id: string, repository: RepositoryName, base: string, o: Repofi
       ? [`packages are not checked by signature: ${reason ?? 'no reason given'}`]
       : []),
   ];
-  const keys = signatures === 'required' ? upstream.keys.map((key) => `${base}/${key.file}`) : [];
+  const { signing } = o.policies.site;
+  const vendors = signatures === 'required' ? upstream.keys : [];
+  const keys = [...new Set([...vendors, ...signing].map((key) => `${base}/${key.file}`))];
   return [
     `[${id}]`,
     ...notes.map((note) => `# ${oneLine(note)}`),
@@ -73,6 +75,7 @@ function section(id: string, repository: RepositoryName, base: string, o: Repofi
     where,
     'enabled=1',
     `gpgcheck=${signatures === 'required' ? 1 : 0}`,
+    ...(signing.length > 0 ? ['repo_gpgcheck=1'] : []),
     ...(keys.length > 0 ? [`gpgkey=${keys.join('\n       ')}`] : []),
     `metadata_expire=${METADATA_EXPIRE}`,
     '',

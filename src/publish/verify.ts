@@ -20,10 +20,12 @@ import { type Materialised, materialise, type RepodataSink } from './materialise
 import { publishedIds } from './publish.ts';
 import { revisionOf } from './revision.ts';
 import { codecOf } from './runs.ts';
+import { Signing, signaturePath } from './sign.ts';
 import { readState, revisionAt } from './state.ts';
 import { damagedDocuments, damagedNames, readPlain } from './tree.ts';
 
 export type DifferenceCode =
+  | 'SIGNATURE' // repomd.xml lacks a signature by a key of the site
   | 'POINTER' // `public/<id>` or `public/at/<commit>/<id>` names another tree, or none
   | 'POINTER_EXTRA' // of a repository that the commit does not have
   | 'TREE_MISSING'
@@ -81,6 +83,7 @@ class Verifier {
   readonly sums = new Set<string>();
   repositories = 0;
   links = 0;
+  #signing: Signing | undefined;
   readonly #o: VerifyOptions;
   readonly #layout: Layout;
   readonly #reader: CommitReader;
@@ -94,6 +97,7 @@ class Verifier {
   async trees(): Promise<void> {
     const { progress = SILENT } = this.#o;
     const repositories = await this.#reader.repositories();
+    this.#signing = await Signing.of(this.#o.history, new Date(0), undefined);
     progress.start('verify metadata', repositories.length, 'items');
     for (const repository of repositories) {
       try {
@@ -179,6 +183,7 @@ class Verifier {
       NOWHERE,
     );
     const repomd = this.#repomd(found, path);
+    await this.#signature(tree, found);
     if (repomd && !found.equals(made.repomd)) await this.#repomdDiffers(content, path, repomd, made);
     for (const wrong of repomd ? await damagedDocuments(tree, repomd) : []) {
       this.#differ('REPODATA', wrong, 'is not what repomd.xml says');
@@ -186,6 +191,13 @@ class Verifier {
     for (const wrong of await damagedNames(this.#layout, content, revision.id)) {
       this.#differ('TREE', wrong, 'is not what the commit gives');
     }
+  }
+
+  async #signature(tree: string, repomd: Buffer): Promise<void> {
+    if (!this.#signing) return;
+    const path = signaturePath(tree);
+    const lacking = await this.#signing.lacking(repomd, (await readPlain(path)) ?? Buffer.alloc(0));
+    for (const key of lacking) this.#differ('SIGNATURE', path, `has no signature that counts by ${key}`);
   }
 
   #repomd(bytes: Buffer, path: string): Repomd | undefined {

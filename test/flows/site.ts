@@ -42,6 +42,7 @@ export interface SiteOptions {
   readonly site?: Readonly<Record<string, unknown>>;
   /** Further files, by path: keys. */
   readonly files?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 const PLAIN = { aliasDuplicateObjects: false };
@@ -84,7 +85,7 @@ export async function makeSite(o: SiteOptions): Promise<Site> {
       mirrorDir,
       now: self.now,
       by: 'tester',
-      env: {},
+      env: o.env ?? {},
       progress: { ...SILENT, say: (line) => said.push(`${line}\n`) },
       print: (text) => said.push(text),
       json: false,

@@ -1,0 +1,14 @@
+import { armor, enums } from 'openpgp';
+
+/** Detached signatures, one after the other, as `gpg --armor --detach-sign` writes them. */
+export function armorSignatures(packets: readonly Buffer[]): string {
+  const withChecksum = true; // gpg 2.2 and gpgme cannot do without
+  return armor(
+    enums.armor.signature,
+    new Uint8Array(Buffer.concat(packets)),
+    undefined,
+    undefined,
+    undefined,
+    withChecksum,
+  );
+}
