@@ -14,6 +14,7 @@ export type FaultCode =
   | 'NETWORK' // no answer, or a cut one, after all retries
   | 'HTTP_STATUS'
   | 'UPSTREAM_ROLLBACK' // older than what was accepted before
+  | 'UPSTREAM_FROZEN' // older than the policy's maxAge
   | 'UPSTREAM_INCONSISTENT' // documents that do not belong together
   | 'UPSTREAM_REROLLED' // a known NEVRA with other bytes
   | 'MANIFEST_INVALID'

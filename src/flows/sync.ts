@@ -78,7 +78,7 @@ async function syncSet(
     (u) => asked.size === 0 || asked.has(u.id),
   );
   const sources: SyncSource[] = [];
-  const bases = new Map<string, string>();
+  const mirrors = new Map<string, readonly URL[]>();
   const trusts = new Map<string, Trust>();
   for (const upstream of upstreams) {
     const accepted: AcceptedState | undefined = state.snapshot(liveName(upstream))?.upstream;
@@ -92,11 +92,13 @@ async function syncSet(
       now: world.now,
       env: world.env,
     });
+    mirrors.set(upstream.id, fetched.mirrors);
     const trust = await trustOf(state, upstream, 'packages', world.now);
     trusts.set(upstream.id, trust);
     const { refused, judged } = await knownRefusals(mirror.root, upstream.id, trust);
     if (fetched.kind === 'unchanged') {
-      if (request.how !== 'show') await refetch(world, mirror, state, upstream, trust);
+      if (request.how !== 'show')
+        await refetch(world, mirror, state, upstream, { trust, mirrors: fetched.mirrors });
       if (accepted && trust.required && !judged) {
         world.progress.say(
           `${upstream.id}: the policy's keys or rules are new, every package is judged by them`,
@@ -105,7 +107,6 @@ async function syncSet(
       } else if (!world.json) world.print(`${upstream.id}: unchanged\n`);
       continue;
     }
-    bases.set(upstream.id, fetched.base);
     sayLeftOut(world, upstream.id, fetched.skipped);
     sources.push({ upstream, state: fetched.state, refused, notes: [] });
   }
@@ -117,7 +118,7 @@ async function syncSet(
       : await syncPlan(state, mirror.catalog, set, from, options);
   const { plan, contents } = await planned(sources);
   const prepare = async () => {
-    const known = await fetchAll(world, mirror, sources, { bases, contents, trusts });
+    const known = await fetchAll(world, mirror, sources, { mirrors, contents, trusts });
     return known === sources ? undefined : (await planned(known)).plan;
   };
   return { plan, state, prepare, asked: askedOf(world, set, request) };
@@ -156,7 +157,7 @@ async function refetch(
   mirror: Mirror,
   state: State,
   upstream: UpstreamPolicy,
-  trust: Trust,
+  { trust, mirrors }: { readonly trust: Trust; readonly mirrors: readonly URL[] },
 ): Promise<void> {
   const live = state.snapshot(liveName(upstream));
   if (upstream.content !== 'full' || !live?.upstream) return;
@@ -165,11 +166,11 @@ async function refetch(
   if (missing.size === 0) return;
   const { builds } = await readUpstream(mirror.catalog, upstream, live.upstream);
   const wanted = builds.filter(({ pin }) => missing.has(pin.record));
-  const [base = ''] = upstream.baseurl;
-  await fetchPackages(upstream, base, wanted, {
+  await fetchPackages(upstream, mirrors[0]?.href ?? '', wanted, {
     pool: mirror.pool,
     progress: world.progress,
     trust,
+    mirrors,
     env: world.env,
   });
 }
@@ -183,7 +184,7 @@ async function fetchAll(
   mirror: Mirror,
   sources: readonly SyncSource[],
   o: {
-    readonly bases: ReadonlyMap<string, string>;
+    readonly mirrors: ReadonlyMap<string, readonly URL[]>;
     readonly contents: ReadonlyMap<string, UpstreamContent>;
     readonly trusts: ReadonlyMap<string, Trust>;
   },
@@ -199,17 +200,14 @@ async function fetchAll(
     const wanted = (o.contents.get(upstream.id)?.builds ?? []).map(({ pin, href, base }): WantedPackage => {
       return { pin, href, ...(base === undefined ? {} : { base }) };
     });
-    const { refused } = await fetchPackages(
-      upstream,
-      o.bases.get(upstream.id) ?? upstream.baseurl[0] ?? '',
-      wanted,
-      {
-        pool: mirror.pool,
-        progress: world.progress,
-        trust: o.trusts.get(upstream.id),
-        env: world.env,
-      },
-    );
+    const from = o.mirrors.get(upstream.id) ?? [];
+    const { refused } = await fetchPackages(upstream, from[0]?.href ?? '', wanted, {
+      mirrors: from,
+      pool: mirror.pool,
+      progress: world.progress,
+      trust: o.trusts.get(upstream.id),
+      env: world.env,
+    });
     const same =
       refused.size === source.refused.size && [...refused].every(([k, why]) => source.refused.get(k) === why);
     changed ||= !same;

@@ -39,13 +39,19 @@ export function durationAt(file: PolicyFile, key: Path, text: string | undefined
 }
 
 /** A complaint about a URL that is not written as it will be used, or that says what a policy must not say. */
-export function urlAt(file: PolicyFile, key: Path, text: string, schemes: readonly string[]): void {
-  const wrong = wrongUrl(text, schemes);
+export function urlAt(
+  file: PolicyFile,
+  key: Path,
+  text: string,
+  schemes: readonly string[],
+  o: { readonly query?: boolean } = {},
+): void {
+  const wrong = wrongUrl(text, schemes, o.query ?? false);
   if (wrong !== undefined) refuse(file, key, wrong, 'Correct the URL.');
 }
 
 /** What URL parsers silently mend (`..`, `\`, tabs, upper-case hosts, other spellings of an address) is refused. */
-function wrongUrl(text: string, schemes: readonly string[]): string | undefined {
+function wrongUrl(text: string, schemes: readonly string[], query: boolean): string | undefined {
   if (!URL.canParse(text)) return `must be a URL, not ${quote(text)}`;
   const url = new URL(text);
   const scheme = url.protocol.slice(0, -1);
@@ -53,7 +59,9 @@ function wrongUrl(text: string, schemes: readonly string[]): string | undefined 
   if (url.username !== '' || url.password !== '') {
     return 'must not have a user or a password: policies are public';
   }
-  if (/[?#]/.test(text)) return 'must not have a query or a fragment';
+  if (query ? text.includes('#') : /[?#]/.test(text)) {
+    return `must not have a ${query ? '' : 'query or a '}fragment`;
+  }
   if (/%2[ef]|%5c|%00/i.test(text)) return 'must not have escaped dots or slashes';
   if (url.href === text || url.href === `${text}/`) return undefined;
   return `must be written as it is used, ${quote(url.href)}, not ${quote(text)}`;

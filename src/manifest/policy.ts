@@ -56,6 +56,8 @@ export interface UpstreamPolicy {
   /** By document type: why it may be missing or inconsistent. */
   readonly absent: ReadonlyMap<string, string>;
   readonly weakChecksums: readonly ('md5' | 'sha1')[];
+  /** How old its newest document may be, in milliseconds: a frozen mirror is noticed. */
+  readonly maxAge?: number;
   /** Only builds of these arches are taken in; empty: all. */
   readonly arches: readonly string[];
   /** How long a withdrawn name stays in live, in milliseconds. */

@@ -1,4 +1,3 @@
-import { Fault } from '../base/fault.ts';
 import { parseUpstreamId } from './ids.ts';
 import type { SecretFile, SignatureRule, UpstreamPolicy } from './policy.ts';
 import {
@@ -12,7 +11,6 @@ import {
 } from './policy-reading.ts';
 import schema from './schemas/upstream.schema.json' with { type: 'json' };
 import { compileSchema } from './validate.ts';
-import type { Path } from './yaml.ts';
 
 /** How long a withdrawn name stays in live (design, 3). */
 const FORGET = 90 * 86_400_000;
@@ -38,6 +36,7 @@ export interface UpstreamData {
   readonly weakChecksums?: readonly ('md5' | 'sha1')[];
   readonly arches?: readonly string[];
   readonly forget?: string;
+  readonly maxAge?: string;
   readonly alone?: string;
   readonly parentHref?: string;
   readonly client?: { cert: string; key: string; ca?: string };
@@ -56,8 +55,20 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     urlAt(file, ['baseurl', i], url, ['https', 'http', 'file']);
   });
   for (const key of ['mirrorlist', 'metalink'] as const) {
-    if (data[key] !== undefined)
-      notSupported(file, [key], `${key} is not supported yet`, 'Use baseurl, with several URLs.');
+    if (data[key] !== undefined) urlAt(file, [key], data[key], ['https', 'http'], { query: true });
+  }
+  if (data.mirrorlist !== undefined && data.metalink !== undefined) {
+    refuse(
+      file,
+      ['mirrorlist'],
+      'stands beside metalink',
+      'Keep metalink: it says which repomd.xml is right.',
+      'key',
+    );
+  }
+  if (data.content === 'thin' && !data.baseurl) {
+    const hint = 'Name one base URL: published metadata has to say where packages are.';
+    refuse(file, ['content'], 'thin needs a fixed baseurl', hint);
   }
   if (!data.baseurl && !data.mirrorlist && !data.metalink) {
     refuse(file, [], 'lacks the key "baseurl"', 'Add baseurl: a list of URLs.');
@@ -85,6 +96,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     },
     keep: Number(data.keep ?? KEEP),
     content: data.content ?? 'full',
+    ...(data.maxAge === undefined ? {} : { maxAge: durationAt(file, ['maxAge'], data.maxAge, 0) }),
     absent: new Map(Object.entries(data.absent ?? {})),
     weakChecksums: data.weakChecksums ?? [],
     arches: data.arches ?? [],
@@ -109,10 +121,6 @@ function signatureRule(file: PolicyFile, key: 'packages' | 'metadata', data: Ups
     refuse(file, [key, 'signatures'], 'signatures are required, but no key is named', hint);
   }
   return { signatures, ...(reason === undefined ? {} : { reason }), allow: allow ?? [] };
-}
-
-function notSupported(file: PolicyFile, key: Path, message: string, hint: string): void {
-  file.complain(new Fault('NOT_SUPPORTED', message, { hint, at: file.doc.at(key) }));
 }
 
 function clientOf(client: NonNullable<UpstreamData['client']>): NonNullable<UpstreamPolicy['client']> {

@@ -8,14 +8,15 @@ import type { AcceptedState } from '../manifest/snapshot.ts';
 import { judgeDetached } from '../openpgp/detached.ts';
 import type { Trust } from '../openpgp/trust.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import type { Metalink } from '../repodata/metalink.ts';
 import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
 import type { Timing } from './attempt.ts';
 import { type Choice, chooseDocuments, GROUP, isKnown } from './documents.ts';
+import { findMirrors, metalinkRefuses, namedUrls, rememberMirrors } from './mirrors.ts';
 import { recall, remember } from './remembered.ts';
 import { openSource, type Source } from './source.ts';
 import { OF_THE_UPSTREAM, takeDocuments } from './take.ts';
 import type { FetchedUpstream } from './types.ts';
-import { baseUrl } from './url.ts';
 
 const MAX_REPOMD_BYTES = 16 << 20;
 const MAX_SIGNATURE_BYTES = 1 << 20;
@@ -35,22 +36,20 @@ export interface MetadataOptions {
   readonly timing?: Partial<Timing> | undefined;
 }
 
+/** What was accepted before is what the upstream still says. */
+export interface Unchanged {
+  readonly kind: 'unchanged';
+  readonly mirrors: readonly URL[];
+}
+
 /** When every base URL fails, people are told of the one that says most. */
 const GRAVEST: readonly FaultCode[] = [
   'UPSTREAM_ROLLBACK',
+  'UPSTREAM_FROZEN',
   'SIGNATURE_INVALID',
   'UPSTREAM_INCONSISTENT',
   'METADATA_INVALID',
 ];
-
-/** The bases of an upstream, in the policy's order. */
-export function basesOf(policy: UpstreamPolicy): URL[] {
-  if (policy.baseurl.length > 0) return policy.baseurl.map((text) => baseUrl(text, policy.path));
-  throw new Fault('NOT_SUPPORTED', 'mirrorlist and metalink are not supported yet', {
-    hint: 'Name one or more URLs under baseurl.',
-    at: policy.path,
-  });
-}
 
 /**
  * Brings the upstream's documents into the catalog, each verified, and says what its state is. `unchanged` is what was
@@ -61,21 +60,31 @@ export function basesOf(policy: UpstreamPolicy): URL[] {
 export async function fetchMetadata(
   policy: UpstreamPolicy,
   o: MetadataOptions,
-): Promise<{ kind: 'unchanged' } | FetchedUpstream> {
+): Promise<Unchanged | FetchedUpstream> {
   if (policy.metadata.signatures === 'required' && !o.trust?.required) {
     throw new Error(`${policy.id} requires a signed repomd.xml, and no keys were handed down`);
   }
-  const bases = basesOf(policy);
-  await using source = await openSource({ bases, client: policy.client, env: o.env, timing: o.timing });
+  const { mirrorRoot, now, env, timing } = o;
+  await using source = await openSource({ bases: namedUrls(policy), client: policy.client, env, timing });
+  const { bases, metalink } = await findMirrors(policy, source, { mirrorRoot, now });
   const faults: Fault[] = [];
-  for (const base of bases) {
-    try {
-      return await new Fetch(policy, base, bases, source, o).run();
-    } catch (error) {
-      if (!(error instanceof Fault) || !OF_THE_UPSTREAM.has(error.code)) throw error;
-      if (bases.length > 1) o.progress.say(`${policy.id}: ${base.href} is passed over: ${error.message}`);
-      faults.push(error);
+  const failed: URL[] = [];
+  let good: URL | undefined;
+  try {
+    for (const base of bases) {
+      try {
+        const fetched = await new Fetch(policy, base, bases, source, { ...o, metalink }).run();
+        good = base;
+        return fetched;
+      } catch (error) {
+        if (!(error instanceof Fault) || !OF_THE_UPSTREAM.has(error.code)) throw error;
+        if (bases.length > 1) o.progress.say(`${policy.id}: ${base.href} is passed over: ${error.message}`);
+        faults.push(error);
+        failed.push(base);
+      }
     }
+  } finally {
+    await rememberMirrors(policy, { mirrorRoot, now, failed, good });
   }
   throw gravest(faults);
 }
@@ -99,17 +108,21 @@ interface ReadRepomd {
 /** repomd.xml is not the one any more that the run began with. */
 class Changed extends Error {}
 
+interface FetchOptions extends MetadataOptions {
+  readonly metalink?: Metalink | undefined;
+}
+
 /** One run against one base URL. */
 class Fetch {
   readonly #policy: UpstreamPolicy;
   readonly #base: URL;
   readonly #bases: readonly URL[];
   readonly #source: Source;
-  readonly #o: MetadataOptions;
+  readonly #o: FetchOptions;
   readonly #repomdUrl: URL;
   #lastRound = false;
 
-  constructor(policy: UpstreamPolicy, base: URL, bases: readonly URL[], source: Source, o: MetadataOptions) {
+  constructor(policy: UpstreamPolicy, base: URL, bases: readonly URL[], source: Source, o: FetchOptions) {
     this.#policy = policy;
     this.#base = base;
     this.#bases = [base, ...bases.filter((other) => other !== base)];
@@ -118,7 +131,7 @@ class Fetch {
     this.#repomdUrl = new URL('repodata/repomd.xml', base);
   }
 
-  async run(): Promise<{ kind: 'unchanged' } | FetchedUpstream> {
+  async run(): Promise<Unchanged | FetchedUpstream> {
     for (let round = 0; round < 2; round += 1) {
       this.#lastRound = round === 1;
       try {
@@ -131,14 +144,16 @@ class Fetch {
     throw this.#inconsistent('repomd.xml changed twice while it was read', 'Try again in some minutes.');
   }
 
-  async #round(): Promise<{ kind: 'unchanged' } | FetchedUpstream> {
+  async #round(): Promise<Unchanged | FetchedUpstream> {
     const { sum, bytes } = await this.#readRepomd();
     const at = this.#repomdUrl.href;
+    this.#refuseUnknown(bytes);
     const repomd = readRepomd(bytes, at);
     const timestamp = newestTimestamp(repomd);
     this.#refuseOlder(timestamp);
+    this.#refuseFrozen(timestamp);
     const choice = chooseDocuments(repomd, this.#policy, at);
-    if (await this.#isAccepted(sum, choice)) return { kind: 'unchanged' };
+    if (await this.#isAccepted(sum, choice)) return { kind: 'unchanged', mirrors: this.#bases };
     const taken = await takeDocuments(choice, {
       policy: this.#policy,
       bases: this.#bases,
@@ -155,6 +170,7 @@ class Fetch {
     return {
       kind: 'fetched',
       base: this.#base.href,
+      mirrors: this.#bases,
       repomd,
       state: { timestamp, repomd: sum, documents: taken.documents },
       skipped: [...choice.skipped, ...taken.skipped, ...absent].sort((a, b) => byCodeUnit(a.type, b.type)),
@@ -228,6 +244,33 @@ class Fetch {
       hint: 'Check the base URL: a login or an error page answers.',
       at: this.#repomdUrl.href,
     });
+  }
+
+  /** By the metalink, which comes from the vendor's own host: a mirror cannot choose which repomd.xml we see. */
+  #refuseUnknown(bytes: Buffer): void {
+    const { metalink } = this.#o;
+    if (!metalink) return;
+    const why = metalinkRefuses(metalink, (type) => ({
+      type,
+      hex: createHash(type).update(bytes).digest('hex'),
+    }));
+    if (why === undefined) return;
+    const hint = 'Try again later: mirrors need some hours after a publication.';
+    throw new Fault('UPSTREAM_INCONSISTENT', why, { hint, at: this.#repomdUrl.href });
+  }
+
+  /** TUF's indefinite freeze: a mirror that always gives the same, validly signed repomd.xml. */
+  #refuseFrozen(timestamp: number): void {
+    const { maxAge } = this.#policy;
+    if (maxAge === undefined || this.#o.now.getTime() - timestamp * 1000 <= maxAge) return;
+    throw new Fault(
+      'UPSTREAM_FROZEN',
+      `${this.#policy.id} is from ${timeText(timestamp)}, longer ago than its policy's maxAge`,
+      {
+        hint: `Ask another mirror; if the vendor really rests, raise maxAge in ${this.#policy.path}.`,
+        at: this.#repomdUrl.href,
+      },
+    );
   }
 
   #refuseOlder(timestamp: number): void {

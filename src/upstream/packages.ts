@@ -14,7 +14,7 @@ import { inParallel } from '../pool/parallel.ts';
 import type { Pool } from '../pool/pool.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Timing } from './attempt.ts';
-import { basesOf } from './metadata.ts';
+import { namedUrls } from './mirrors.ts';
 import { openSource, REQUESTS_AT_ONCE, type Source } from './source.ts';
 import { baseUrl, locate } from './url.ts';
 import { type PackageVerdict, Verdicts } from './verdicts.ts';
@@ -30,6 +30,8 @@ export interface PackagesOptions {
   readonly progress: Progress;
   /** Absent: the policy asks for no signature. */
   readonly trust?: Trust | undefined;
+  /** Further base URLs, in order, where a list of mirrors named them. */
+  readonly mirrors?: readonly URL[] | undefined;
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly timing?: Partial<Timing> | undefined;
 }
@@ -98,7 +100,9 @@ class PackageRun {
   constructor(policy: UpstreamPolicy, base: string, o: PackagesOptions, trust: Trust, verdicts: Verdicts) {
     const first = baseUrl(base, policy.path);
     this.#policy = policy;
-    this.#bases = [first, ...basesOf(policy).filter((other) => other.href !== first.href)];
+    const others = [...(o.mirrors ?? []), ...policy.baseurl.map((text) => baseUrl(text, policy.path))];
+    const all = new Map([first, ...others].map((url) => [url.href, url]));
+    this.#bases = [...all.values()];
     this.#o = o;
     this.#trust = trust;
     this.#verdicts = verdicts;
@@ -148,7 +152,7 @@ class PackageRun {
     const { progress, env, timing } = this.#o;
     const total = missing.reduce((sum, { pin }) => sum + pin.size, 0);
     const { client, id } = this.#policy;
-    await using source = await openSource({ bases: this.#bases, client, env, timing });
+    await using source = await openSource({ bases: namedUrls(this.#policy), client, env, timing });
     const faults: Fault[] = [];
     let fetched = 0;
     let bytes = 0;

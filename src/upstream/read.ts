@@ -13,7 +13,7 @@ import { readUpdateinfo } from '../repodata/updateinfo.ts';
 import { compareNevra, formatNevra } from '../rpm/nevra.ts';
 import { checkStrength, GROUP } from './documents.ts';
 import { SideDocument } from './join.ts';
-import { basesOf } from './metadata.ts';
+import { formalBases } from './mirrors.ts';
 import type { UpstreamBuild, UpstreamContent } from './types.ts';
 import { locate } from './url.ts';
 import { MAX_OPEN_BYTES } from './verify.ts';
@@ -60,7 +60,7 @@ class Reader {
     this.#catalog = catalog;
     this.#policy = policy;
     this.#documents = state.documents;
-    this.#bases = basesOf(policy);
+    this.#bases = formalBases(policy);
   }
 
   at(type: string): string {

@@ -28,6 +28,7 @@ export const OF_THE_UPSTREAM: ReadonlySet<FaultCode> = new Set([
   'TOO_LARGE',
   'UPSTREAM_INCONSISTENT',
   'UPSTREAM_ROLLBACK',
+  'UPSTREAM_FROZEN',
   'SIGNATURE_INVALID',
 ]);
 

@@ -14,6 +14,8 @@ export interface FetchedUpstream {
   readonly kind: 'fetched';
   /** The base URL that answered, with a slash at its end. */
   readonly base: string;
+  /** Every base URL that may be asked for packages, that one first. */
+  readonly mirrors: readonly URL[];
   readonly repomd: Repomd;
   readonly state: AcceptedState;
   readonly skipped: readonly Skipped[];
