@@ -89,9 +89,9 @@ export class CommitReader {
     return texts;
   }
 
-  /** Of every file of the commit that is published. */
-  async paths(): Promise<Iterable<string>> {
-    return (await this.#blobsAt(this.#history.commit)).keys();
+  /** Every file of the commit that is published, by path: its blob's id. */
+  async blobs(): Promise<ReadonlyMap<string, string>> {
+    return await this.#blobsAt(this.#history.commit);
   }
 
   #blobsAt(commit: string): Promise<ReadonlyMap<string, string>> {

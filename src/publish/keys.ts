@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../base/fault.ts';
@@ -10,26 +11,34 @@ const ARMOR = '-----BEGIN PGP PUBLIC KEY BLOCK-----';
 
 /**
  * The armored keys of the commit's policies, as `public/keys/<file>`: what `gpgkey=` of clients names. Before any pointer moves, so
- * that no client meets a package whose key it cannot have. One that the policies drop stays: hosts still name it.
+ * that no client meets a package whose key it cannot have. One that the policies drop stays: hosts still name it. git is asked only
+ * for what is not on the disk as it should be.
  */
 export async function publishKeys(
   history: CommitHistory,
-  paths: Iterable<string>,
+  blobs: ReadonlyMap<string, string>,
   layout: Layout,
 ): Promise<void> {
-  const keys = [...paths].filter((path) => KEY.test(path));
-  if (keys.length === 0) return;
-  for (const [path, text] of await history.readMany(keys)) {
+  const wanted: string[] = [];
+  for (const [path, id] of blobs) {
+    const [, name] = KEY.exec(path) ?? [];
+    if (name === undefined || name.endsWith('.md')) continue;
+    if ((await blobId(join(layout.public, 'keys', name), id)) !== id) wanted.push(path);
+  }
+  if (wanted.length === 0) return;
+  for (const [path, text] of await history.readMany(wanted)) {
     const [, name = ''] = KEY.exec(path) ?? [];
-    if (!text.includes(ARMOR)) continue; // the README beside them
-    const target = join(layout.public, 'keys', name);
-    if ((await textOf(target)) !== text) await writeFileAtomic(target, text, { mirrorRoot: layout.root });
+    if (text.includes(ARMOR))
+      await writeFileAtomic(join(layout.public, 'keys', name), text, { mirrorRoot: layout.root });
   }
 }
 
-async function textOf(path: string): Promise<string | undefined> {
+/** As git names a file's content (gitformat-pack(5)): by sha1, or by sha256 where the other id is. Undefined: there is no such file. */
+async function blobId(path: string, like: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    const bytes = await readFile(path);
+    const hash = createHash(like.length === 64 ? 'sha256' : 'sha1');
+    return hash.update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
   } catch (cause) {
     if (codeOf(cause) === 'ENOENT') return undefined;
     throw cause;

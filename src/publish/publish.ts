@@ -94,7 +94,7 @@ class Run {
   readonly #frames: FrameStore;
   readonly #reformatted: string[] = [];
   #tip: PublishedTip | undefined;
-  #signing: Signing | undefined;
+  #signing: Promise<Signing | undefined> | undefined;
 
   constructor(o: PublishOptions) {
     this.#o = o;
@@ -109,8 +109,7 @@ class Run {
     this.#tip = await readTip(this.#layout);
     if (!view) acceptTip(history, this.#tip);
     const repositories = await this.#reader.repositories();
-    await publishKeys(history, await this.#reader.paths(), this.#layout);
-    this.#signing = await Signing.of(history, now, this.#o.signer);
+    await publishKeys(history, await this.#reader.blobs(), this.#layout);
     const done: PublishedRepository[] = [];
     const failed: { id: string; fault: Fault }[] = [];
     progress.start('publish', repositories.length, 'items');
@@ -141,8 +140,7 @@ class Run {
     for (const repository of set) {
       try {
         const one = await this.#prepare(repository);
-        if (one.next || this.#o.view)
-          await this.#signing?.sign(this.#layout.tree(one.id, one.revision.id), this.#layout);
+        await this.#sign(one);
         ready.push(one);
       } catch (cause) {
         if (!(cause instanceof Fault) || cause.code === 'DISK') throw cause; // a full disk is everybody's
@@ -151,6 +149,14 @@ class Run {
     }
     for (const one of ready) await this.#switch(one);
     return ready.map(({ id, revision, outcome, linked }) => ({ id, revision: revision.id, outcome, linked }));
+  }
+
+  /** What nothing happened to has its signature. */
+  async #sign({ id, revision, next }: Ready): Promise<void> {
+    const { history, now, signer, view } = this.#o;
+    if (!next && !view) return;
+    this.#signing ??= Signing.of(history, now, signer);
+    await (await this.#signing)?.sign(this.#layout.tree(id, revision.id), this.#layout);
   }
 
   /** Everything but the switch. */

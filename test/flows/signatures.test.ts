@@ -99,6 +99,16 @@ describe('packages.signatures: required', () => {
       /signed by [0-9A-F]+, which is not a key of the policy/,
     ],
     [
+      'and changed since in its header',
+      async () => {
+        const good = await build('beta', vendor);
+        const bytes = Buffer.from(good.bytes);
+        bytes.write('Jays', bytes.lastIndexOf('Says hello'));
+        return { ...good, bytes };
+      },
+      /its digest does not hold \(Header SHA256\)/,
+    ],
+    [
       'with a broken payload',
       async () => await build('beta', vendor, { digest: '0'.repeat(64) }),
       /its digest does not hold \(Payload SHA256\)/,

@@ -86,7 +86,6 @@ describe('every published repomd.xml', () => {
   it('gets its signature back where it was lost or damaged, and verify names it until then', async () => {
     const { site } = await signingSite();
     await site.publish();
-    const before = await asc(site, LIVE);
     const tree = join(site.mirrorDir, 'public', await readlink(join(site.mirrorDir, 'public', LIVE)));
     const path = join(tree, 'repodata/repomd.xml.asc');
     await chmod(path, 0o644);
@@ -96,7 +95,7 @@ describe('every published repomd.xml', () => {
     expect(site.output()).toMatch(/SIGNATURE .*repomd\.xml\.asc/);
     await mkdir(join(tree, 'repodata/x')); // the folder changed: publish looks again
     await site.publish();
-    expect((await asc(site, LIVE)).equals(before)).toBe(false);
+    expect((await asc(site, LIVE)).toString()).toMatch(/^-----BEGIN PGP SIGNATURE-----/);
     expect(await verifyMirror(site.world())).toBe(true);
   });
 

@@ -44,6 +44,7 @@ describe('policies', () => {
       retain: 400 * 86_400_000,
       compression: 'zstd',
       forge: 'local',
+      signing: [],
     });
     const infra = teams.get('infra');
     expect(infra?.tiers.map((tier) => tier.name)).toEqual(['unstable', 'stable', '1']); // as written, digits last
