@@ -8,7 +8,7 @@ import { openPool } from '../../src/pool/pool.ts';
 import { decompressAll } from '../../src/repodata/compression.ts';
 import { fetchPackages } from '../../src/upstream/packages.ts';
 import { readUpstream } from '../../src/upstream/read.ts';
-import { CORPUS } from '../fixtures/oracle.ts';
+import { CORPUS, isSampled } from '../fixtures/oracle.ts';
 import { emptyMirror } from './mirrorOf.ts';
 import { policyOf } from './policyOf.ts';
 
@@ -45,7 +45,7 @@ async function listed(folder: string): Promise<number> {
 
 it.skipIf(!CORPUS)('the corpus has 79 repositories', () => expect(repositories()).toHaveLength(79));
 
-it.each(repositories())('%s is fetched, read and then unchanged', async (path) => {
+it.each(repositories().filter(isSampled))('%s is fetched, read and then unchanged', async (path) => {
   const folder = join(CORPUS ?? '', path);
   const mirror = await emptyMirror();
   const policy = policyOf(pathToFileURL(folder).href, NEEDS[path] ?? {});
@@ -54,7 +54,7 @@ it.each(repositories())('%s is fetched, read and then unchanged', async (path) =
   expect(content.builds).toHaveLength(await listed(folder));
   expect(await mirror.catalog.hasRecords(content.builds.map(({ pin }) => pin.record))).toEqual(new Set());
   for (const type of NEEDS[path]?.absent?.keys() ?? []) expect(skipped.map((s) => s.type)).toContain(type);
-  expect(await mirror.fetch(policy, { accepted: state })).toEqual({ kind: 'unchanged' });
+  expect(await mirror.fetch(policy, { accepted: state })).toMatchObject({ kind: 'unchanged' });
 });
 
 it.each(Object.keys(NEEDS).filter((path) => existsSync(join(CORPUS ?? '/nowhere', path))))(
