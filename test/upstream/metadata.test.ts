@@ -48,7 +48,9 @@ describe('an upstream', () => {
       files.map(async (path) => (await stat(join(mirror.mirrorRoot, path))).ctimeMs),
     );
     const before = server.requests.length;
-    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toMatchObject({ kind: 'unchanged' });
+    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toMatchObject({
+      kind: 'unchanged',
+    });
     expect(server.requests.slice(before).map((r) => [r.path, r.status])).toEqual([
       ['/repodata/repomd.xml', 304],
     ]);
@@ -87,7 +89,9 @@ describe('an upstream', () => {
     const mirror = await emptyMirror();
     const { state } = await mirror.fetched(policyOf(server.url));
     const before = server.requests.length;
-    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toMatchObject({ kind: 'unchanged' });
+    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toMatchObject({
+      kind: 'unchanged',
+    });
     expect(server.requests.length - before).toBe(1);
   });
 
@@ -277,7 +281,9 @@ describe('a document that is listed', () => {
     const { state, skipped } = await mirror.fetched(policyOf(server.url));
     expect(state.documents.get('group')?.hex).toBe(sha256(documents.group_gz));
     expect(skipped.map((s) => s.type)).toEqual(['group', 'group_xz']);
-    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toMatchObject({ kind: 'unchanged' });
+    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toMatchObject({
+      kind: 'unchanged',
+    });
     files.delete(hrefOf(files, 'group_gz'));
     files.delete(hrefOf(files, 'group'));
     await expect((await emptyMirror()).fetch(policyOf(server.url))).rejects.toMatchObject({
@@ -322,7 +328,9 @@ describe('a document that is listed', () => {
       'susedata',
       'susedata.de',
     ]);
-    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toMatchObject({ kind: 'unchanged' });
+    expect(await mirror.fetch(policyOf(server.url), { accepted: state })).toMatchObject({
+      kind: 'unchanged',
+    });
     for (const never of ['_db', '_zck', 'delta', 'susedata', '-group.']) {
       expect(server.requests.filter((r) => r.path.includes(never))).toEqual([]);
     }
