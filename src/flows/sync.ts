@@ -197,9 +197,11 @@ async function fetchAll(
       known.push(source);
       continue;
     }
-    const wanted = (o.contents.get(upstream.id)?.builds ?? []).map(({ pin, href, base }): WantedPackage => {
-      return { pin, href, ...(base === undefined ? {} : { base }) };
-    });
+    const wanted = (o.contents.get(upstream.id)?.builds ?? []).map(
+      ({ pin, href, base, primary }): WantedPackage => {
+        return { pin, href, primary, ...(base === undefined ? {} : { base }) };
+      },
+    );
     const from = o.mirrors.get(upstream.id) ?? [];
     const { refused } = await fetchPackages(upstream, from[0]?.href ?? '', wanted, {
       mirrors: from,

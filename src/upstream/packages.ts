@@ -14,6 +14,7 @@ import { inParallel } from '../pool/parallel.ts';
 import type { Pool } from '../pool/pool.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Timing } from './attempt.ts';
+import { unfoundedClaims } from './claims.ts';
 import { namedUrls } from './mirrors.ts';
 import { openSource, REQUESTS_AT_ONCE, type Source } from './source.ts';
 import { baseUrl, locate } from './url.ts';
@@ -23,6 +24,8 @@ export interface WantedPackage {
   readonly pin: Pin;
   readonly href: string;
   readonly base?: string | undefined;
+  /** Its `<package>` element, which must not say more than the package does; absent where nobody read it. */
+  readonly primary?: Buffer | undefined;
 }
 
 export interface PackagesOptions {
@@ -122,11 +125,13 @@ class PackageRun {
   }
 
   /** Whether a file is where it belongs by the rules of now; one that is on this disk is judged anew where it was not. */
-  async #settled(sum: string, { pin }: WantedPackage): Promise<boolean> {
+  async #settled(sum: string, item: WantedPackage): Promise<boolean> {
+    const { pin } = item;
     const { pool } = this.#o;
     const quarantine = pool.quarantinePath(pin.checksum);
     const inPool = await pool.has(pin.checksum);
-    const known = this.#verdicts.get(sum);
+    const verdict = this.#verdicts.get(sum);
+    const known = verdict?.record === pin.record ? verdict : undefined; // other metadata of the same file is judged anew
     if (inPool && known) return true;
     if (!inPool && known?.refused !== undefined) return true;
     const path = inPool
@@ -135,9 +140,9 @@ class PackageRun {
         ? quarantine
         : undefined;
     if (path === undefined) return false;
-    const verdict = await this.#examine(path, pin, pathToFileURL(path));
-    this.#verdicts.set(sum, verdict);
-    if (!inPool && verdict.refused === undefined) await this.#release(quarantine, pin);
+    const judged = await this.#examine(path, item, pathToFileURL(path));
+    this.#verdicts.set(sum, judged);
+    if (!inPool && judged.refused === undefined) await this.#release(quarantine, pin);
     return true;
   }
 
@@ -174,7 +179,8 @@ class PackageRun {
   }
 
   /** The Fault of the last base URL, when none had it. */
-  async #fetchOne(source: Source, { pin, href, base }: WantedPackage): Promise<Fault | undefined> {
+  async #fetchOne(source: Source, item: WantedPackage): Promise<Fault | undefined> {
+    const { pin, href, base } = item;
     const { pool, progress } = this.#o;
     const at = `${this.#policy.id}: ${formatNevra(pin.nevra)}`;
     let fault: Fault | undefined;
@@ -190,7 +196,7 @@ class PackageRun {
           maxBytes: pin.size,
           advance: (bytes) => progress.advance(bytes),
         });
-        const verdict = await this.#examine(incoming.path, pin, url);
+        const verdict = await this.#examine(incoming.path, item, url);
         const { refused } = verdict;
         await incoming.commit(
           refused === undefined ? pool.path(pin.checksum) : pool.quarantinePath(pin.checksum),
@@ -212,7 +218,7 @@ class PackageRun {
   }
 
   /** A right file under a wrong name (TUF's wrong software) is a Fault: the header decides, not the metadata. */
-  async #examine(path: string, pin: Pin, url: URL): Promise<PackageVerdict> {
+  async #examine(path: string, { pin, primary }: WantedPackage, url: URL): Promise<PackageVerdict> {
     const { keys, required, rules } = this.#trust;
     const examined = await examinePackage(readChunks(path), keys, url.href);
     const [claimed, found] = [formatNevra(pin.nevra), formatNevra(examined.rpm.file.nevra)];
@@ -222,13 +228,14 @@ class PackageRun {
         at: url.href,
       });
     }
-    const { content } = examined;
-    const broken = brokenDigests(examined);
-    if (broken !== undefined) return { refused: broken, by: [], content };
-    if (!required) return { by: [], content };
+    const about = { content: examined.content, record: pin.record };
+    const wrong =
+      brokenDigests(examined) ?? (primary && unfoundedClaims(primary, examined.rpm.header, url.href));
+    if (wrong !== undefined) return { refused: wrong, by: [], ...about };
+    if (!required) return { by: [], ...about };
     const verdict = judge(examined, rules);
-    if (verdict.kind === 'refused') return { refused: verdict.why, by: [], content };
-    return { by: verdict.by.map((key) => key.fingerprint), content };
+    if (verdict.kind === 'refused') return { refused: verdict.why, by: [], ...about };
+    return { by: verdict.by.map((key) => key.fingerprint), ...about };
   }
 }
 

@@ -12,6 +12,8 @@ export interface PackageVerdict {
   readonly by: readonly string[];
   /** sha256 of main header and payload, hex: the same however the file was signed. */
   readonly content: string;
+  /** The id of the metadata record that was held against it. */
+  readonly record: string;
 }
 
 /** By checksum text. Derived, never truth: lost, or of other rules, every file is examined once more. */
@@ -77,9 +79,14 @@ async function readKnown(path: string, rules: string): Promise<Map<string, Packa
   }
   if (data.rules !== rules) return known;
   for (const [sum, entry] of Object.entries(Object(data.packages))) {
-    const { refused, by, content } = Object(entry) as Record<string, unknown>;
-    if (typeof content !== 'string' || !Array.isArray(by)) continue;
-    known.set(sum, { by: by.map(String), content, ...(typeof refused === 'string' ? { refused } : {}) });
+    const { refused, by, content, record } = Object(entry) as Record<string, unknown>;
+    if (typeof content !== 'string' || typeof record !== 'string' || !Array.isArray(by)) continue;
+    known.set(sum, {
+      by: by.map(String),
+      content,
+      record,
+      ...(typeof refused === 'string' ? { refused } : {}),
+    });
   }
   return known;
 }

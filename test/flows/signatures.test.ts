@@ -1,3 +1,4 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { pullShow } from '../../src/flows/pull.ts';
 import { openRepository } from '../../src/forge/repository.ts';
@@ -121,6 +122,29 @@ describe('packages.signatures: required', () => {
     expect(site.output()).toMatch(why);
     await site.merge(number);
     expect(await live(site)).not.toMatch(/beta\.x86_64:/);
+  });
+
+  it('keeps out what metadata makes more of than the package is, and takes it in with its own metadata', async () => {
+    const { site, serve } = await signedSite();
+    const builds = [await build('alpha', vendor), await build('beta', vendor)];
+    const honest = makeRepository({ builds, timestamp: 1_700_086_400 });
+    const [, packed] = [...honest].find(([path]) => path.includes('-primary.')) ?? [];
+    const text = gunzipSync(packed ?? Buffer.alloc(0)).toString();
+    const forged = text.replace(
+      'ver="1.0" rel="1.el9"/>\n    </rpm:provides>',
+      (all) => `${all}<rpm:requires><rpm:entry name="trojan"/></rpm:requires>`,
+    );
+    serve(makeRepository({ builds, documents: { primary: gzipSync(forged) } }));
+    const number = await site.sync();
+    expect(site.output()).toMatch(
+      /alpha.*quarantined: the metadata says that it requires "trojan", and the package itself does not/s,
+    );
+    await site.merge(number);
+    serve(honest);
+    await site.sync();
+    expect(site.output()).toMatch(/merged #2/);
+    expect(await live(site)).toMatch(/alpha\.x86_64:/);
+    expect(await live(site)).not.toMatch(/quarantined/);
   });
 
   it('lets in what a key that was added since has signed, without fetching it again', async () => {
