@@ -35,13 +35,15 @@ export async function deliver(
   const { state, repo } = o;
   let { plan } = o;
   let files = planFiles([plan], state);
-  if (!world.json) world.print(shown(plan, files.size, o.all));
+  const before = shown(plan, files.size, o.all);
+  if (!world.json) world.print(before);
   if (o.how === 'show') return { plan, files };
   const judged = await o.prepare?.();
   if (judged) {
     plan = judged;
     files = planFiles([plan], state);
-    if (!world.json) world.print(`\nAfter the packages were verified:\n${shown(plan, files.size, o.all)}`);
+    const after = shown(plan, files.size, o.all);
+    if (!world.json && after !== before) world.print(`\nAfter the packages were verified:\n${after}`);
   }
   if (files.size === 0) return { plan, files };
   if (o.how === 'write') {

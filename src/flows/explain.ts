@@ -110,7 +110,7 @@ function moves(key: string, upstream: UpstreamPolicy, plans: readonly Plan[]) {
       .filter((r) => upstreamId(r.repository) === upstream.id)
       .flatMap((r) => [
         ...r.changes.flatMap((c) => {
-          if (c.kind !== 'add' && c.kind !== 'update' && c.kind !== 'rerolled') return [];
+          if (!('to' in c) || c.kind === 'module' || c.kind === 'relisted') return [];
           if (`${c.to.nevra.name}.${c.to.nevra.arch}` !== key) return [];
           return [
             { tier: plan.tier, evr: formatEvr(c.to.nevra.evr), when: 'may move now', why: 'sluice promote' },

@@ -1,15 +1,17 @@
-import { formatChecksum } from '../base/checksum.ts';
+import { formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { formatRepositoryId, lockPath } from '../manifest/ids.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
-import type { AcceptedState, Snapshot } from '../manifest/snapshot.ts';
+import type { AcceptedState, Pin, Snapshot } from '../manifest/snapshot.ts';
 import { planSync, type SyncRepository } from '../plan/sync.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import type { ModuleDocument } from '../repodata/modules.ts';
+import { formatNevra } from '../rpm/nevra.ts';
 import { readUpstream } from '../upstream/read.ts';
 import type { UpstreamContent } from '../upstream/types.ts';
 import { factsOf, moduleDocument } from './facts.ts';
 import { childrenOf, longestWait } from './plan-promote.ts';
+import type { Compare, Compared } from './resigned.ts';
 import { checkNow, liveName, type State } from './state.ts';
 
 /** One upstream of a client set, and the state of it that is to be taken in. */
@@ -25,6 +27,8 @@ export interface SyncOptions {
   readonly now: Date;
   readonly rerolled?: { readonly nevras: ReadonlySet<string>; readonly reason: string } | undefined;
   readonly older?: string | undefined;
+  /** Absent: builds that upstream lists with other bytes are not compared, and so not believed to be signed anew only. */
+  readonly compare?: Compare | undefined;
 }
 
 /** Plans what is new in live from documents in the catalog alone: the bot and the check that recomputes it run this. */
@@ -63,6 +67,7 @@ export async function syncPlan(
   const repositories: SyncRepository[] = [];
   for (const { upstream, state: accepted, refused, notes } of sources) {
     const content = contents.get(upstream.id) as UpstreamContent;
+    const { comparisons, refused: found } = await compareRerolled(state, upstream, content, o);
     const repository = liveName(upstream);
     const teams = [...state.policies.teams.values()].filter((t) => t.repositories.includes(upstream.id));
     const wait = Math.max(0, ...teams.map(longestWait));
@@ -82,7 +87,8 @@ export async function syncPlan(
         lockPath(repository),
         new Date(o.now.getTime() - upstream.forget),
       ),
-      refused,
+      refused: new Map([...refused, ...found]),
+      compared: comparisons,
       rerolled: o.rerolled,
       older: o.older,
       notes: [
@@ -93,6 +99,26 @@ export async function syncPlan(
     });
   }
   return { plan: planSync({ set, repositories, facts, now: o.now }), contents };
+}
+
+/** Of what upstream lists with other bytes than live has, and nobody accepted by name. */
+async function compareRerolled(
+  state: State,
+  upstream: UpstreamPolicy,
+  content: UpstreamContent,
+  o: SyncOptions,
+): Promise<Compared> {
+  const had = new Map<string, Pin>();
+  for (const pin of state.snapshot(liveName(upstream))?.pins ?? []) had.set(formatNevra(pin.nevra), pin);
+  const rerolled = content.builds.flatMap((now) => {
+    const nevra = formatNevra(now.pin.nevra);
+    const was = had.get(nevra);
+    const other = was && !sameChecksum(was.checksum, now.pin.checksum);
+    return other && !o.rerolled?.nevras.has(nevra) ? [{ was, now }] : [];
+  });
+  if (rerolled.length === 0 || !o.compare || upstream.content !== 'full')
+    return { comparisons: new Map(), refused: new Map() };
+  return await o.compare(upstream, rerolled);
 }
 
 /** After a loss of the catalog: live names builds that upstream does not list any more, and nothing here knows their metadata. */

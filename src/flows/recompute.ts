@@ -11,6 +11,7 @@ import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { importPlan } from './plan-import.ts';
 import { promotionPlan } from './plan-promote.ts';
 import { type SyncSource, syncPlan } from './plan-sync.ts';
+import { compareAsClaimed } from './resigned.ts';
 import { clientSets, liveName, type State, teamOf, tierOf } from './state.ts';
 
 /** What a bot's commit says of itself: its trailers. */
@@ -100,7 +101,8 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
         const request = readFill(claim);
         return (await importPlan(base, catalog, claim.set, sources, request, { now })).plan;
       }
-      return (await syncPlan(base, catalog, claim.set, sources, { now, rerolled, older })).plan;
+      const compare = compareAsClaimed(head, catalog.mirrorRoot);
+      return (await syncPlan(base, catalog, claim.set, sources, { now, rerolled, older, compare })).plan;
     }
     default:
       throw new Fault(

@@ -2,7 +2,7 @@ import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
-import type { Trust } from '../openpgp/trust.ts';
+import { noTrust, type Trust } from '../openpgp/trust.ts';
 import { fetchMetadata } from '../upstream/metadata.ts';
 import { fetchPackages, knownRefusals, type WantedPackage } from '../upstream/packages.ts';
 import { readUpstream } from '../upstream/read.ts';
@@ -13,6 +13,7 @@ import type { FillRequest } from './plan-fill.ts';
 import { importPlan } from './plan-import.ts';
 import { type SyncOptions, type SyncSource, syncPlan } from './plan-sync.ts';
 import { mergeIfGreen } from './pull.ts';
+import { type Compare, compareByFetching } from './resigned.ts';
 import { clientSets, liveName, readState, type State, upstreamOf } from './state.ts';
 import { trustOf } from './trust.ts';
 
@@ -111,7 +112,13 @@ async function syncSet(
     sources.push({ upstream, state: fetched.state, refused, notes: [] });
   }
   if (sources.length === 0) return undefined;
-  const options = syncOptions(world, request);
+  const compare: Compare = (upstream, rerolled) => {
+    const trust = trusts.get(upstream.id) ?? noTrust(world.now);
+    const { pool } = mirror;
+    const from = mirrors.get(upstream.id);
+    return compareByFetching(upstream, rerolled, { ...world, pool, trust, mirrors: from });
+  };
+  const options = { ...syncOptions(world, request), compare: request.how === 'show' ? undefined : compare };
   const planned = async (from: readonly SyncSource[]) =>
     request.start
       ? await importPlan(state, mirror.catalog, set, from, request.start, options)

@@ -12,7 +12,7 @@ import {
 } from './ids.ts';
 import { place } from './place.ts';
 import schema from './schemas/snapshot.schema.json' with { type: 'json' };
-import type { Accepted, AcceptedState, Quarantined, Snapshot } from './snapshot.ts';
+import type { Accepted, AcceptedState, Quarantined, Resigned, Snapshot } from './snapshot.ts';
 import { compileSchema, validated } from './validate.ts';
 import { readYaml, type YamlDocument } from './yaml.ts';
 
@@ -31,6 +31,7 @@ export interface ManifestText {
   readonly upstream?: AcceptedState;
   readonly older?: NonNullable<Snapshot['older']>;
   readonly accepted: readonly Accepted[];
+  readonly resigned: readonly Resigned[];
   readonly quarantined: readonly Quarantined[];
   readonly modules: Snapshot['modules'];
   /** Builds of `packages` that are also listed as withdrawn, as `formatNevra` writes them. */
@@ -52,6 +53,7 @@ interface ManifestData {
   readonly upstream?: { timestamp: string; repomd: string; documents: Readonly<Record<string, string>> };
   readonly older?: { timestamp: string; reason: string };
   readonly accepted?: readonly { build: string; was: string; now: string; reason: string }[];
+  readonly resigned?: readonly { build: string; was: string; now: string; content: string }[];
   readonly quarantined?: readonly { build: string; checksum: string; reason: string }[];
   readonly withdrawn?: readonly string[];
   readonly modules?: Readonly<Record<string, string>>;
@@ -159,19 +161,21 @@ function headOf(data: ManifestData, doc: YamlDocument, path: string) {
     throw invalid(message, 'Correct the id, or move the file.', doc.at(['repository']));
   }
   checkFrom(repository, data, doc);
-  const accepted = (data.accepted ?? []).map((a, i): Accepted => {
-    const build = placed(
-      () => formatNevra(parseNevra(a.build)),
-      () => doc.at(['accepted', i, 'build']),
+  const build = (key: 'accepted' | 'resigned' | 'quarantined', i: number, text: string): string =>
+    placed(
+      () => formatNevra(parseNevra(text)),
+      () => doc.at([key, i, 'build']),
     );
-    return { nevra: build, was: parseChecksum(a.was), now: parseChecksum(a.now), reason: a.reason };
+  const accepted = (data.accepted ?? []).map((a, i): Accepted => {
+    const [was, now] = [parseChecksum(a.was), parseChecksum(a.now)];
+    return { nevra: build('accepted', i, a.build), was, now, reason: a.reason };
+  });
+  const resigned = (data.resigned ?? []).map((r, i): Resigned => {
+    const [was, now] = [parseChecksum(r.was), parseChecksum(r.now)];
+    return { nevra: build('resigned', i, r.build), was, now, content: parseChecksum(r.content) };
   });
   const quarantined = (data.quarantined ?? []).map((q, i): Quarantined => {
-    const build = placed(
-      () => formatNevra(parseNevra(q.build)),
-      () => doc.at(['quarantined', i, 'build']),
-    );
-    return { nevra: build, checksum: parseChecksum(q.checksum), reason: q.reason };
+    return { nevra: build('quarantined', i, q.build), checksum: parseChecksum(q.checksum), reason: q.reason };
   });
   return {
     repository,
@@ -179,6 +183,7 @@ function headOf(data: ManifestData, doc: YamlDocument, path: string) {
     ...(data.upstream ? { upstream: stateOf(data.upstream) } : {}),
     ...(data.older ? { older: { timestamp: Number(data.older.timestamp), reason: data.older.reason } } : {}),
     accepted,
+    resigned,
     quarantined,
     modules: checksums(data.modules ?? {}),
   };
@@ -202,7 +207,7 @@ function checkFrom(repository: RepositoryName, data: ManifestData, doc: YamlDocu
     const message = `from must be another tier's ${upstream}, not ${data.from}`;
     throw invalid(message, "Name the parent's repository.", doc.at(['from']));
   }
-  for (const key of ['upstream', 'older', 'accepted', 'quarantined'] as const) {
+  for (const key of ['upstream', 'older', 'accepted', 'resigned', 'quarantined'] as const) {
     if (data[key] === undefined) continue;
     throw invalid(`${key} belongs to live's manifests only`, `Remove ${key}.`, doc.at([key], 'key'));
   }

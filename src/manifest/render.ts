@@ -31,6 +31,11 @@ export function renderManifest(s: Snapshot): string {
     );
     parts.push(`    reason: ${quoted(reason)}\n\n`);
   }
+  if (s.resigned.length > 0) parts.push('resigned:\n\n');
+  for (const { nevra, was, now, content } of s.resigned) {
+    parts.push(`  - build: "${nevra}"\n    was: "${formatChecksum(was)}"\n`);
+    parts.push(`    now: "${formatChecksum(now)}"\n    content: "${formatChecksum(content)}"\n\n`);
+  }
   if (s.quarantined.length > 0) parts.push('quarantined:\n\n');
   for (const { nevra, checksum, reason } of s.quarantined) {
     parts.push(

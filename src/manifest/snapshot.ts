@@ -40,6 +40,16 @@ export interface Accepted {
   readonly reason: string;
 }
 
+/** A build that the upstream signed anew: other bytes under the old name, of which all but the signatures is the same. */
+export interface Resigned {
+  /** As `formatNevra` writes it. */
+  readonly nevra: string;
+  readonly was: Checksum;
+  readonly now: Checksum;
+  /** sha256 of main header and payload, which no signature is part of: of the one file and of the other. */
+  readonly content: Checksum;
+}
+
 /** A build that the upstream lists and that is kept out, because its signature or its digests are not as they must be. */
 export interface Quarantined {
   /** As `formatNevra` writes it. */
@@ -62,13 +72,15 @@ export interface Snapshot {
   /** By name.arch in code units, then by EVR. */
   readonly pins: readonly Pin[];
   readonly accepted: readonly Accepted[];
+  /** In live's manifests only. By build. */
+  readonly resigned: readonly Resigned[];
   /** In live's manifests only. By build, then by checksum. */
   readonly quarantined: readonly Quarantined[];
 }
 
 /** What `makeSnapshot` needs; the rest is empty unless it is said. */
 export type SnapshotFields = Pick<Snapshot, 'repository' | 'from' | 'pins'> &
-  Partial<Pick<Snapshot, 'upstream' | 'older' | 'modules' | 'accepted' | 'quarantined'>>;
+  Partial<Pick<Snapshot, 'upstream' | 'older' | 'modules' | 'accepted' | 'resigned' | 'quarantined'>>;
 
 /** In canonical order. Two pins of one NEVRA are a Fault: a repository cannot hold both under one name. */
 export function makeSnapshot(fields: SnapshotFields): Snapshot {
@@ -91,6 +103,7 @@ export function makeSnapshot(fields: SnapshotFields): Snapshot {
     modules: sortedMap(fields.modules ?? new Map()),
     pins,
     accepted,
+    resigned: [...(fields.resigned ?? [])].sort(by(acceptedKey)),
     quarantined: [...(fields.quarantined ?? [])].sort(by(quarantinedKey)),
   };
   refuseUnwritable(snapshot);
@@ -257,7 +270,7 @@ function twice(what: string, repository: RepositoryName): Fault {
   });
 }
 
-function acceptedKey(a: Accepted): string {
+function acceptedKey(a: Accepted | Resigned): string {
   return `${a.nevra} ${formatChecksum(a.was)} ${formatChecksum(a.now)}`;
 }
 

@@ -308,7 +308,12 @@ function changeFor(pick: Judged, to: Pin): Change {
       ...(!known && replaces !== undefined ? { replaces } : {}),
     };
   }
-  if (compareEvr(has.nevra.evr, to.nevra.evr) === 0) return { kind: 'rerolled', from: has, to, source };
+  if (compareEvr(has.nevra.evr, to.nevra.evr) === 0) {
+    const signed = pick.repository.live.resigned.some(
+      (r) => sameChecksum(r.was, has.checksum) && sameChecksum(r.now, to.checksum),
+    );
+    return { kind: signed ? 'resigned' : 'rerolled', from: has, to, source };
+  }
   return { kind: 'update', from: has, to, source, past, ...early };
 }
 

@@ -1,4 +1,4 @@
-import { formatChecksum, sameChecksum } from '../base/checksum.ts';
+import { type Checksum, formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { by, groupBy } from '../base/order.ts';
 import { LIVE_TEAM, LIVE_TIER, type RepositoryName } from '../manifest/ids.ts';
@@ -8,6 +8,7 @@ import {
   type AcceptedState,
   makeSnapshot,
   type Quarantined,
+  type Resigned,
   type Snapshot,
 } from '../manifest/snapshot.ts';
 import { compareEvr } from '../rpm/evr.ts';
@@ -18,6 +19,13 @@ import { changeKey, type Stays } from './promote.ts';
 import { type Child, mayGo } from './retain.ts';
 import { nevraOf } from './rules.ts';
 import type { Change, Facts, Pin, Plan, RepositoryPlan } from './types.ts';
+
+/** What came of holding a build's new bytes against the old ones, without the signatures of either. */
+export type Comparison =
+  | { readonly kind: 'same'; readonly content: Checksum }
+  | { readonly kind: 'other'; readonly was: Checksum; readonly now: Checksum }
+  /** Why they could not be compared, as a clause. */
+  | { readonly kind: 'unknown'; readonly why: string };
 
 /** What one upstream lists now, next to what live has of it. */
 export interface SyncRepository {
@@ -38,6 +46,8 @@ export interface SyncRepository {
   readonly withdrawnSince: Stays;
   /** By checksum text: builds that upstream lists and that must stay out, and why (a clause). */
   readonly refused: ReadonlyMap<string, string>;
+  /** By NEVRA text: what became of builds that upstream lists with other bytes than live has. */
+  readonly compared: ReadonlyMap<string, Comparison>;
   /** NEVRAs that a person accepts with other bytes than before, and why. */
   readonly rerolled: { readonly nevras: ReadonlySet<string>; readonly reason: string } | undefined;
   /** Why a person accepts a state older than the last one. */
@@ -78,6 +88,7 @@ function syncRepository(r: SyncRepository, { facts, now }: SyncInput): Repositor
   );
   refuseRerolled(r, before, outside);
   const accepted: Accepted[] = [];
+  const resigned: Resigned[] = [];
   const pins: Pin[] = [];
   const had = groupBy(r.before?.pins ?? [], (pin) => nameArch(pin.nevra));
   for (const [text, pin] of listed) {
@@ -92,16 +103,27 @@ function syncRepository(r: SyncRepository, { facts, now }: SyncInput): Repositor
       );
       pins.push(pin);
     } else if (!sameChecksum(old.checksum, pin.checksum)) {
+      const compared = r.compared.get(text);
+      pins.push(pin);
+      if (compared?.kind === 'same') {
+        changes.push({ kind: 'resigned', from: old, to: pin, source });
+        const { content } = compared;
+        resigned.push({ nevra: text, was: old.checksum, now: pin.checksum, content });
+        continue;
+      }
       changes.push({ kind: 'rerolled', from: old, to: pin, source });
       attention.push({ build: pin, why: 'the same NEVRA with other bytes, accepted by name' });
       accepted.push({ nevra: text, was: old.checksum, now: pin.checksum, reason: r.rerolled?.reason ?? '' });
-      pins.push(pin);
     } else if (old.withdrawn) {
       changes.push({ kind: 'relisted', to: { ...old, withdrawn: false }, source });
       pins.push({ ...old, withdrawn: false });
     } else {
       pins.push(old); // the record that was reviewed stays, even where upstream wrote its metadata anew
     }
+  }
+  for (const text of outside) {
+    const old = before.get(text); // upstream lists it still, though with bytes that stay out
+    if (old && !listed.has(text)) pins.push(old);
   }
   const unlisted = unlistedPins(r, pins, facts, now);
   pins.push(...unlisted.pins);
@@ -117,7 +139,7 @@ function syncRepository(r: SyncRepository, { facts, now }: SyncInput): Repositor
     documents.length > 0 ||
     !r.before ||
     !sameQuarantine(r.before.quarantined, quarantined);
-  const after = moved ? render(r, pins, modules, accepted, quarantined) : r.before;
+  const after = moved ? render(r, { pins, modules, accepted, resigned, quarantined }) : r.before;
   const notes = [...r.notes, ...documents];
   if (r.older !== undefined) notes.push(`accepted although older than the last accepted state: ${r.older}`);
   return {
@@ -133,23 +155,28 @@ function syncRepository(r: SyncRepository, { facts, now }: SyncInput): Repositor
 
 function render(
   r: SyncRepository,
-  pins: readonly Pin[],
-  modules: Snapshot['modules'],
-  accepted: readonly Accepted[],
-  quarantined: readonly Quarantined[],
-) {
-  const names = new Set(pins.map((pin) => `${formatNevra(pin.nevra)} ${formatChecksum(pin.checksum)}`));
-  const still = (r.before?.accepted ?? []).filter((a) => names.has(`${a.nevra} ${formatChecksum(a.now)}`));
+  o: Pick<Snapshot, 'pins' | 'modules' | 'accepted' | 'resigned' | 'quarantined'>,
+): Snapshot {
+  const names = new Set(o.pins.map((pin) => `${formatNevra(pin.nevra)} ${formatChecksum(pin.checksum)}`));
+  const still = (entry: Accepted | Resigned) => names.has(`${entry.nevra} ${formatChecksum(entry.now)}`);
   const older = r.older === undefined ? undefined : { reason: r.older, timestamp: r.state.timestamp };
   return makeSnapshot({
+    ...o,
     repository: r.repository,
     from: r.upstream.id,
     upstream: r.state,
-    modules,
-    pins,
-    accepted: [...still, ...accepted],
-    quarantined,
+    accepted: [...(r.before?.accepted ?? []).filter(still), ...o.accepted],
+    resigned: [...carried(r.before?.resigned ?? [], o.resigned).filter(still), ...o.resigned],
     ...(older ? { older } : {}),
+  });
+}
+
+/** What was signed anew before, with the bytes of today: a tier that has the first ones can still be told what they are. */
+function carried(before: readonly Resigned[], today: readonly Resigned[]): Resigned[] {
+  const next = new Map(today.map((entry) => [`${entry.nevra} ${formatChecksum(entry.was)}`, entry.now]));
+  return before.map((entry) => {
+    const now = next.get(`${entry.nevra} ${formatChecksum(entry.now)}`);
+    return now ? { ...entry, now } : entry;
   });
 }
 
@@ -193,22 +220,33 @@ function refuseRerolled(
 ): void {
   const other = r.listed.filter((pin) => {
     const text = formatNevra(pin.nevra);
-    if (outside.has(text)) return false;
+    if (outside.has(text) || r.compared.get(text)?.kind === 'same') return false;
     const old = before.get(text);
     return old && !sameChecksum(old.checksum, pin.checksum) && !r.rerolled?.nevras.has(text);
   });
   if (other.length === 0) return;
   const said = other.slice(0, 10).map((pin) => {
     const was = before.get(formatNevra(pin.nevra)) as Pin;
-    return `${nevraOf(pin)} (was ${formatChecksum(was.checksum)}, is ${formatChecksum(pin.checksum)})`;
+    const both = `was ${formatChecksum(was.checksum)}, is ${formatChecksum(pin.checksum)}`;
+    return `${nevraOf(pin)} (${both}${comparedWords(r.compared.get(formatNevra(pin.nevra)))})`;
   });
   const more = other.length > 10 ? ` and ${other.length - 10} more` : '';
+  const open = other.every((pin) => !r.compared.has(formatNevra(pin.nevra)));
+  const fetching = `with --propose they are fetched, and those that were only signed anew are told from the others. `;
   throw new Fault('UPSTREAM_REROLLED', `upstream changed the bytes of ${said.join(', ')}${more}`, {
     at: r.upstream.id,
     hint:
+      `${open && r.upstream.content === 'full' ? `Not compared yet: ${fetching}` : ''}` +
       'Ask the vendor whether that was meant; then accept by name: ' +
       `sluice accept ${r.upstream.id} --rerolled ${other.map(nevraOf).join(' ')} --reason TEXT --propose`,
   });
+}
+
+function comparedWords(compared: Comparison | undefined): string {
+  if (compared?.kind === 'unknown') return `; not compared: ${compared.why}`;
+  if (compared?.kind !== 'other') return '';
+  const [was, now] = [formatChecksum(compared.was), formatChecksum(compared.now)];
+  return `; not only its signature: without it ${was}, now ${now}`;
 }
 
 /** Of what live had of the name.arch: the newest that is older than this one, else the newest. */

@@ -91,6 +91,8 @@ export type Change =
       readonly early?: Early;
     }
   | { readonly kind: 'rerolled'; readonly from: Pin; readonly to: Pin; readonly source: string }
+  /** The same content under another signature: a change of its own, because every byte that is installed is as it was. */
+  | { readonly kind: 'resigned'; readonly from: Pin; readonly to: Pin; readonly source: string }
   | { readonly kind: 'drop'; readonly from: Pin; readonly source: string; readonly why: string }
   | { readonly kind: 'withdrawn'; readonly from: Pin; readonly source: string; readonly why: string }
   | { readonly kind: 'relisted'; readonly to: Pin; readonly source: string }

@@ -43,6 +43,7 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     attention(d),
     security(d),
     routine(plan, d, rows),
+    resigned(d, rows),
     modules(d, rows),
     dropped(d, rows),
     staying(d, rows),
@@ -108,10 +109,10 @@ function security(d: Digest): string {
 }
 
 function routine(plan: Plan, d: Digest, max: number): string {
-  if (d.rows.length === 0) return '';
+  if (d.rows.every((row) => row.kind === 'resigned')) return '';
   const parent = plan.verb === 'promote' ? `in \`${plan.from}\`` : '';
   const head = ['source package', 'from → to', 'builds', ...(parent ? [parent] : []), 'what it is'];
-  const updates = d.rows.filter((row) => row.kind !== 'add');
+  const updates = d.rows.filter((row) => row.kind !== 'add' && row.kind !== 'resigned');
   const added = d.rows.filter((row) => row.kind === 'add');
   const cells = (row: Row) => [
     row.source,
@@ -129,6 +130,15 @@ function routine(plan: Plan, d: Digest, max: number): string {
       : '',
   ];
   return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function resigned(d: Digest, max: number): string {
+  const rows = d.rows.filter((row) => row.kind === 'resigned');
+  if (rows.length === 0) return '';
+  const cells = rows.map((row) => [row.source, row.to, String(row.builds.length)]);
+  const head = ['source package', 'version', 'builds'];
+  const said = 'The same versions under new signatures: nothing else of these files changed.';
+  return `### Signed anew\n\n${said}\n\n${folded(count(rows.length, 'source package'), head, cells, max)}`;
 }
 
 function modules(d: Digest, max: number): string {

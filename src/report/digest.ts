@@ -9,7 +9,7 @@ import { day } from './words.ts';
 export interface Row {
   readonly source: string;
   readonly repository: string;
-  readonly kind: 'add' | 'update' | 'rerolled' | 'relisted';
+  readonly kind: 'add' | 'update' | 'rerolled' | 'resigned' | 'relisted';
   readonly from: string | undefined;
   readonly to: string;
   readonly builds: readonly Pin[];
@@ -78,10 +78,10 @@ export function digest(plan: Plan): Digest {
   };
 }
 
-type Moving = Extract<Change, { kind: 'add' | 'update' | 'rerolled' | 'relisted' }>;
+type Moving = Extract<Change, { kind: 'add' | 'update' | 'rerolled' | 'resigned' | 'relisted' }>;
 
 function isMoving(change: Change): change is Moving {
-  return ['add', 'update', 'rerolled', 'relisted'].includes(change.kind);
+  return ['add', 'update', 'rerolled', 'resigned', 'relisted'].includes(change.kind);
 }
 
 function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row[] {
@@ -98,8 +98,7 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
       source: first.source,
       repository,
       kind: first.kind,
-      from:
-        first.kind === 'update' || first.kind === 'rerolled' ? formatEvr(first.from.nevra.evr) : undefined,
+      from: 'from' in first ? formatEvr(first.from.nevra.evr) : undefined,
       to: formatEvr(first.to.nevra.evr),
       builds,
       bytes: builds.reduce((sum, pin) => sum + pin.size, 0),

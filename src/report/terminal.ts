@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/types.ts';
-import { type Digest, digest } from './digest.ts';
+import { type Digest, digest, type Row } from './digest.ts';
 import { plain } from './safe.ts';
 import { title } from './title.ts';
 import { age, bytes, count, when, why } from './words.ts';
@@ -47,11 +47,16 @@ function moves(plan: Plan, d: Digest): string[][] {
     const waited = plan.verb === 'promote' ? age(row.inParent ?? row.seen, plan.now) : '';
     return [
       row.source,
-      row.from === undefined ? `new → ${row.to}` : `${row.from} → ${row.to}`,
+      fromTo(row),
       count(row.builds.length, 'build'),
       waited && `${waited} in ${plan.from}`,
     ];
   });
+}
+
+function fromTo(row: Row): string {
+  if (row.kind === 'resigned') return `${row.to}, signed anew`;
+  return row.from === undefined ? `new → ${row.to}` : `${row.from} → ${row.to}`;
 }
 
 function stays(d: Digest): string[][] {

@@ -30,6 +30,7 @@ function changesInWords(d: Digest): string {
     [of('add'), 'new'],
     [of('update'), 'newer'],
     [of('rerolled'), 're-rolled'],
+    [of('resigned'), 'signed anew'],
     [of('relisted'), 'listed again'],
     [d.attention.filter((a) => a.why.startsWith('upstream stopped')).length, 'pulled back'],
     [d.dropped.length, 'dropped'],

@@ -1,15 +1,11 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { pullShow } from '../../src/flows/pull.ts';
-import { openRepository } from '../../src/forge/repository.ts';
-import { answerFile, startServer } from '../fixtures/server.ts';
-import { makeSigner, type Signer, signedRpm } from '../fixtures/signer.ts';
+import { makeSigner, type Signer } from '../fixtures/signer.ts';
 import { filesBelow } from '../fixtures/tempDir.ts';
-import { type Build, type Files, makeRepository, sha256 } from '../fixtures/upstreamRepository.ts';
-import { makeSite, type Site, type SiteOptions } from './site.ts';
+import { type Files, makeRepository } from '../fixtures/upstreamRepository.ts';
+import { build, ID, live, signedSite } from './signedSite.ts';
 
-const ID = 'test-9-x86_64-main';
-const LIVE = 'snapshots/vendor/live/test-9-x86_64-main.yaml';
 const NONE = { signatures: 'none', reason: 'a test' };
 
 let vendor: Signer;
@@ -24,58 +20,9 @@ beforeAll(async () => {
   ]);
 });
 
-async function build(
-  name: string,
-  signer: Signer | undefined,
-  o: { version?: string; digest?: string } = {},
-) {
-  const version = o.version ?? '1.0';
-  return { name, version, bytes: await signedRpm(name, version, signer, o) } satisfies Build;
-}
-
-/** A site with the vendor's key, and an upstream that the test fills. */
-async function signedSite(
-  policy: Record<string, unknown> = {},
-  keys: readonly Signer[] = [vendor],
-  texts: readonly (string | undefined)[] = keys.map((key) => key.publicKey),
-) {
-  let files: Files = new Map();
-  const server = await startServer((request, response) => {
-    const bytes = files.get((request.url ?? '').slice(1));
-    answerFile(request, response, bytes, `"${bytes ? sha256(bytes).slice(0, 16) : ''}"`);
-  });
-  onTestFinished(() => server.close());
-  const names = keys.map((_, n) => `keys/key-${n}.asc`);
-  const options: SiteOptions = {
-    upstreams: {
-      [ID]: {
-        baseurl: [server.url],
-        keys: keys.map((key, n) => ({ file: names[n], fingerprint: key.fingerprint })),
-        packages: { signatures: 'required' },
-        ...policy,
-      },
-    },
-    files: Object.fromEntries(
-      texts.flatMap((text, n) => (text === undefined ? [] : [[`policies/${names[n]}`, text]])),
-    ),
-  };
-  const site = await makeSite(options);
-  return {
-    site,
-    serve: (upstream: Files) => {
-      files = upstream;
-    },
-  };
-}
-
-async function live(site: Site, rev = 'main'): Promise<string> {
-  const repo = await openRepository(`${site.repoDir}.git`);
-  return (await repo.readCommitted((await repo.history(rev)).commit)).get(LIVE)?.text ?? '';
-}
-
 describe('packages.signatures: required', () => {
   it('keeps out what is not signed, and names it everywhere', async () => {
-    const { site, serve } = await signedSite();
+    const { site, serve } = await signedSite({}, [vendor]);
     serve(makeRepository({ builds: [await build('alpha', vendor), await build('beta', undefined)] }));
     const number = await site.sync();
     await pullShow(site.world(), number ?? 0, { diff: false });
@@ -115,7 +62,7 @@ describe('packages.signatures: required', () => {
       /its digest does not hold \(Payload SHA256\)/,
     ],
   ])('keeps out what is signed %s', async (_how, make, why) => {
-    const { site, serve } = await signedSite();
+    const { site, serve } = await signedSite({}, [vendor]);
     serve(makeRepository({ builds: [await build('alpha', vendor), await make()] }));
     const number = await site.sync();
     await pullShow(site.world(), number ?? 0, { diff: false });
@@ -125,7 +72,7 @@ describe('packages.signatures: required', () => {
   });
 
   it('keeps out what metadata makes more of than the package is, and takes it in with its own metadata', async () => {
-    const { site, serve } = await signedSite();
+    const { site, serve } = await signedSite({}, [vendor]);
     const builds = [await build('alpha', vendor), await build('beta', vendor)];
     const honest = makeRepository({ builds, timestamp: 1_700_086_400 });
     const [, packed] = [...honest].find(([path]) => path.includes('-primary.')) ?? [];
@@ -169,7 +116,7 @@ describe('packages.signatures: required', () => {
   });
 
   it('a new build that is kept out takes nothing away', async () => {
-    const { site, serve } = await signedSite({ keep: 1 });
+    const { site, serve } = await signedSite({ keep: 1 }, [vendor]);
     serve(makeRepository({ builds: [await build('alpha', vendor)] }));
     await site.merge(await site.sync());
     await site.merge(await site.promote('unstable'));
@@ -246,13 +193,13 @@ describe('metadata.signatures: required', () => {
       /no signature|is not signed/,
     ],
   ])('stops where it %s', async (_what, make, message) => {
-    const { site, serve } = await signedSite(METADATA);
+    const { site, serve } = await signedSite(METADATA, [vendor]);
     serve(await make());
     await expect(site.sync()).rejects.toMatchObject({ code: 'SIGNATURE_INVALID', message });
   });
 
   it('a signature that was there and is gone is a downgrade', async () => {
-    const { site, serve } = await signedSite(METADATA);
+    const { site, serve } = await signedSite(METADATA, [vendor]);
     serve(await signed(repository(), vendor));
     await site.merge(await site.sync());
     serve(repository(1_700_086_400));

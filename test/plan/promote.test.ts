@@ -35,6 +35,7 @@ function say(change: Change): string {
       return `+ ${formatNevra(change.to.nevra)}${change.replaces ? ` replaces ${change.replaces}` : ''}${past}${early}`;
     case 'update':
     case 'rerolled':
+    case 'resigned':
       return `${change.kind} ${change.to.nevra.name}: ${formatEvr(change.from.nevra.evr)} → ${formatEvr(change.to.nevra.evr)}${past}${early}`;
     case 'drop':
     case 'withdrawn':

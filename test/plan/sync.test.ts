@@ -47,6 +47,7 @@ function run(before: Snapshot | undefined, listed: readonly Pin[], o: Partial<Sy
         seen: new Map(),
         withdrawnSince: new Map(),
         refused: new Map(),
+        compared: new Map(),
         rerolled: undefined,
         older: undefined,
         notes: [],
