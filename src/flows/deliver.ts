@@ -4,7 +4,8 @@ import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { toJson } from '../report/json.ts';
 import { terminal } from '../report/terminal.ts';
-import { localForge, type World } from './context.ts';
+import { localForge, type Mirror, type World } from './context.ts';
+import { lookInside } from './inside.ts';
 import { type Asked, draftOf, planFiles } from './proposal.ts';
 import type { State } from './state.ts';
 
@@ -28,23 +29,21 @@ export async function deliver(
     readonly asked: Asked;
     readonly how: Delivery;
     readonly all: boolean;
+    readonly mirror: Mirror;
     /** Runs before anything is written: packages are fetched and verified. The plan again, where that keeps some of them out. */
     readonly prepare?: () => Promise<Plan | undefined>;
   },
 ): Promise<Delivered> {
   const { state, repo } = o;
-  let { plan } = o;
-  let files = planFiles([plan], state);
-  const before = shown(plan, files.size, o.all);
-  if (!world.json) world.print(before);
+  const { mirror } = o;
+  const fetching = o.how !== 'show' && o.prepare !== undefined;
+  if (fetching)
+    world.progress.say(shown(o.plan, planFiles([o.plan], state).size, false).split('\n')[0] ?? '');
+  const fetched = fetching ? await o.prepare?.() : undefined;
+  const plan = await lookInside(fetched ?? o.plan, state, mirror);
+  const files = planFiles([plan], state);
+  if (!world.json) world.print(shown(plan, files.size, o.all));
   if (o.how === 'show') return { plan, files };
-  const judged = await o.prepare?.();
-  if (judged) {
-    plan = judged;
-    files = planFiles([plan], state);
-    const after = shown(plan, files.size, o.all);
-    if (!world.json && after !== before) world.print(`\nAfter the packages were verified:\n${after}`);
-  }
   if (files.size === 0) return { plan, files };
   if (o.how === 'write') {
     await refuseOverwriting(repo, files);

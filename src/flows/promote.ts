@@ -15,19 +15,24 @@ export interface PromoteRequest {
 
 /** Plans what may move up: every team, tier and client set that was asked for, one plan (and pull request) each. */
 export async function promote(world: World, request: PromoteRequest): Promise<Delivered[]> {
-  const { catalog } = mirrorOf(world);
+  const mirror = mirrorOf(world);
   const { repo, main } = await openState(world);
   const state = await readState(repo, main);
   const delivered: Delivered[] = [];
   for (const scope of scopes(state, request)) {
-    const plan = await promotionPlan(state, catalog, scope, { named: request.packages, now: world.now });
+    const plan = await promotionPlan(state, mirror.catalog, scope, {
+      named: request.packages,
+      now: world.now,
+    });
     const asked = {
       verb: 'promote',
       scope: `${scope.team.team}/${scope.tier.name} ${scope.set}`,
       now: world.now,
       options: request.packages.map((name): [string, string] => ['Sluice-Named', name]),
     };
-    delivered.push(await deliver(world, { plan, state, repo, asked, how: request.how, all: request.all }));
+    delivered.push(
+      await deliver(world, { plan, state, repo, mirror, asked, how: request.how, all: request.all }),
+    );
   }
   return delivered;
 }
@@ -62,7 +67,7 @@ export interface FillFlowRequest extends FillRequest {
 
 /** Plans the first content of an empty tier. */
 export async function fill(world: World, request: FillFlowRequest): Promise<Delivered[]> {
-  const { catalog } = mirrorOf(world);
+  const mirror = mirrorOf(world);
   const { repo, main } = await openState(world);
   const state = await readState(repo, main);
   const { team, tier, like, at, list } = request;
@@ -74,7 +79,7 @@ export async function fill(world: World, request: FillFlowRequest): Promise<Deli
   };
   const delivered: Delivered[] = [];
   for (const scope of scopes(state, { team, to: tier })) {
-    const plan = await fillPlan(state, catalog, scope, source, world.now);
+    const plan = await fillPlan(state, mirror.catalog, scope, source, world.now);
     const asked = {
       verb: 'fill',
       scope: `${team}/${tier} ${scope.set}`,
@@ -84,7 +89,9 @@ export async function fill(world: World, request: FillFlowRequest): Promise<Deli
         ['Sluice-Fill', JSON.stringify(source)],
       ] as [string, string][],
     };
-    delivered.push(await deliver(world, { plan, state, repo, asked, how: request.how, all: request.all }));
+    delivered.push(
+      await deliver(world, { plan, state, repo, mirror, asked, how: request.how, all: request.all }),
+    );
   }
   return delivered;
 }

@@ -76,6 +76,8 @@ export async function mergeIfGreen(
 ): Promise<boolean> {
   const first = plan.repositories.some((r) => r.before === undefined);
   if (plan.verb !== 'sync' || first || plan.repositories.some((r) => r.attention.length > 0)) return false;
+  const inside = [...(plan.inside?.changes.values() ?? [])].flat();
+  if (inside.some(({ kind }) => kind === 'key')) return false; // a vendor's new key is for a person to compare
   const forge = await localForge(repo);
   const commit = await mergeChecked(world, repo, forge, number, (pull, verdict) => {
     if (pull.state !== 'open' || pull.proposed !== pull.head) return false;

@@ -51,7 +51,7 @@ export async function sync(world: World, request: SyncRequest): Promise<Delivere
     try {
       const done = await syncSet(world, mirror, state, set, new Set(asked.map((u) => u.id)), request);
       if (!done) continue;
-      const one = await deliver(world, { ...done, repo, how: request.how, all: request.all });
+      const one = await deliver(world, { ...done, repo, mirror, how: request.how, all: request.all });
       delivered.push(one);
       if (one.pull && (await mergeIfGreen(world, repo, one.pull.number, one.plan))) {
         state = await readState(repo, (await openState(world)).main);

@@ -1,6 +1,7 @@
 import type { Checksum } from '../base/checksum.ts';
 import type { RepositoryName } from '../manifest/ids.ts';
 import type { Accepted, Pin, Snapshot } from '../manifest/snapshot.ts';
+import type { InsidePlan } from './inside.ts';
 
 /** Since when a build stands in a manifest without a break. Not exact: it began then or earlier. */
 export interface Stay {
@@ -142,6 +143,8 @@ export interface Plan {
   readonly repositories: readonly RepositoryPlan[];
   /** Every build that a change or a staying candidate names, by NEVRA text. */
   readonly about: ReadonlyMap<string, About>;
+  /** What is other inside of the packages; absent until somebody looked. */
+  readonly inside?: InsidePlan;
 }
 
 export interface AcceptRerolled {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdDecompress as zstdDecompressCallback } from 'node:zlib';
 import { codeOf, Fault } from '../base/fault.ts';
+import { groupBy } from '../base/order.ts';
 import { type PackageRecord, recordDigest } from '../repodata/record.ts';
 import { COLUMNS, type Column, damaged, type Frame, type PackIndex, readIndex, writePack } from './pack.ts';
 import { inParallel } from './parallel.ts';
@@ -73,6 +74,38 @@ export class RecordStore {
     ids: readonly string[],
     columns: readonly Column[],
   ): Promise<Map<string, Partial<PackageRecord>>> {
+    const byPack = await this.#byPack(ids);
+    const found = new Map<string, Partial<PackageRecord>>();
+    for (const id of ids) found.set(id, {}); // in the order asked for
+    await inParallel(byPack, PACKS_AT_ONCE, async ([pack, rows]) => {
+      const frames = await this.#frames(pack, rows, columns);
+      for (const { id, row } of rows) found.set(id, assemble(pack, row, columns, frames));
+    });
+    return found;
+  }
+
+  /** One element after the other, a frame in memory at a time: for what is too much to be read at once. */
+  async *scan(ids: readonly string[], column: Column): AsyncIterable<{ id: string; element: Buffer }> {
+    for (const [pack, rows] of await this.#byPack(ids)) {
+      const path = join(this.#folder, `${pack.name}.zst`);
+      const byFrame = groupBy(
+        rows.filter(({ row }) => pack.place(row, column)),
+        ({ row }) => pack.place(row, column)?.frame ?? -1,
+      );
+      await using file = await openPack(path);
+      for (const [n, inFrame] of byFrame) {
+        const frame = pack.frames[n];
+        if (!frame) throw damaged(path, `it has no frame ${n}`);
+        const frames = new Map([[n, await readFrame(file, frame, path)]]);
+        for (const { id, row } of inFrame) {
+          const element = assemble(pack, row, [column], frames)[column];
+          if (element) yield { id, element };
+        }
+      }
+    }
+  }
+
+  async #byPack(ids: readonly string[]): Promise<Map<PackIndex, { id: string; row: number }[]>> {
     const [lost] = await this.missing(ids);
     if (lost !== undefined) {
       throw new Fault('CATALOG_MISSING', `the catalog has no record ${lost}`, {
@@ -87,13 +120,7 @@ export class RecordStore {
       if (rows) rows.push({ id, row });
       else byPack.set(pack, [{ id, row }]);
     }
-    const found = new Map<string, Partial<PackageRecord>>();
-    for (const id of ids) found.set(id, {}); // in the order asked for
-    await inParallel(byPack, PACKS_AT_ONCE, async ([pack, rows]) => {
-      const frames = await this.#frames(pack, rows, columns);
-      for (const { id, row } of rows) found.set(id, assemble(pack, row, columns, frames));
-    });
-    return found;
+    return byPack;
   }
 
   async #frames(pack: PackIndex, rows: readonly { row: number }[], columns: readonly Column[]) {

@@ -25,6 +25,32 @@ export function filesOf(element: Buffer, at = 'a <package>'): string[] {
   return files;
 }
 
+/**
+ * As `filesOf`, without directories and ghosts, and some ten times as fast: for canonical elements, which are well-formed and in
+ * which `<` begins a tag and nothing else.
+ */
+export function* plainFilesOf(element: Buffer): Iterable<string> {
+  const text = element.toString('utf8');
+  const open = /<file\b([^>]*)>([^<]*)</g;
+  for (let found = open.exec(text); found; found = open.exec(text)) {
+    if (/\btype\s*=/.test(found[1] ?? '')) continue;
+    const path = found[2] ?? '';
+    yield path.includes('&') ? decodeText(path) : path;
+  }
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+function decodeText(text: string): string {
+  return text.replace(
+    /&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi,
+    (all, hex?: string, digits?: string, name?: string) => {
+      if (name !== undefined) return ENTITIES[name] ?? all;
+      return String.fromCodePoint(hex === undefined ? Number(digits) : Number.parseInt(hex, 16));
+    },
+  );
+}
+
 /** createrepo_c's frame of filelists.xml. */
 export function filelistsDocument(count: number): Frame {
   return frame('filelists', `xmlns="http://linux.duke.edu/metadata/filelists" packages="${count}"`);

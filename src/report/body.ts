@@ -1,6 +1,6 @@
 import type { Plan } from '../plan/types.ts';
 import { type Digest, digest, type Row, type StayRow } from './digest.ts';
-import { code, link, markdown } from './safe.ts';
+import { code, fence, link, markdown } from './safe.ts';
 import { age, bytes, count, number, setName, when, why } from './words.ts';
 
 /** What the body says of where the plan comes from; the same for equal plans. */
@@ -44,6 +44,7 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     security(d),
     routine(plan, d, rows),
     resigned(d, rows),
+    inside(d, rows),
     modules(d, rows),
     dropped(d, rows),
     staying(d, rows),
@@ -139,6 +140,38 @@ function resigned(d: Digest, max: number): string {
   const head = ['source package', 'version', 'builds'];
   const said = 'The same versions under new signatures: nothing else of these files changed.';
   return `### Signed anew\n\n${said}\n\n${folded(count(rows.length, 'source package'), head, cells, max)}`;
+}
+
+const SCRIPT_LINES = 12;
+
+/** What the packages of each row bring that those before them did not: rows with something to say only. */
+function inside(d: Digest, max: number): string {
+  const rows = d.rows.filter((row) => row.inside.length > 0);
+  const unseen =
+    d.unseen > 0
+      ? `Of ${count(d.unseen, 'build')} the packages are not on the mirror: scriptlets, file modes and capabilities are not compared.`
+      : '';
+  if (rows.length === 0) return unseen === '' ? '' : `### Inside the packages\n\n${unseen}`;
+  const shown = rows.slice(0, max);
+  const more =
+    rows.length > shown.length ? [`… and ${number(rows.length - shown.length)} more source packages.`] : [];
+  const text = [...shown.map(insideOf), ...more].join('\n\n');
+  const summary = count(rows.length, 'source package');
+  const folded = `<details><summary>${summary}</summary>\n\n${text}\n\n</details>`;
+  return ['### Inside the packages', unseen, folded].filter((part) => part !== '').join('\n\n');
+}
+
+function insideOf(row: Row): string {
+  const head = `**${row.source}** ${row.from === undefined ? row.to : `${row.from} → ${row.to}`}`;
+  const items = row.inside.map(({ words, lines, packages }) => {
+    const whose = packages.length > 3 ? count(packages.length, 'package') : packages.join(', ');
+    const item = `- ${markdown(words, 300)} (${whose})`;
+    if (lines.length === 0) return item;
+    const cut = lines.slice(0, SCRIPT_LINES);
+    const rest = lines.length > cut.length ? [`  … ${count(lines.length - cut.length, 'more line')}`] : [];
+    return `${item}\n${fence([...cut, ...rest], 'diff', '  ')}`;
+  });
+  return `${head}\n\n${items.join('\n')}`;
 }
 
 function modules(d: Digest, max: number): string {

@@ -3,6 +3,7 @@ import { upstreamId } from '../manifest/ids.ts';
 import type { About, AdvisoryFacts, Change, Pin, Plan, Reason, Stay } from '../plan/types.ts';
 import { compareEvr, formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { insideWords, needsEyes } from './inside.ts';
 import { day } from './words.ts';
 
 /** The builds of one source package that move together from and to the same versions: one line of a report. */
@@ -18,6 +19,16 @@ export interface Row {
   readonly inParent: Stay | undefined;
   readonly summary: string;
   readonly flags: readonly string[];
+  /** What is other inside of these builds, each thing once. */
+  readonly inside: readonly InsideRow[];
+}
+
+export interface InsideRow {
+  readonly words: string;
+  /** Of a script: what came and what went. */
+  readonly lines: readonly string[];
+  /** Names of the packages, sorted. */
+  readonly packages: readonly string[];
 }
 
 /** Candidates of one source package that stay for one reason. */
@@ -50,6 +61,8 @@ export interface Digest {
   readonly notes: readonly { readonly repository: string; readonly note: string }[];
   readonly moving: number;
   readonly bytes: number;
+  /** Builds of which nobody could look inside. */
+  readonly unseen: number;
 }
 
 const SEVERITIES = ['critical', 'important', 'moderate', 'low', 'none'];
@@ -74,6 +87,7 @@ export function digest(plan: Plan): Digest {
       r.notes.map((note) => ({ repository: upstreamId(r.repository), note })),
     ),
     moving,
+    unseen: plan.inside?.unseen ?? 0,
     bytes: rows.reduce((sum, row) => sum + row.bytes, 0),
   };
 }
@@ -105,7 +119,8 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
       seen: youngest(builds.map((pin) => aboutOf(pin, plan)?.seen)),
       inParent: youngest(builds.map((pin) => aboutOf(pin, plan)?.inParent)),
       summary: about?.summary ?? '',
-      flags: flagsOf(group),
+      flags: [...flagsOf(group), ...insideFlags(group, plan)],
+      inside: insideRows(group, plan),
     };
   });
   return rows.sort((a, b) => byCodeUnit(a.source, b.source) || byCodeUnit(a.to, b.to));
@@ -130,6 +145,31 @@ function flagsOf(group: readonly Moving[]): string[] {
     if ('past' in change) for (const past of change.past) flags.add(`moved by name, past ${past}`);
   }
   return [...flags];
+}
+
+function insideFlags(group: readonly Moving[], plan: Plan): string[] {
+  const flags = new Set<string>();
+  for (const change of group) {
+    if (change.kind === 'add') continue; // a new name is a row of its own, and all in it is new
+    const inside = plan.inside?.changes.get(formatNevra(change.to.nevra)) ?? [];
+    for (const one of inside.filter(needsEyes)) flags.add(`${change.to.nevra.name}: ${insideWords(one)}`);
+  }
+  return [...flags];
+}
+
+function insideRows(group: readonly Moving[], plan: Plan): InsideRow[] {
+  const rows = new Map<string, { words: string; lines: readonly string[]; packages: Set<string> }>();
+  for (const { to } of group) {
+    for (const change of plan.inside?.changes.get(formatNevra(to.nevra)) ?? []) {
+      const words = insideWords(change);
+      const lines = change.kind === 'script' ? change.lines : [];
+      const key = [words, ...lines].join('\n');
+      const row = rows.get(key) ?? { words, lines, packages: new Set() };
+      rows.set(key, row);
+      row.packages.add(to.nevra.name);
+    }
+  }
+  return [...rows.values()].map((row) => ({ ...row, packages: [...row.packages].sort() }));
 }
 
 function flagged(rows: readonly Row[]) {

@@ -14,7 +14,7 @@ export function toJson(plan: Plan) {
     repositories: plan.repositories.map((r) => ({
       repository: formatRepositoryId(r.repository),
       pins: r.after.pins.length,
-      changes: r.changes.map(changeJson),
+      changes: r.changes.map((change) => changeJson(change, plan)),
       staying: r.staying.map((s) => ({
         build: formatNevra(s.build.nevra),
         source: s.source,
@@ -30,13 +30,14 @@ export function toJson(plan: Plan) {
   };
 }
 
-function changeJson(change: Change) {
+function changeJson(change: Change, plan: Plan) {
   if (change.kind === 'module') {
     return { kind: change.kind, nsvca: change.nsvca, to: change.to && formatChecksum(change.to) };
   }
   const { kind, source, ...rest } = change;
   const pins = Object.entries(rest).map(([key, value]) => [key, isPin(value) ? pinJson(value) : value]);
-  return { kind, source, ...Object.fromEntries(pins) };
+  const inside = 'to' in change ? plan.inside?.changes.get(formatNevra(change.to.nevra)) : undefined;
+  return { kind, source, ...Object.fromEntries(pins), ...(inside ? { inside } : {}) };
 }
 
 function isPin(value: unknown): value is Pin {

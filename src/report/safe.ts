@@ -28,6 +28,14 @@ export function markdown(text: string, max = 200): string {
     .replace(/\b([0-9a-f]{7})([0-9a-f]{33})\b/gi, '$1\u200b$2');
 }
 
+/** A fenced block, closed by more backticks than any line has; each line as `plain` leaves it. */
+export function fence(lines: readonly string[], language: string, indent = ''): string {
+  const clean = lines.map((line) => plain(line, 200));
+  const longest = Math.max(2, ...clean.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)));
+  const ticks = '`'.repeat(longest + 1);
+  return [`${ticks}${language}`, ...clean, ticks].map((line) => `${indent}${line}`).join('\n');
+}
+
 /** A link, where the address is plain https; else only its text. */
 export function link(text: string, url: string | undefined): string {
   const label = markdown(text, 80);

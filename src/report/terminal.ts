@@ -16,6 +16,7 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
     ),
     section('security', securityLines(d), Number.POSITIVE_INFINITY),
     section(plan.verb === 'promote' ? 'moves' : 'changes', moves(plan, d), max),
+    section('inside', insides(d), max),
     section(
       'leaves',
       d.dropped.map((x) => [x.build, plain(x.why)]),
@@ -52,6 +53,16 @@ function moves(plan: Plan, d: Digest): string[][] {
       waited && `${waited} in ${plan.from}`,
     ];
   });
+}
+
+function insides(d: Digest): string[][] {
+  const rows = d.rows.flatMap((row) =>
+    row.inside.map(({ words, packages }) => [row.source, plain(words, 160), plain(packages.join(', '), 80)]),
+  );
+  const unseen = count(d.unseen, 'build');
+  return d.unseen > 0
+    ? [...rows, [unseen, 'packages are not here: scriptlets, modes and capabilities are not compared']]
+    : rows;
 }
 
 function fromTo(row: Row): string {

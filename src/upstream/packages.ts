@@ -92,6 +92,15 @@ export async function knownRefusals(
   return { refused: verdicts.refused(), judged: !verdicts.isEmpty };
 }
 
+/** By checksum text: fingerprints of those by whose signatures packages counted, as far as they were judged by these rules. */
+export async function knownSigners(
+  mirrorRoot: string,
+  upstream: string,
+  trust: Trust,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  return (await Verdicts.open(mirrorRoot, upstream, trust.digest)).signers();
+}
+
 /** One run for one upstream. */
 class PackageRun {
   readonly #policy: UpstreamPolicy;

@@ -59,6 +59,11 @@ export class Verdicts {
     return refused;
   }
 
+  /** Fingerprints by whose signatures builds counted. */
+  signers(): Map<string, readonly string[]> {
+    return new Map([...this.#known].map(([sum, { by }]) => [sum, by]));
+  }
+
   async save(): Promise<void> {
     if (!this.#changed) return;
     const packages = Object.fromEntries([...this.#known].sort(([a], [b]) => byCodeUnit(a, b)));

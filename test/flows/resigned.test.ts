@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkPull, pullShow } from '../../src/flows/pull.ts';
@@ -18,6 +18,7 @@ beforeAll(async () => {
 });
 
 const FIRST = 1_700_000_000;
+const LOCK = 'snapshots/infra/unstable/test-9-x86_64-main.lock';
 
 /** A site that has taken in and promoted `alpha` as the vendor signed it; then upstream lists what `now` gives. */
 async function later(now: readonly Build[], o: { keys?: readonly Signer[] } = {}) {
@@ -33,15 +34,14 @@ async function later(now: readonly Build[], o: { keys?: readonly Signer[] } = {}
 }
 
 describe('the same NEVRA with other bytes', () => {
-  it('signed anew: a change of its own, which asks for nobody and says what it is', async () => {
-    const { site } = await later([await build('alpha', next)]);
+  it('signed anew by the same key: a change of its own, which asks for nobody', async () => {
+    const { site } = await later([await build('alpha', vendor, { signedAt: new Date('2025-07-01') })]);
     await site.sync();
     const said = site.output();
-    expect(said).toMatch(/1 signed anew/);
-    expect(said).toMatch(/alpha +3:1\.0-1\.el9|alpha +1\.0-1|signed anew/);
+    expect(said).toMatch(/Upstream of test 9 x86_64: 1 signed anew: 1 build/);
+    expect(said).toMatch(/hello +3:1\.0-1\.el9, signed anew/);
     expect(said).toMatch(/merged #3/);
-    const manifest = await live(site);
-    expect(manifest).toMatch(
+    expect(await live(site)).toMatch(
       /resigned:\n\n {2}- build: "alpha-3:1\.0-1\.el9\.x86_64"\n {4}was: "sha256:[0-9a-f]{64}"\n {4}now: "sha256:[0-9a-f]{64}"\n {4}content: "sha256:[0-9a-f]{64}"/,
     );
     const number = await site.promote('unstable');
@@ -49,14 +49,32 @@ describe('the same NEVRA with other bytes', () => {
     expect(site.output()).toMatch(/### Signed anew\n\nThe same versions under new signatures/);
     await site.merge(number);
     await site.publish();
-    const served = (await filesBelow(join(site.mirrorDir, 'public'))).filter((p) => p.endsWith('.rpm'));
-    expect(served.length).toBeGreaterThan(0);
+    const [lock] = (await readFile(join(site.repoDir, LOCK), 'utf8')).split('\n');
+    const [, sum = ''] = /sha256:([0-9a-f]{8})/.exec(lock ?? '') ?? [];
+    const served = await filesBelow(
+      join(site.mirrorDir, 'public', 'packages', 'infra-unstable-test-9-x86_64-main'),
+    );
+    expect(served.filter((path) => path.includes(sum))).toHaveLength(1);
+  });
+
+  it('signed anew by another key of the policy: named, and left to a person', async () => {
+    const { site } = await later([await build('alpha', next)]);
+    const number = await site.sync();
+    const said = site.output();
+    expect(said).toMatch(/1 signed anew/);
+    expect(said).toContain(`alpha: signed by ${next.fingerprint}, the one before by ${vendor.fingerprint}`);
+    expect(said).not.toMatch(/merged/);
+    await site.merge(number);
+    expect(await live(site)).toMatch(/resigned:/);
   });
 
   it('twice: a tier that has the first bytes is still told what the third ones are', async () => {
-    const { site, serve } = await later([await build('alpha', next)]);
+    const days = ['2025-07-01', '2025-08-01'].map((day) => new Date(day));
+    const [second, last] = await Promise.all(days.map((signedAt) => build('alpha', vendor, { signedAt })));
+    if (!second || !last) throw new Error('two builds');
+    const { site, serve } = await later([second]);
     await site.sync();
-    serve(makeRepository({ builds: [await build('alpha', third)], timestamp: FIRST + 2 * 86_400 }));
+    serve(makeRepository({ builds: [last], timestamp: FIRST + 2 * 86_400 }));
     site.days(1);
     await site.sync();
     site.output();

@@ -11,7 +11,7 @@ export const LIVE = 'snapshots/vendor/live/test-9-x86_64-main.yaml';
 export async function build(
   name: string,
   signer: Signer | undefined,
-  o: { version?: string; digest?: string; payload?: string } = {},
+  o: { version?: string } & Parameters<typeof signedRpm>[3] = {},
 ) {
   const version = o.version ?? '1.0';
   return { name, version, bytes: await signedRpm(name, version, signer, o) } satisfies Build;
