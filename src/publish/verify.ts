@@ -13,19 +13,23 @@ import type { Pool } from '../pool/pool.ts';
 import { type Repomd, readRepomd } from '../repodata/repomd.ts';
 import { CommitReader } from './commit.ts';
 import type { Content } from './content.ts';
-import { DocumentProjector } from './documents.ts';
+import { DocumentProjector, sha256Hex } from './documents.ts';
 import type { CommitHistory, Moment } from './history.ts';
+import { keysOf } from './keys.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { type Materialised, materialise, type RepodataSink } from './materialise.ts';
 import { publishedIds } from './publish.ts';
 import { revisionOf } from './revision.ts';
 import { codecOf } from './runs.ts';
-import { Signing, signaturePath } from './sign.ts';
+import { repomdPath, Signing } from './sign.ts';
 import { readState, revisionAt } from './state.ts';
+import { type Stated, statementOf, statementPath } from './statement.ts';
 import { damagedDocuments, damagedNames, readPlain } from './tree.ts';
 
 export type DifferenceCode =
-  | 'SIGNATURE' // repomd.xml lacks a signature by a key of the site
+  | 'SIGNATURE' // repomd.xml or the statement lacks a signature by a key of the site
+  | 'STATEMENT' // `public/at/<commit>/statement.json` is not there, or says something else
+  | 'KEY' // `public/keys/<file>` is not the key that the commit has
   | 'POINTER' // `public/<id>` or `public/at/<commit>/<id>` names another tree, or none
   | 'POINTER_EXTRA' // of a repository that the commit does not have
   | 'TREE_MISSING'
@@ -87,6 +91,7 @@ class Verifier {
   readonly #o: VerifyOptions;
   readonly #layout: Layout;
   readonly #reader: CommitReader;
+  readonly #stated: Stated[] = [];
 
   constructor(o: VerifyOptions) {
     this.#o = o;
@@ -114,7 +119,31 @@ class Verifier {
       if (!ids.has(id))
         this.#differ('POINTER_EXTRA', this.#layout.pointer(id), 'main has no such repository');
     }
+    await this.#keys();
+    await this.#statement(repositories.length);
     progress.done();
+  }
+
+  async #keys(): Promise<void> {
+    for (const [name, text] of await keysOf(this.#o.history, await this.#reader.blobs())) {
+      const path = join(this.#layout.public, 'keys', name);
+      const found = await readPlain(path);
+      if (!found) this.#differ('KEY', path, 'is not there');
+      else if (found.toString() !== text) this.#differ('KEY', path, 'is not the key that the commit has');
+    }
+  }
+
+  /** What a repository that cannot be read would be stated as, nobody knows. */
+  async #statement(repositories: number): Promise<void> {
+    if (this.#stated.length < repositories) return;
+    const { history } = this.#o;
+    const commit = { id: history.commit, time: history.chain[0]?.time ?? new Date(0) };
+    const wanted = statementOf(commit, this.#stated, await this.#reader.blobs());
+    const path = statementPath(this.#layout, history.commit);
+    const found = await readPlain(path);
+    if (!found) return this.#differ('STATEMENT', path, 'is not there');
+    if (!found.equals(wanted)) return this.#differ('STATEMENT', path, 'is not what the commit gives');
+    await this.#signature(path, found);
   }
 
   async pool(): Promise<void> {
@@ -143,7 +172,8 @@ class Verifier {
     const content = await this.#reader.content(repository);
     const revision = await this.#revision(repository, content);
     await this.#pointers(id, revision.id);
-    await this.#tree(content, revision);
+    const repomd = await this.#tree(content, revision);
+    this.#stated.push({ repository, revision, repomd: sha256Hex(repomd) });
     if (content.locations.kind === 'full') await this.#links(content, content.locations.names);
   }
 
@@ -170,11 +200,11 @@ class Verifier {
     }
   }
 
-  async #tree(content: Content, revision: Moment): Promise<void> {
+  /** The repomd.xml that must be there. */
+  async #tree(content: Content, revision: Moment): Promise<Buffer> {
     const tree = this.#layout.tree(content.id, revision.id);
-    const path = join(tree, 'repodata', 'repomd.xml');
+    const path = repomdPath(tree);
     const found = await readPlain(path);
-    if (!found) return this.#differ('TREE_MISSING', path, 'is not there');
     const timestamp = Math.floor(revision.time.getTime() / 1000);
     const publication = { content, revision: revision.id, timestamp };
     const made = await materialise(
@@ -182,21 +212,28 @@ class Verifier {
       { getRecords: (ids) => this.#o.catalog.getRecords(ids) },
       NOWHERE,
     );
+    if (!found) {
+      this.#differ('TREE_MISSING', path, 'is not there');
+      return made.repomd;
+    }
     const repomd = this.#repomd(found, path);
-    await this.#signature(tree, found);
-    if (repomd && !found.equals(made.repomd)) await this.#repomdDiffers(content, path, repomd, made);
+    await this.#signature(path, found);
+    let wanted = made.repomd;
+    if (repomd && !found.equals(wanted) && !(await this.#repomdDiffers(content, path, repomd, made)))
+      wanted = found;
     for (const wrong of repomd ? await damagedDocuments(tree, repomd) : []) {
       this.#differ('REPODATA', wrong, 'is not what repomd.xml says');
     }
     for (const wrong of await damagedNames(this.#layout, content, revision.id)) {
       this.#differ('TREE', wrong, 'is not what the commit gives');
     }
+    return wanted;
   }
 
-  async #signature(tree: string, repomd: Buffer): Promise<void> {
+  async #signature(document: string, bytes: Buffer): Promise<void> {
     if (!this.#signing) return;
-    const path = signaturePath(tree);
-    const lacking = await this.#signing.lacking(repomd, (await readPlain(path)) ?? Buffer.alloc(0));
+    const path = `${document}.asc`;
+    const lacking = await this.#signing.lacking(bytes, (await readPlain(path)) ?? Buffer.alloc(0));
     for (const key of lacking) this.#differ('SIGNATURE', path, `has no signature that counts by ${key}`);
   }
 
@@ -211,7 +248,7 @@ class Verifier {
   }
 
   /** Another version of the compressor is no difference, as long as everything is equal once opened. */
-  async #repomdDiffers(content: Content, path: string, found: Repomd, made: Materialised): Promise<void> {
+  async #repomdDiffers(content: Content, path: string, found: Repomd, made: Materialised): Promise<boolean> {
     const { current } = await readState(this.#layout, content.id);
     const otherCodec = current !== undefined && current.codec !== codecOf(content.compression);
     const says = (records: Materialised['records']) =>
@@ -222,6 +259,7 @@ class Verifier {
     );
     if (types.length > 0) this.#differ('REPODATA', path, `differs in ${types.join(', ')}`);
     else if (!otherCodec) this.#differ('REPODATA', path, 'differs from what the commit gives');
+    return types.length > 0 || !otherCodec;
   }
 
   async #links(content: Content, names: readonly string[]): Promise<void> {
