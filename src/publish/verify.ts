@@ -13,40 +13,25 @@ import type { Pool } from '../pool/pool.ts';
 import { type Repomd, readRepomd } from '../repodata/repomd.ts';
 import { CommitReader } from './commit.ts';
 import type { Content } from './content.ts';
+import {
+  believedRevision,
+  byPath,
+  type Difference,
+  type DifferenceCode,
+  differingTypes,
+  NOWHERE,
+} from './difference.ts';
 import { DocumentProjector, sha256Hex } from './documents.ts';
 import type { CommitHistory, Moment } from './history.ts';
 import { keysOf } from './keys.ts';
 import { type Layout, layoutOf } from './layout.ts';
-import { type Materialised, materialise, type RepodataSink } from './materialise.ts';
+import { type Materialised, materialise } from './materialise.ts';
 import { publishedIds } from './publish.ts';
-import { revisionOf } from './revision.ts';
 import { codecOf } from './runs.ts';
 import { repomdPath, Signing } from './sign.ts';
 import { readState, revisionAt } from './state.ts';
 import { type Stated, statementOf, statementPath } from './statement.ts';
 import { damagedDocuments, damagedNames, readPlain } from './tree.ts';
-
-export type DifferenceCode =
-  | 'SIGNATURE' // repomd.xml or the statement lacks a signature by a key of the site
-  | 'STATEMENT' // `public/at/<commit>/statement.json` is not there, or says something else
-  | 'KEY' // `public/keys/<file>` is not the key that the commit has
-  | 'POINTER' // `public/<id>` or `public/at/<commit>/<id>` names another tree, or none
-  | 'POINTER_EXTRA' // of a repository that the commit does not have
-  | 'TREE_MISSING'
-  | 'REPODATA' // repomd.xml, or a document that it names, is not what the commit gives
-  | 'TREE' // a mirrorlist or link beside repodata
-  | 'LINK_MISSING'
-  | 'LINK_DIFFERS' // a package link that is not the pool's file, nor equal to it
-  | 'POOL_MISSING'
-  | 'POOL_CORRUPT'
-  | 'UNREADABLE'; // what the commit says cannot be read, so that nothing can be compared
-
-export interface Difference {
-  readonly code: DifferenceCode;
-  readonly path: string;
-  /** What is wrong, as half a sentence. */
-  readonly says: string;
-}
 
 export interface VerifyOptions {
   readonly mirror: string;
@@ -78,7 +63,7 @@ export async function verify(o: VerifyOptions): Promise<Verified> {
     await run.trees();
   }
   await run.pool();
-  const differences = run.differences.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const differences = run.differences.sort(byPath);
   return { differences, repositories: run.repositories, links: run.links, files: run.sums.size };
 }
 
@@ -170,26 +155,12 @@ class Verifier {
   async #repository(repository: RepositoryName): Promise<void> {
     const id = formatRepositoryId(repository);
     const content = await this.#reader.content(repository);
-    const revision = await this.#revision(repository, content);
+    const published = await revisionAt(this.#layout.pointer(id));
+    const revision = await believedRevision(repository, content, published, this.#o.history, this.#reader);
     await this.#pointers(id, revision.id);
     const repomd = await this.#tree(content, revision);
     this.#stated.push({ repository, revision, repomd: sha256Hex(repomd) });
     if (content.locations.kind === 'full') await this.#links(content, content.locations.names);
-  }
-
-  /** Where the walk back ended for want of documents, an earlier commit with the same lock is believed. */
-  async #revision(repository: RepositoryName, content: Content): Promise<Moment> {
-    const { history } = this.#o;
-    const found = await revisionOf(repository, content, history, this.#reader);
-    const published = await revisionAt(this.#layout.pointer(content.id));
-    if (found.exact || published === undefined || published === found.id) return found;
-    const place = history.chain.findIndex(({ id }) => id === published);
-    const earlier =
-      place > history.chain.findIndex(({ id }) => id === found.id) ? history.chain[place] : undefined;
-    if (!earlier) return found;
-    const same =
-      (await this.#reader.lockDigest(repository, published)) === (await this.#reader.lockDigest(repository));
-    return same ? earlier : found;
   }
 
   async #pointers(id: string, revision: string): Promise<void> {
@@ -251,12 +222,7 @@ class Verifier {
   async #repomdDiffers(content: Content, path: string, found: Repomd, made: Materialised): Promise<boolean> {
     const { current } = await readState(this.#layout, content.id);
     const otherCodec = current !== undefined && current.codec !== codecOf(content.compression);
-    const says = (records: Materialised['records']) =>
-      new Map(records.map((r) => [r.type, (otherCodec && r.openChecksum?.hex) || r.checksum.hex]));
-    const [published, wanted] = [says(found.records), says(made.records)];
-    const types = [...new Set([...published.keys(), ...wanted.keys()])].filter(
-      (type) => published.get(type) !== wanted.get(type),
-    );
+    const types = differingTypes(found.records, made.records, { onceOpened: otherCodec });
     if (types.length > 0) this.#differ('REPODATA', path, `differs in ${types.join(', ')}`);
     else if (!otherCodec) this.#differ('REPODATA', path, 'differs from what the commit gives');
     return types.length > 0 || !otherCodec;
@@ -279,11 +245,6 @@ class Verifier {
     });
   }
 }
-
-/** Names hold the digests, and repomd.xml the names: nothing need be written to be compared. */
-const NOWHERE: RepodataSink = {
-  begin: async () => ({ write: async () => {}, finish: async () => {}, discard: async () => {} }),
-};
 
 async function statOf(path: string): Promise<Stats | undefined> {
   try {
