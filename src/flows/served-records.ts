@@ -168,7 +168,7 @@ function fileName({ nevra }: Pin): string {
   return `${nevra.name}-${nevra.evr.version}-${nevra.evr.release}.${nevra.arch}.rpm`;
 }
 
-/** Folders by first letter are so many templates, the commonest first. */
+/** The commonest first. A folder that is named after the first letter is one for every letter. */
 function templatesOf(builds: readonly UpstreamBuild[]): Template[] {
   const seen = new Map<string, { parts: readonly [string, string]; count: number }>();
   for (const { pin, primary } of builds) {
@@ -176,19 +176,23 @@ function templatesOf(builds: readonly UpstreamBuild[]): Template[] {
     const name = fileName(pin);
     const at = tag?.indexOf(name) ?? -1;
     if (tag === undefined || at < 0) continue;
-    const parts = [tag.slice(0, at), tag.slice(at + name.length)] as const;
+    const folder = tag.slice(0, at);
+    const initial = folder.endsWith(`/${initialOf(pin)}/`) ? `${folder.slice(0, -2)}${INITIAL}/` : folder;
+    const parts = [initial, tag.slice(at + name.length)] as const;
     const known = seen.get(parts.join('\n'));
     seen.set(parts.join('\n'), { parts, count: (known?.count ?? 0) + 1 });
   }
   const common = [...seen.values()].sort((a, b) => b.count - a.count).slice(0, MAX_TEMPLATES);
-  return [
-    ...common.map(
-      ({ parts }): Template =>
-        (pin) =>
-          parts.join(fileName(pin)),
-    ),
-    PLAIN,
-  ];
+  const templates = common.map(({ parts: [folder, rest] }): Template => {
+    return (pin) => folder.replace(INITIAL, initialOf(pin)) + fileName(pin) + rest;
+  });
+  return [...templates, PLAIN];
+}
+
+const INITIAL = '\0'; // in no XML
+
+function initialOf({ nevra }: Pin): string {
+  return nevra.name.slice(0, 1).toLowerCase();
 }
 
 /** One element at a time of what comes in batches. */
