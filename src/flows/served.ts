@@ -14,7 +14,8 @@ const OF_THE_SERVER: ReadonlySet<FaultCode> = new Set([
   'TOO_LARGE',
   'UNSAFE_URL',
 ]);
-const MAX_FILE_BYTES = 32 * 2 ** 30;
+/** Of a document: what it is said to have may be a lie. */
+const MAX_DOCUMENT_BYTES = 2 * 2 ** 30;
 
 /** The network, and not the mirror, ends a proof. Not a Fault, so that nobody on the way takes it for an answer. */
 export class NoAnswer extends Error {
@@ -62,14 +63,17 @@ export class Served implements AsyncDisposable {
     }
   }
 
-  /** Reads it all and keeps nothing. Undefined: it is what was expected. */
+  /** Reads it all and keeps nothing. Undefined: it is what was expected. A package's size is git's word, a document's may be the server's own. */
   async prove(
     path: string,
     expect: Expectation,
+    what: 'package' | 'document',
     advance: (bytes: number) => void,
   ): Promise<Fault | undefined> {
-    await using incoming = new Hashed(expect, this.url(path).href);
-    return await this.download(this.url(path), incoming, expect.size, advance);
+    const url = this.url(path);
+    await using incoming = new Hashed(expect, url.href);
+    const maxBytes = what === 'package' ? expect.size : undefined;
+    return await this.download(url, incoming, expect.size, { maxBytes, advance });
   }
 
   /** Undefined: the bytes are there and verified. */
@@ -77,10 +81,11 @@ export class Served implements AsyncDisposable {
     url: URL,
     incoming: Incoming,
     size: number | undefined,
-    advance: (bytes: number) => void = () => {},
+    o: { maxBytes?: number | undefined; advance?: (bytes: number) => void } = {},
   ): Promise<Fault | undefined> {
+    const { maxBytes = MAX_DOCUMENT_BYTES, advance = () => {} } = o;
     try {
-      await this.source.download(url, incoming, { size, maxBytes: size ?? MAX_FILE_BYTES, advance });
+      await this.source.download(url, incoming, { size, maxBytes, advance });
       return undefined;
     } catch (cause) {
       return answerOf(cause);

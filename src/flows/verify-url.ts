@@ -254,7 +254,7 @@ class UrlVerifier {
       const expect = { checksum: record.checksum, size: record.size };
       const fault = open
         ? await this.#opened(path, record)
-        : await this.#served.prove(path, expect, (n) => this.#read(n));
+        : await this.#served.prove(path, expect, 'document', (n) => this.#read(n));
       if (fault)
         this.#differ(
           'REPODATA',
@@ -308,7 +308,7 @@ class UrlVerifier {
     const total = content.pins.reduce((sum, pin) => sum + pin.size, 0);
     progress.start(`${content.id}: packages`, total, 'bytes');
     await inParallel(links, REQUESTS_AT_ONCE, async ({ pin, path }) => {
-      const fault = await this.#served.prove(path, pin, (n) => {
+      const fault = await this.#served.prove(path, pin, 'package', (n) => {
         progress.advance(n);
         this.#read(n);
       });

@@ -158,6 +158,14 @@ describe('verify URL', () => {
       short: 0,
     });
     expect((await verified(server.url, { metadata: true })).packages).toBe(0);
+    site.output();
+    await verifyServed(
+      { ...site.world(), mirrorDir: undefined },
+      { url: server.url, at: undefined, metadata: false },
+    );
+    expect(site.output()).toMatch(
+      /^[0-9a-f]{12}: 4 repositories, 6 packages hashed, .*: all as the commit says\nthin, .*\n2 builds that no upstream/,
+    );
 
     const disk = (path: string) => readFile(join(site.mirrorDir, path));
     const treeOf = async (id: string) =>
@@ -232,6 +240,7 @@ describe('verify URL', () => {
         'TREE',
         /another tree/,
       ],
+      'a repomd.xml without an end': [{ [repomd]: Buffer.alloc(5 << 20, ' ') }, 'TREE_MISSING', /more than/],
       'no signature': [{ [`${repomd}.asc`]: undefined }, 'SIGNATURE', /no signature/],
       'a stranger’s signature': [
         { [`${repomd}.asc`]: await stranger.armored(await disk(repomd)) },
