@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { Repository } from '../forge/repository.ts';
 import { lockPath, parseSnapshotPath, snapshotPath } from '../manifest/ids.ts';
@@ -10,8 +13,11 @@ import { verify } from '../publish/verify.ts';
 import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { bytes, count, number } from '../report/words.ts';
+import { baseUrl } from '../upstream/url.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { NoAnswer } from './served.ts';
 import { readState, type State } from './state.ts';
+import { type VerifiedUrl, verifyUrl } from './verify-url.ts';
 
 /** Reconciles the mirror with main, or puts an earlier commit beside it below public/at/. */
 export async function publishMain(world: World, at: string | undefined): Promise<boolean> {
@@ -72,6 +78,53 @@ export async function verifyMirror(world: World): Promise<boolean> {
     world.print(`${what}: ${verdict}\n`);
   }
   return done.differences.length === 0;
+}
+
+export interface VerifyServed {
+  readonly url: string;
+  readonly at: string | undefined;
+  readonly metadata: boolean;
+}
+
+/** Proves from anywhere, with git alone, that what a URL serves is what a commit says; false where it is not. */
+export async function verifyServed(world: World, o: VerifyServed): Promise<boolean> {
+  const url = baseUrl(o.url, 'verify');
+  const { repo, main } = await openState(world);
+  const history = await repo.history(o.at === undefined ? main : await repo.resolve(o.at));
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-verify-'));
+  try {
+    const { progress } = world;
+    const look = o.at === undefined ? 'current' : 'at';
+    const done = await verifyUrl({ url, history, look, packages: !o.metadata, folder, progress });
+    if (world.json) world.print(`${JSON.stringify(done, null, 2)}\n`);
+    else printServed(world, done);
+    return done.differences.length === 0;
+  } catch (cause) {
+    throw cause instanceof NoAnswer ? cause.fault : cause;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function printServed(world: World, done: VerifiedUrl): void {
+  const { commit, differences, repositories, thin, packages, short } = done;
+  world.print(
+    columns(
+      differences.map((d) => [d.code, plain(d.path), plain(d.says)]),
+      '',
+    ),
+  );
+  const verdict =
+    differences.length === 0 ? 'all as the commit says' : count(differences.length, 'difference');
+  const what = `${count(repositories, 'repository', 'repositories')}, ${count(packages, 'package')} hashed, ${bytes(done.bytes)}`;
+  world.print(`${commit.slice(0, 12)}: ${what}: ${verdict}\n`);
+  if (thin.length > 0) world.print(`thin, so that only metadata was proved: ${thin.join(', ')}\n`);
+  if (short > 0) {
+    const builds = count(short, 'build');
+    world.print(
+      `${builds} that no upstream lists any more: their metadata was proved by 48 bits of its digest\n`,
+    );
+  }
 }
 
 /** Frees what nothing retained can reach; says of each file why it stays or goes. */

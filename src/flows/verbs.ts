@@ -7,7 +7,7 @@ import { diff } from './diff.ts';
 import { explain } from './explain.ts';
 import { initFlow } from './init-flow.ts';
 import { fill, promote } from './promote.ts';
-import { freeMirror, publishMain, verifyMirror, writeRepofile } from './publish.ts';
+import { freeMirror, publishMain, verifyMirror, verifyServed, writeRepofile } from './publish.ts';
 import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts';
 import { pullOpen } from './pull-open.ts';
 import { sync } from './sync.ts';
@@ -404,11 +404,23 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'verify',
-    summary: 'prove that the mirror is what main says',
-    operands: '',
-    options: {},
-    example: 'sluice verify --mirror /srv/sluice',
-    run: async (world) => verifyMirror(world),
+    summary: 'prove that the mirror, or what a URL serves, is what main says',
+    operands: '[URL]',
+    options: {
+      at: { type: 'string', value: 'REV', help: 'URL: prove the view of this commit, below at/' },
+      metadata: { type: 'boolean', help: 'URL: leave the packages out' },
+    },
+    example: 'sluice verify https://mirror.example.com/ --repo state',
+    run: async (world, args) => {
+      const at = args.text('at');
+      const metadata = args.flag('metadata');
+      if (args.operands.length > 0)
+        return verifyServed(world, { url: operand(args, 'the URL'), at, metadata });
+      if (at === undefined && !metadata) return verifyMirror(world);
+      throw new Fault('USAGE', '--at and --metadata are for what a URL serves', {
+        hint: 'Name the URL of the folder public, as clients have it.',
+      });
+    },
   },
   {
     name: 'gc',

@@ -113,7 +113,7 @@ export interface SitePolicy {
   readonly retain: number;
   readonly compression: 'zstd' | 'gzip';
   readonly forge: 'local' | 'github';
-  /** Keys that sign every published repomd.xml; empty: nobody does. */
+  /** Keys that sign every published repomd.xml and statement; empty: nobody does. */
   readonly signing: readonly KeyReference[];
 }
 

@@ -14,7 +14,7 @@ import type { ManifestText } from '../manifest/manifest-text.ts';
 import { loadPolicies, type Policies } from '../manifest/policy.ts';
 import { parseSnapshot, readPins, type Snapshot } from '../manifest/snapshot.ts';
 import { type Content, contentOf, FORMAT } from './content.ts';
-import { type DocumentProjector, type LiveView, sha256Hex } from './documents.ts';
+import { type LiveView, type Projector, sha256Hex } from './documents.ts';
 import type { CommitHistory } from './history.ts';
 
 /** The format, and the blob ids of all that one publication is made from in git: equal inputs, equal content. */
@@ -25,13 +25,13 @@ const MAX_REMEMBERED = 64;
 /** Reads what commits say about repositories. What was read is kept by blob id, never by commit. */
 export class CommitReader {
   readonly #history: CommitHistory;
-  readonly #projector: DocumentProjector;
+  readonly #projector: Projector;
   #last: { readonly key: string; readonly texts: Promise<ReadonlyMap<string, string>> } | undefined;
   readonly #blobs = new Map<string, Promise<ReadonlyMap<string, string>>>();
   readonly #lives = new Map<string, Promise<LiveView | undefined>>();
   readonly #policies = new Map<string, Promise<Pick<Policies, 'upstreams' | 'site'>>>();
 
-  constructor(history: CommitHistory, projector: DocumentProjector) {
+  constructor(history: CommitHistory, projector: Projector) {
     this.#history = history;
     this.#projector = projector;
   }

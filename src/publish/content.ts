@@ -3,7 +3,7 @@ import { formatChecksum } from '../base/checksum.ts';
 import type { SitePolicy, UpstreamPolicy } from '../manifest/policy.ts';
 import type { Pin, Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import { type DocumentProjector, type LiveView, type SideDocument, sha256Hex } from './documents.ts';
+import { type LiveView, type Projector, type SideDocument, sha256Hex } from './documents.ts';
 import { linkNames } from './links.ts';
 
 /** Raised whenever the same content would give other bytes: every repository then gets a new revision. */
@@ -34,7 +34,7 @@ export interface ContentSource {
   readonly live: LiveView | undefined;
 }
 
-export async function contentOf(source: ContentSource, projector: DocumentProjector): Promise<Content> {
+export async function contentOf(source: ContentSource, projector: Projector): Promise<Content> {
   const { snapshot, site } = source;
   const documents = await projector.project(snapshot.pins, snapshot.modules, source.live);
   const content: Omit<Content, 'key'> = {

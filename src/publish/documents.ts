@@ -33,16 +33,22 @@ const NEVER = /(?:_db|_zck)$|^(?:prestodelta|deltainfo|pkgtags|group.*)$|^suseda
 const MAX_BYTES = 512 << 20;
 const MAX_PARSED = 8;
 
+/** What is published beside the three lists. */
+export type Projector = Pick<DocumentProjector, 'project'>;
+
+/** What is asked of a catalog. */
+export type Documents = Pick<Catalog, 'readDocument' | 'documentPath'>;
+
 /**
  * Live's newest verified documents, projected onto the pins of one repository (design, 4 and 6). Parsed documents are
  * kept by checksum for a run: every team's repository reads the same ones.
  */
 export class DocumentProjector {
-  readonly #catalog: Catalog;
+  readonly #catalog: Documents;
   readonly #advisories = new Map<string, Promise<readonly Advisory[]>>();
   readonly #modules = new Map<string, Promise<readonly ModuleDocument[]>>();
 
-  constructor(catalog: Catalog) {
+  constructor(catalog: Documents) {
     this.#catalog = catalog;
   }
 

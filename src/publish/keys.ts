@@ -21,16 +21,35 @@ export async function publishKeys(
 ): Promise<void> {
   const wanted: string[] = [];
   for (const [path, id] of blobs) {
-    const [, name] = KEY.exec(path) ?? [];
-    if (name === undefined || name.endsWith('.md')) continue;
+    const name = nameOf(path);
+    if (name === undefined) continue;
     if ((await blobId(join(layout.public, 'keys', name), id)) !== id) wanted.push(path);
   }
   if (wanted.length === 0) return;
   for (const [path, text] of await history.readMany(wanted)) {
-    const [, name = ''] = KEY.exec(path) ?? [];
     if (text.includes(ARMOR))
-      await writeFileAtomic(join(layout.public, 'keys', name), text, { mirrorRoot: layout.root });
+      await writeFileAtomic(join(layout.public, 'keys', nameOf(path) ?? ''), text, {
+        mirrorRoot: layout.root,
+      });
   }
+}
+
+/** What `publishKeys` puts there, by file name. */
+export async function keysOf(
+  history: CommitHistory,
+  blobs: ReadonlyMap<string, string>,
+): Promise<Map<string, string>> {
+  const keys = new Map<string, string>();
+  for (const [path, text] of await history.readMany([...blobs.keys()].filter((path) => nameOf(path)))) {
+    if (text.includes(ARMOR)) keys.set(nameOf(path) ?? '', text);
+  }
+  return keys;
+}
+
+/** Undefined for what is no key file. */
+function nameOf(path: string): string | undefined {
+  const name = KEY.exec(path)?.[1];
+  return name?.endsWith('.md') ? undefined : name;
 }
 
 /** As git names a file's content (gitformat-pack(5)): by sha1, or by sha256 where the other id is. Undefined: there is no such file. */

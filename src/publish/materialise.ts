@@ -251,7 +251,7 @@ function primaryOf(content: Content, i: number, pin: Pin, record: PackageRecord)
 }
 
 /** Where only some upstream builds have an element, the others get an empty one: all lists count the same. */
-function emptyElement({ nevra, checksum }: Pin): Buffer {
+export function emptyElement({ nevra, checksum }: Pin): Buffer {
   const { epoch, version, release } = nevra.evr; // checked words: nothing to escape
   const head = `<package pkgid="${checksum.hex}" name="${nevra.name}" arch="${nevra.arch}">`;
   return Buffer.from(`${head}\n  <version epoch="${epoch}" ver="${version}" rel="${release}"/>\n</package>`);

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
 import { byCodeUnit, groupBy } from '../base/order.ts';
@@ -20,7 +20,7 @@ import { isRepositoryId, type Layout, layoutOf, type View } from './layout.ts';
 import { linkPackages } from './packages.ts';
 import { type KnownRevision, revisionOf, unchangedSince } from './revision.ts';
 import { codecOf } from './runs.ts';
-import { type Signer, Signing } from './sign.ts';
+import { repomdPath, type Signer, Signing } from './sign.ts';
 import {
   adoptTrees,
   entriesOf,
@@ -33,6 +33,7 @@ import {
   writeState,
   writeTip,
 } from './state.ts';
+import { placeStatement, STATEMENT, type Stated, statementOf } from './statement.ts';
 import { placeTree } from './tree.ts';
 
 export interface PublishOptions {
@@ -95,6 +96,7 @@ class Run {
   readonly #reformatted: string[] = [];
   #tip: PublishedTip | undefined;
   #signing: Promise<Signing | undefined> | undefined;
+  readonly #switched: [RepositoryName, Moment][] = [];
 
   constructor(o: PublishOptions) {
     this.#o = o;
@@ -126,13 +128,40 @@ class Run {
     progress.done();
     const ids = new Set(repositories.map(formatRepositoryId));
     const removed = view ? [] : await this.#removeAllBut(ids);
+    const statement = failed.length > 0 ? undefined : await this.#state(failed);
     if (!view) {
       const behind = repositories.map(formatRepositoryId).filter((id) => !done.some((r) => r.id === id));
-      const tip = { commit: history.commit, failed: behind };
+      const tip = {
+        commit: history.commit,
+        failed: behind,
+        ...(statement === undefined ? {} : { statement }),
+      };
       if (JSON.stringify(tip) !== JSON.stringify(this.#tip)) await writeTip(this.#layout, tip, now);
     }
     const byId = done.sort((a, b) => byCodeUnit(a.id, b.id));
     return { commit: history.commit, repositories: byId, removed, failed, reformatted: this.#reformatted };
+  }
+
+  /** The statement of the commit, once every repository of it has its tree: what is half there is not stated. */
+  async #state(failed: { id: string; fault: Fault }[]): Promise<string | undefined> {
+    const { history, now, signer, view } = this.#o;
+    if (view && view.kind !== 'at') return undefined;
+    const commit = { id: history.commit, time: history.chain[0]?.time ?? new Date(0) };
+    const stated: Stated[] = [];
+    for (const [repository, revision] of this.#switched) {
+      const tree = this.#layout.tree(formatRepositoryId(repository), revision.id);
+      stated.push({ repository, revision, repomd: sha256Hex(await readFile(repomdPath(tree))) });
+    }
+    const statement = statementOf(commit, stated, await this.#reader.blobs());
+    const known = this.#tip?.commit === history.commit ? this.#tip.statement : undefined;
+    const signing = () => (this.#signing ??= Signing.of(history, now, signer));
+    try {
+      return await placeStatement(this.#layout, history.commit, statement, known, signing);
+    } catch (cause) {
+      if (!(cause instanceof Fault) || cause.code === 'DISK') throw cause;
+      failed.push({ id: `at/${history.commit}/${STATEMENT}`, fault: cause });
+      return undefined;
+    }
   }
 
   async #publishSet(set: readonly RepositoryName[]): Promise<PublishedRepository[]> {
@@ -148,6 +177,8 @@ class Run {
       }
     }
     for (const one of ready) await this.#switch(one);
+    for (const [i, { revision }] of ready.entries())
+      this.#switched.push([set[i] as RepositoryName, revision]);
     return ready.map(({ id, revision, outcome, linked }) => ({ id, revision: revision.id, outcome, linked }));
   }
 
@@ -156,7 +187,7 @@ class Run {
     const { history, now, signer, view } = this.#o;
     if (!next && !view) return;
     this.#signing ??= Signing.of(history, now, signer);
-    await (await this.#signing)?.sign(this.#layout.tree(id, revision.id), this.#layout);
+    await (await this.#signing)?.sign(repomdPath(this.#layout.tree(id, revision.id)), this.#layout);
   }
 
   /** Everything but the switch. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
 import { loadPolicies } from '../manifest/policy.ts';
 import { armorSignatures } from '../openpgp/armor.ts';
@@ -10,14 +10,14 @@ import { writeFileAtomic } from '../pool/disk.ts';
 import type { CommitHistory } from './history.ts';
 import type { Layout } from './layout.ts';
 
-/** Makes a detached signature, armored or binary, by the key with a fingerprint, wherever that key is. SIGNING_FAILED. */
-export type Signer = (fingerprint: string, document: Buffer) => Promise<Buffer>;
+/** Makes a detached signature, armored or binary, by the key with a fingerprint, wherever that key is. `name`: of the document. SIGNING_FAILED. */
+export type Signer = (fingerprint: string, document: Buffer, name: string) => Promise<Buffer>;
 
 const SITE = 'policies/site.yaml';
 const TIMEOUT = 120_000; // a person may have to touch a token
 const MAX_SIGNATURE_BYTES = 1 << 16;
 
-/** Whose signatures every repomd.xml must have: the site's `signing`, at one commit. */
+/** Whose signatures every repomd.xml and every statement must have: the site's `signing`, at one commit. */
 export class Signing {
   readonly #keys: readonly { readonly fingerprint: string; readonly trust: Trust }[];
   readonly #signer: Signer | undefined;
@@ -48,21 +48,22 @@ export class Signing {
   }
 
   /**
-   * `repodata/repomd.xml.asc` of a tree has a signature by each key. One that is there and holds is kept: gpg writes the time into it,
-   * so a new one would change bytes for nothing. Written in one step: a client sees the old one or the new, over the same repomd.xml.
+   * `<document>.asc` has a signature by each key. One that is there and holds is kept: gpg writes the time into it, so a new one
+   * would change bytes for nothing. Written in one step: a client sees the old one or the new, over the same document.
    */
-  async sign(tree: string, layout: Layout): Promise<void> {
-    const repomd = await readFile(join(tree, 'repodata', 'repomd.xml'));
-    const path = signaturePath(tree);
+  async sign(document: string, layout: Layout): Promise<void> {
+    const bytes = await readFile(document);
+    const path = `${document}.asc`;
     const present = await bytesOf(path);
-    if (present && (await this.lacking(repomd, present)).length === 0) return;
+    if (present && (await this.lacking(bytes, present)).length === 0) return;
     if (!this.#signer) throw new Error('the site signs, and no signer was handed down');
     const packets: Buffer[] = [];
+    const name = basename(document);
     for (const { fingerprint, trust } of this.#keys) {
-      const made = await packetsOf(await this.#signer(fingerprint, repomd), path);
-      const verdict = await judgeDetached(repomd, made, trust.keys, trust.rules, path);
+      const made = await packetsOf(await this.#signer(fingerprint, bytes, name), path);
+      const verdict = await judgeDetached(bytes, made, trust.keys, trust.rules, path);
       if (verdict.kind === 'refused') {
-        throw failed(fingerprint, `what was made does not count: ${verdict.why}`);
+        throw failed(name, fingerprint, `what was made does not count: ${verdict.why}`);
       }
       packets.push(made);
     }
@@ -70,11 +71,11 @@ export class Signing {
   }
 
   /** Keys whose signature is not there or does not count. */
-  async lacking(repomd: Buffer, signature: Buffer): Promise<string[]> {
+  async lacking(document: Buffer, signature: Buffer): Promise<string[]> {
     const lacking: string[] = [];
     for (const { fingerprint, trust } of this.#keys) {
       try {
-        const verdict = await judgeDetached(repomd, signature, trust.keys, trust.rules, 'repomd.xml.asc');
+        const verdict = await judgeDetached(document, signature, trust.keys, trust.rules, 'a signature');
         if (verdict.kind === 'refused') lacking.push(fingerprint);
       } catch (cause) {
         if (!(cause instanceof Fault)) throw cause;
@@ -85,8 +86,8 @@ export class Signing {
   }
 }
 
-export function signaturePath(tree: string): string {
-  return join(tree, 'repodata', 'repomd.xml.asc');
+export function repomdPath(tree: string): string {
+  return join(tree, 'repodata', 'repomd.xml');
 }
 
 /**
@@ -96,7 +97,7 @@ export function signaturePath(tree: string): string {
  */
 export function signerOf(env: Readonly<Record<string, string | undefined>>): Signer {
   const own = env['SLUICE_SIGNER'];
-  return async (fingerprint, document) => {
+  return async (fingerprint, document, name) => {
     const gpg = [
       'gpg',
       '--batch',
@@ -108,15 +109,16 @@ export function signerOf(env: Readonly<Record<string, string | undefined>>): Sig
       '--detach-sign',
     ];
     const [command, ...args] = own === undefined ? gpg : [own, fingerprint];
-    return await run([command as string, ...args], fingerprint, document, env);
+    const fault = (why: string, cause?: unknown) => failed(name, fingerprint, why, cause);
+    return await run([command as string, ...args], document, env, fault);
   };
 }
 
 function run(
   [command = '', ...args]: readonly string[],
-  fingerprint: string,
   input: Buffer,
   env: Readonly<Record<string, string | undefined>>,
+  fault: (why: string, cause?: unknown) => Fault,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'pipe', timeout: TIMEOUT, env: { ...env } });
@@ -131,20 +133,20 @@ function run(
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = `${said}${text}`.slice(-2_000);
     });
-    child.on('error', (cause) => reject(failed(fingerprint, `${command} cannot be started`, cause)));
+    child.on('error', (cause) => reject(fault(`${command} cannot be started`, cause)));
     child.on('close', (status, signal) => {
       if (status === 0) return resolve(Buffer.concat(out));
       const last = said.trim().split('\n').at(-1) ?? '';
-      reject(failed(fingerprint, `${command} ended with ${status ?? signal}${last ? `: ${last}` : ''}`));
+      reject(fault(`${command} ended with ${status ?? signal}${last ? `: ${last}` : ''}`));
     });
     child.stdin.on('error', () => {}); // a signer that does not read says so by its status
     child.stdin.end(input);
   });
 }
 
-function failed(fingerprint: string, why: string, cause?: unknown): Fault {
-  return new Fault('SIGNING_FAILED', `repomd.xml was not signed by ${fingerprint}: ${why}`, {
-    hint: 'Unlock the key (gpg --list-secret-keys, gpg-agent), or set SLUICE_SIGNER; nothing was switched.',
+function failed(name: string, fingerprint: string, why: string, cause?: unknown): Fault {
+  return new Fault('SIGNING_FAILED', `${name} was not signed by ${fingerprint}: ${why}`, {
+    hint: 'Unlock the key (gpg --list-secret-keys, gpg-agent), or set SLUICE_SIGNER, then publish again.',
     cause,
   });
 }

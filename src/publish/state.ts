@@ -60,13 +60,20 @@ export async function knownIds(layout: Layout): Promise<string[]> {
 export interface PublishedTip {
   readonly commit: string;
   readonly failed: readonly string[];
+  /** sha256 of the signature of its statement, the empty word where nobody signs; absent until both are there. */
+  readonly statement?: string;
 }
 
 /** Undefined on a new mirror. */
 export async function readTip(layout: Layout): Promise<PublishedTip | undefined> {
   const tip = (await readJson(layout.tip)) as Partial<PublishedTip> | undefined;
   if (typeof tip?.commit !== 'string' || !isCommitId(tip.commit)) return undefined;
-  return { commit: tip.commit, failed: Array.isArray(tip.failed) ? tip.failed : [] };
+  const { statement } = tip;
+  return {
+    commit: tip.commit,
+    failed: Array.isArray(tip.failed) ? tip.failed : [],
+    ...(typeof statement === 'string' ? { statement } : {}),
+  };
 }
 
 export async function writeTip(layout: Layout, tip: PublishedTip, now: Date): Promise<void> {

@@ -13,36 +13,25 @@ import type { Pool } from '../pool/pool.ts';
 import { type Repomd, readRepomd } from '../repodata/repomd.ts';
 import { CommitReader } from './commit.ts';
 import type { Content } from './content.ts';
-import { DocumentProjector } from './documents.ts';
+import {
+  believedRevision,
+  byPath,
+  type Difference,
+  type DifferenceCode,
+  differingTypes,
+  NOWHERE,
+} from './difference.ts';
+import { DocumentProjector, sha256Hex } from './documents.ts';
 import type { CommitHistory, Moment } from './history.ts';
+import { keysOf } from './keys.ts';
 import { type Layout, layoutOf } from './layout.ts';
-import { type Materialised, materialise, type RepodataSink } from './materialise.ts';
+import { type Materialised, materialise } from './materialise.ts';
 import { publishedIds } from './publish.ts';
-import { revisionOf } from './revision.ts';
 import { codecOf } from './runs.ts';
-import { Signing, signaturePath } from './sign.ts';
+import { repomdPath, Signing } from './sign.ts';
 import { readState, revisionAt } from './state.ts';
+import { type Stated, statementOf, statementPath } from './statement.ts';
 import { damagedDocuments, damagedNames, readPlain } from './tree.ts';
-
-export type DifferenceCode =
-  | 'SIGNATURE' // repomd.xml lacks a signature by a key of the site
-  | 'POINTER' // `public/<id>` or `public/at/<commit>/<id>` names another tree, or none
-  | 'POINTER_EXTRA' // of a repository that the commit does not have
-  | 'TREE_MISSING'
-  | 'REPODATA' // repomd.xml, or a document that it names, is not what the commit gives
-  | 'TREE' // a mirrorlist or link beside repodata
-  | 'LINK_MISSING'
-  | 'LINK_DIFFERS' // a package link that is not the pool's file, nor equal to it
-  | 'POOL_MISSING'
-  | 'POOL_CORRUPT'
-  | 'UNREADABLE'; // what the commit says cannot be read, so that nothing can be compared
-
-export interface Difference {
-  readonly code: DifferenceCode;
-  readonly path: string;
-  /** What is wrong, as half a sentence. */
-  readonly says: string;
-}
 
 export interface VerifyOptions {
   readonly mirror: string;
@@ -74,7 +63,7 @@ export async function verify(o: VerifyOptions): Promise<Verified> {
     await run.trees();
   }
   await run.pool();
-  const differences = run.differences.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  const differences = run.differences.sort(byPath);
   return { differences, repositories: run.repositories, links: run.links, files: run.sums.size };
 }
 
@@ -87,6 +76,7 @@ class Verifier {
   readonly #o: VerifyOptions;
   readonly #layout: Layout;
   readonly #reader: CommitReader;
+  readonly #stated: Stated[] = [];
 
   constructor(o: VerifyOptions) {
     this.#o = o;
@@ -114,7 +104,31 @@ class Verifier {
       if (!ids.has(id))
         this.#differ('POINTER_EXTRA', this.#layout.pointer(id), 'main has no such repository');
     }
+    await this.#keys();
+    await this.#statement(repositories.length);
     progress.done();
+  }
+
+  async #keys(): Promise<void> {
+    for (const [name, text] of await keysOf(this.#o.history, await this.#reader.blobs())) {
+      const path = join(this.#layout.public, 'keys', name);
+      const found = await readPlain(path);
+      if (!found) this.#differ('KEY', path, 'is not there');
+      else if (found.toString() !== text) this.#differ('KEY', path, 'is not the key that the commit has');
+    }
+  }
+
+  /** What a repository that cannot be read would be stated as, nobody knows. */
+  async #statement(repositories: number): Promise<void> {
+    if (this.#stated.length < repositories) return;
+    const { history } = this.#o;
+    const commit = { id: history.commit, time: history.chain[0]?.time ?? new Date(0) };
+    const wanted = statementOf(commit, this.#stated, await this.#reader.blobs());
+    const path = statementPath(this.#layout, history.commit);
+    const found = await readPlain(path);
+    if (!found) return this.#differ('STATEMENT', path, 'is not there');
+    if (!found.equals(wanted)) return this.#differ('STATEMENT', path, 'is not what the commit gives');
+    await this.#signature(path, found);
   }
 
   async pool(): Promise<void> {
@@ -141,25 +155,12 @@ class Verifier {
   async #repository(repository: RepositoryName): Promise<void> {
     const id = formatRepositoryId(repository);
     const content = await this.#reader.content(repository);
-    const revision = await this.#revision(repository, content);
+    const published = await revisionAt(this.#layout.pointer(id));
+    const revision = await believedRevision(repository, content, published, this.#o.history, this.#reader);
     await this.#pointers(id, revision.id);
-    await this.#tree(content, revision);
+    const repomd = await this.#tree(content, revision);
+    this.#stated.push({ repository, revision, repomd: sha256Hex(repomd) });
     if (content.locations.kind === 'full') await this.#links(content, content.locations.names);
-  }
-
-  /** Where the walk back ended for want of documents, an earlier commit with the same lock is believed. */
-  async #revision(repository: RepositoryName, content: Content): Promise<Moment> {
-    const { history } = this.#o;
-    const found = await revisionOf(repository, content, history, this.#reader);
-    const published = await revisionAt(this.#layout.pointer(content.id));
-    if (found.exact || published === undefined || published === found.id) return found;
-    const place = history.chain.findIndex(({ id }) => id === published);
-    const earlier =
-      place > history.chain.findIndex(({ id }) => id === found.id) ? history.chain[place] : undefined;
-    if (!earlier) return found;
-    const same =
-      (await this.#reader.lockDigest(repository, published)) === (await this.#reader.lockDigest(repository));
-    return same ? earlier : found;
   }
 
   async #pointers(id: string, revision: string): Promise<void> {
@@ -170,11 +171,11 @@ class Verifier {
     }
   }
 
-  async #tree(content: Content, revision: Moment): Promise<void> {
+  /** The repomd.xml that must be there. */
+  async #tree(content: Content, revision: Moment): Promise<Buffer> {
     const tree = this.#layout.tree(content.id, revision.id);
-    const path = join(tree, 'repodata', 'repomd.xml');
+    const path = repomdPath(tree);
     const found = await readPlain(path);
-    if (!found) return this.#differ('TREE_MISSING', path, 'is not there');
     const timestamp = Math.floor(revision.time.getTime() / 1000);
     const publication = { content, revision: revision.id, timestamp };
     const made = await materialise(
@@ -182,21 +183,28 @@ class Verifier {
       { getRecords: (ids) => this.#o.catalog.getRecords(ids) },
       NOWHERE,
     );
+    if (!found) {
+      this.#differ('TREE_MISSING', path, 'is not there');
+      return made.repomd;
+    }
     const repomd = this.#repomd(found, path);
-    await this.#signature(tree, found);
-    if (repomd && !found.equals(made.repomd)) await this.#repomdDiffers(content, path, repomd, made);
+    await this.#signature(path, found);
+    let wanted = made.repomd;
+    if (repomd && !found.equals(wanted) && !(await this.#repomdDiffers(content, path, repomd, made)))
+      wanted = found;
     for (const wrong of repomd ? await damagedDocuments(tree, repomd) : []) {
       this.#differ('REPODATA', wrong, 'is not what repomd.xml says');
     }
     for (const wrong of await damagedNames(this.#layout, content, revision.id)) {
       this.#differ('TREE', wrong, 'is not what the commit gives');
     }
+    return wanted;
   }
 
-  async #signature(tree: string, repomd: Buffer): Promise<void> {
+  async #signature(document: string, bytes: Buffer): Promise<void> {
     if (!this.#signing) return;
-    const path = signaturePath(tree);
-    const lacking = await this.#signing.lacking(repomd, (await readPlain(path)) ?? Buffer.alloc(0));
+    const path = `${document}.asc`;
+    const lacking = await this.#signing.lacking(bytes, (await readPlain(path)) ?? Buffer.alloc(0));
     for (const key of lacking) this.#differ('SIGNATURE', path, `has no signature that counts by ${key}`);
   }
 
@@ -211,17 +219,13 @@ class Verifier {
   }
 
   /** Another version of the compressor is no difference, as long as everything is equal once opened. */
-  async #repomdDiffers(content: Content, path: string, found: Repomd, made: Materialised): Promise<void> {
+  async #repomdDiffers(content: Content, path: string, found: Repomd, made: Materialised): Promise<boolean> {
     const { current } = await readState(this.#layout, content.id);
     const otherCodec = current !== undefined && current.codec !== codecOf(content.compression);
-    const says = (records: Materialised['records']) =>
-      new Map(records.map((r) => [r.type, (otherCodec && r.openChecksum?.hex) || r.checksum.hex]));
-    const [published, wanted] = [says(found.records), says(made.records)];
-    const types = [...new Set([...published.keys(), ...wanted.keys()])].filter(
-      (type) => published.get(type) !== wanted.get(type),
-    );
+    const types = differingTypes(found.records, made.records, { onceOpened: otherCodec });
     if (types.length > 0) this.#differ('REPODATA', path, `differs in ${types.join(', ')}`);
     else if (!otherCodec) this.#differ('REPODATA', path, 'differs from what the commit gives');
+    return types.length > 0 || !otherCodec;
   }
 
   async #links(content: Content, names: readonly string[]): Promise<void> {
@@ -241,11 +245,6 @@ class Verifier {
     });
   }
 }
-
-/** Names hold the digests, and repomd.xml the names: nothing need be written to be compared. */
-const NOWHERE: RepodataSink = {
-  begin: async () => ({ write: async () => {}, finish: async () => {}, discard: async () => {} }),
-};
 
 async function statOf(path: string): Promise<Stats | undefined> {
   try {

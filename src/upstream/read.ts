@@ -28,7 +28,7 @@ const MAX_SMALL_BYTES = 256 << 20;
  * give equal contents. UPSTREAM_INCONSISTENT where the documents contradict each other.
  */
 export async function readUpstream(
-  catalog: Catalog,
+  catalog: Pick<Catalog, 'readDocument' | 'putRecords'>,
   policy: UpstreamPolicy,
   state: AcceptedState,
 ): Promise<UpstreamContent> {
@@ -51,12 +51,16 @@ export async function readUpstream(
 }
 
 class Reader {
-  readonly #catalog: Catalog;
+  readonly #catalog: Pick<Catalog, 'readDocument' | 'putRecords'>;
   readonly #policy: UpstreamPolicy;
   readonly #documents: ReadonlyMap<string, Checksum>;
   readonly #bases: readonly URL[];
 
-  constructor(catalog: Catalog, policy: UpstreamPolicy, state: AcceptedState) {
+  constructor(
+    catalog: Pick<Catalog, 'readDocument' | 'putRecords'>,
+    policy: UpstreamPolicy,
+    state: AcceptedState,
+  ) {
     this.#catalog = catalog;
     this.#policy = policy;
     this.#documents = state.documents;

@@ -25,7 +25,11 @@ export interface Opened {
  * Opens a document of the catalog and compares it with size, open-size and open-checksum: METADATA_INVALID, TOO_LARGE, … The size
  * too, because what the catalog has already was never downloaded under this promise.
  */
-export async function verifyOpen(catalog: Catalog, record: RepomdRecord, at: string): Promise<Opened> {
+export async function verifyOpen(
+  catalog: Pick<Catalog, 'readDocument'>,
+  record: RepomdRecord,
+  at: string,
+): Promise<Opened> {
   const ceiling = Math.min(record.openSize ?? MAX_OPEN_BYTES, MAX_OPEN_BYTES);
   const hash = createHash(record.openChecksum?.type ?? 'sha256');
   let bytes = 0;

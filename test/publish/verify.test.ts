@@ -48,6 +48,7 @@ describe('verify', () => {
     expect(await verifyWorld(world)).toEqual({ differences: [], repositories: 2, links: 4, files: 2 });
   });
 
+  const statement = (w: World) => join(w.mirror, 'public/at', w.main.history().commit, 'statement.json');
   const tree = (w: World) => join(w.mirror, 'public', ID);
   const document = async (w: World, type: string) =>
     join(tree(w), 'repodata', (await readdir(join(tree(w), 'repodata'))).find((n) => n.includes(type)) ?? '');
@@ -76,7 +77,13 @@ describe('verify', () => {
       (w) => symlink('x', join(w.mirror, 'public/x-x-x-1-x-x')),
       ['POINTER_EXTRA'],
     ],
-    ['a lost view', (w) => rm(join(w.mirror, 'public/at'), { recursive: true }), ['POINTER', 'POINTER']],
+    [
+      'a lost view',
+      (w) => rm(join(w.mirror, 'public/at'), { recursive: true }),
+      ['POINTER', 'POINTER', 'STATEMENT'],
+    ],
+    ['a lost statement', (w) => rm(statement(w)), ['STATEMENT']],
+    ['another statement', (w) => rewrite(statement(w), flip), ['STATEMENT']],
     [
       'a lost tree',
       async (w) => rm(join(w.mirror, 'public/tree', ID), { recursive: true }),
@@ -180,12 +187,14 @@ describe('verify', () => {
       state,
       (await readFile(state, 'utf8')).replace(/"codec":"[^"]*"/, '"codec":"zstd 0.0.1"'),
     );
-    expect((await verifyWorld(world)).differences).toEqual([]);
+    // what was stated is the tree that was there before
+    expect((await verifyWorld(world)).differences.map((d) => d.code)).toEqual(['STATEMENT']);
     // publishing again after the state was lost keeps that tree: clients may be reading it
     await rm(state);
     const before = await readFile(repomd);
     expect((await world.publish()).failed).toEqual([]);
     expect(await readFile(repomd)).toEqual(before);
+    expect(await readFile(statement(world), 'utf8')).toContain(sha256Hex(before));
   });
 
   it('says when a commit pins what was never published', async () => {

@@ -1,0 +1,222 @@
+import type { Checksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
+import {
+  formatRepositoryId,
+  LIVE_TEAM,
+  LIVE_TIER,
+  type RepositoryName,
+  snapshotPath,
+  upstreamId,
+} from '../manifest/ids.ts';
+import { loadPolicies } from '../manifest/policy.ts';
+import { type Pin, readPins } from '../manifest/snapshot.ts';
+import type { CommitHistory } from '../publish/history.ts';
+import { emptyElement } from '../publish/materialise.ts';
+import { decompress } from '../repodata/compression.ts';
+import { cutElements } from '../repodata/elements.ts';
+import { identify } from '../repodata/primary.ts';
+import { type PackageRecord, recordId } from '../repodata/record.ts';
+import { readUpstream } from '../upstream/read.ts';
+import type { UpstreamBuild } from '../upstream/types.ts';
+import { MAX_OPEN_BYTES } from '../upstream/verify.ts';
+import type { Served } from './served.ts';
+import type { ServedCatalog } from './served-catalog.ts';
+import type { ServedTree } from './served-tree.ts';
+
+/**
+ * The records of pinned builds, into the catalog. Those that the upstream still listed come from its own documents, whose whole
+ * checksums live's manifest has; a build that it no longer lists comes from what the mirror serves, and is believed if the record's
+ * id is the one in the lock: the first 48 bits of a sha256.
+ */
+export class ServedRecords {
+  /** Ids that only the lock's twelve digits speak for. */
+  readonly short = new Set<string>();
+  readonly #catalog: ServedCatalog;
+  readonly #served: Served;
+  readonly #history: CommitHistory;
+  readonly #upstreams = new Map<string, Promise<readonly Template[]>>();
+
+  constructor(catalog: ServedCatalog, served: Served, history: CommitHistory) {
+    this.#catalog = catalog;
+    this.#served = served;
+    this.#history = history;
+  }
+
+  /** Pins whose record is nowhere. CATALOG_MISSING where the upstream's documents are not served. */
+  async bring(
+    repository: RepositoryName,
+    pins: readonly Pin[],
+    tree: ServedTree | undefined,
+  ): Promise<Pin[]> {
+    if (pins.length === 0) return [];
+    const key = upstreamId(repository);
+    const templates = this.#upstreams.get(key) ?? this.#ofUpstream(repository);
+    this.#upstreams.set(key, templates);
+    await templates;
+    const left = await this.#missing(pins);
+    if (left.length === 0 || !tree) return left;
+    await this.#ofTree(left, tree, await templates, formatRepositoryId(repository));
+    const lost = await this.#missing(left);
+    for (const { record } of left) if (!lost.some((pin) => pin.record === record)) this.short.add(record);
+    return lost;
+  }
+
+  async #missing(pins: readonly Pin[]): Promise<Pin[]> {
+    const missing = await this.#catalog.local.hasRecords(pins.map((pin) => pin.record));
+    return pins.filter((pin) => missing.has(pin.record));
+  }
+
+  /** As sync reads them; how the upstream writes its locations is what it leaves for the rest. */
+  async #ofUpstream(repository: RepositoryName): Promise<readonly Template[]> {
+    const live = snapshotPath({ ...repository, team: LIVE_TEAM, tier: LIVE_TIER });
+    const paths = [live, `policies/upstreams/${upstreamId(repository)}.yaml`];
+    const texts = await this.#history.readMany(paths);
+    const yaml = texts.get(live);
+    const state = yaml === undefined ? undefined : readPins(yaml, live).upstream;
+    const policy = loadPolicies(new Map([...texts].filter(([path]) => path !== live))).upstreams.get(
+      upstreamId(repository),
+    );
+    if (!state?.documents.has('primary') || !policy) return [PLAIN];
+    const { builds } = await readUpstream(this.#catalog, policy, state);
+    return templatesOf(builds);
+  }
+
+  /** The three lists side by side, as publications order them: one element of each is in memory. */
+  async #ofTree(
+    pins: readonly Pin[],
+    { prefix, repomd }: ServedTree,
+    templates: readonly Template[],
+    at: string,
+  ): Promise<void> {
+    const wanted = new Map(pins.map((pin) => [pin.checksum.hex, pin]));
+    const lists = new Map<string, Elements>();
+    const taken: Checksum[] = [];
+    try {
+      for (const { type, href, checksum, size } of repomd.records) {
+        if (!LISTS.has(type)) continue;
+        if (!(await this.#catalog.local.hasDocument(checksum))) taken.push(checksum);
+        const url = this.#served.url(prefix + href);
+        if (await this.#catalog.take(url, { checksum, size })) return; // who compares the documents says so
+        const open = decompress(this.#catalog.local.readDocument(checksum), { maxBytes: MAX_OPEN_BYTES, at });
+        lists.set(type, new Elements(cutElements(open, 'package', { at })));
+      }
+      await this.#catalog.putRecords(believed(wanted, lists, templates, at));
+    } catch (cause) {
+      if (!(cause instanceof Fault) || cause.code === 'DISK') throw cause; // what cannot be read brings nothing
+    } finally {
+      for (const elements of lists.values()) await elements.close();
+      for (const checksum of taken) await this.#catalog.local.removeDocument(checksum);
+    }
+  }
+}
+
+const LISTS = new Set(['primary', 'filelists', 'other']);
+
+async function* believed(
+  wanted: ReadonlyMap<string, Pin>,
+  lists: ReadonlyMap<string, Elements>,
+  templates: readonly Template[],
+  at: string,
+): AsyncGenerator<PackageRecord> {
+  const [primaries, filelists, other] = ['primary', 'filelists', 'other'].map((type) => lists.get(type));
+  for (let primary = await primaries?.next(); primary; primary = await primaries?.next()) {
+    const sides = [await filelists?.next(), await other?.next()];
+    const pin = wanted.get(identify(primary, at, { parentHref: true }).checksum.hex);
+    const record = pin && recordOf(pin, primary, sides, templates);
+    if (record) yield record;
+  }
+}
+
+/** The record as the upstream wrote it, of which a publication changes the location, and fills in what it does not have. */
+function recordOf(
+  pin: Pin,
+  primary: Buffer,
+  [files, changes]: readonly (Buffer | undefined)[],
+  templates: readonly Template[],
+): PackageRecord | undefined {
+  const text = primary.toString('latin1');
+  const tag = LOCATION.exec(text);
+  if (!tag) return undefined;
+  const [before, after] = [primary.subarray(0, tag.index), primary.subarray(tag.index + tag[0].length)];
+  const empty = emptyElement(pin);
+  const ways = (element: Buffer | undefined) =>
+    element === undefined ? [undefined] : element.equals(empty) ? [undefined, element] : [element];
+  for (const location of templates) {
+    const own = Buffer.concat([before, Buffer.from(location(pin)), after]);
+    for (const filelists of ways(files)) {
+      for (const other of ways(changes)) {
+        const record: PackageRecord = {
+          primary: own,
+          ...(filelists ? { filelists } : {}),
+          ...(other ? { other } : {}),
+        };
+        if (recordId(record) === pin.record) return record;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** How an upstream writes the `<location>` of a build. */
+type Template = (pin: Pin) => string;
+
+const LOCATION = /<location\s(?:[^"'<>]|"[^"]*"|'[^']*')*>/;
+const MAX_TEMPLATES = 200;
+const PLAIN: Template = (pin) => `<location href="Packages/${fileName(pin)}"/>`;
+
+function fileName({ nevra }: Pin): string {
+  return `${nevra.name}-${nevra.evr.version}-${nevra.evr.release}.${nevra.arch}.rpm`;
+}
+
+/** The commonest first. A folder that is named after the first letter is one for every letter. */
+function templatesOf(builds: readonly UpstreamBuild[]): Template[] {
+  const seen = new Map<string, { parts: readonly [string, string]; count: number }>();
+  for (const { pin, primary } of builds) {
+    const tag = LOCATION.exec(primary.toString('utf8'))?.[0];
+    const name = fileName(pin);
+    const at = tag?.indexOf(name) ?? -1;
+    if (tag === undefined || at < 0) continue;
+    const folder = tag.slice(0, at);
+    const initial = folder.endsWith(`/${initialOf(pin)}/`) ? `${folder.slice(0, -2)}${INITIAL}/` : folder;
+    const parts = [initial, tag.slice(at + name.length)] as const;
+    const known = seen.get(parts.join('\n'));
+    seen.set(parts.join('\n'), { parts, count: (known?.count ?? 0) + 1 });
+  }
+  const common = [...seen.values()].sort((a, b) => b.count - a.count).slice(0, MAX_TEMPLATES);
+  const templates = common.map(({ parts: [folder, rest] }): Template => {
+    return (pin) => folder.replace(INITIAL, initialOf(pin)) + fileName(pin) + rest;
+  });
+  return [...templates, PLAIN];
+}
+
+const INITIAL = '\0'; // in no XML
+
+function initialOf({ nevra }: Pin): string {
+  return nevra.name.slice(0, 1).toLowerCase();
+}
+
+/** One element at a time of what comes in batches. */
+class Elements {
+  readonly #batches: AsyncIterator<Buffer[]>;
+  #batch: Buffer[] = [];
+  #next = 0;
+
+  constructor(batches: AsyncIterable<Buffer[]>) {
+    this.#batches = batches[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<Buffer | undefined> {
+    while (this.#next === this.#batch.length) {
+      const { done, value } = await this.#batches.next();
+      if (done) return undefined;
+      this.#batch = value;
+      this.#next = 0;
+    }
+    this.#next += 1;
+    return this.#batch[this.#next - 1];
+  }
+
+  async close(): Promise<void> {
+    await this.#batches.return?.();
+  }
+}
