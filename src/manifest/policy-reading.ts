@@ -1,5 +1,5 @@
 import { parseDuration } from '../base/duration.ts';
-import { Fault, quote } from '../base/fault.ts';
+import { Fault, quote, quoteUrl } from '../base/fault.ts';
 import type { KeyReference } from './policy.ts';
 import { pathText } from './validate.ts';
 import type { Path, YamlDocument } from './yaml.ts';
@@ -52,7 +52,7 @@ export function urlAt(
 
 /** What URL parsers silently mend (`..`, `\`, tabs, upper-case hosts, other spellings of an address) is refused. */
 function wrongUrl(text: string, schemes: readonly string[], query: boolean): string | undefined {
-  if (!URL.canParse(text)) return `must be a URL, not ${quote(text)}`;
+  if (!URL.canParse(text)) return `must be a URL, not ${quoteUrl(text)}`;
   const url = new URL(text);
   const scheme = url.protocol.slice(0, -1);
   if (!schemes.includes(scheme)) return `must be ${schemes.join(' or ')}, not ${scheme}`;

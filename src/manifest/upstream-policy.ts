@@ -1,5 +1,6 @@
+import { type AuthData, authOf, refuseAuth, secret } from './auth-policy.ts';
 import { parseUpstreamId } from './ids.ts';
-import type { SecretFile, SignatureRule, UpstreamPolicy } from './policy.ts';
+import type { SignatureRule, UpstreamPolicy } from './policy.ts';
 import {
   attempt,
   durationAt,
@@ -40,6 +41,7 @@ export interface UpstreamData {
   readonly alone?: string;
   readonly parentHref?: string;
   readonly client?: { cert: string; key: string; ca?: string };
+  readonly auth?: AuthData;
 }
 
 export const validUpstream = compileSchema<UpstreamData>(schema);
@@ -73,6 +75,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
   if (!data.baseurl && !data.mirrorlist && !data.metalink) {
     refuse(file, [], 'lacks the key "baseurl"', 'Add baseurl: a list of URLs.');
   }
+  if (data.auth) refuseAuth(file, data);
   if (data.packages.signatures === 'required' && data.content === 'thin') {
     refuse(
       file,
@@ -104,6 +107,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     alone: data.alone === 'true',
     parentHref: data.parentHref === 'true',
     ...(data.client ? { client: clientOf(data.client) } : {}),
+    ...(data.auth ? { auth: authOf(data.auth) } : {}),
   };
 }
 
@@ -125,12 +129,8 @@ function signatureRule(file: PolicyFile, key: 'packages' | 'metadata', data: Ups
 
 function clientOf(client: NonNullable<UpstreamData['client']>): NonNullable<UpstreamPolicy['client']> {
   return {
-    cert: secretFile(client.cert),
-    key: secretFile(client.key),
-    ...(client.ca === undefined ? {} : { ca: secretFile(client.ca) }),
+    cert: secret(client.cert),
+    key: secret(client.key),
+    ...(client.ca === undefined ? {} : { ca: secret(client.ca) }),
   };
-}
-
-function secretFile(text: string): SecretFile {
-  return text.startsWith('$') ? { kind: 'env', variable: text.slice(1) } : { kind: 'path', path: text };
 }

@@ -156,8 +156,8 @@ class PackageRun {
     if (missing.length === 0) return { fetched: 0, bytes: 0 };
     const { progress, env, timing } = this.#o;
     const total = missing.reduce((sum, { pin }) => sum + pin.size, 0);
-    const { client, id } = this.#policy;
-    await using source = await openSource({ bases: namedUrls(this.#policy), client, env, timing });
+    const { client, auth, id } = this.#policy;
+    await using source = await openSource({ bases: namedUrls(this.#policy), client, auth, env, timing });
     const faults: Fault[] = [];
     let fetched = 0;
     let bytes = 0;

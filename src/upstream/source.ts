@@ -3,10 +3,11 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Agent } from 'undici';
 import { codeOf, Fault } from '../base/fault.ts';
-import type { ClientCertificate, SecretFile } from '../manifest/policy.ts';
+import type { Auth, ClientCertificate, SecretFile } from '../manifest/policy.ts';
 import type { Incoming } from '../pool/incoming.ts';
 import { AddressGuard, type Resolve } from './address.ts';
 import { attempts, TIMING, type Timing, TryAgain } from './attempt.ts';
+import { readCredentials, withoutSecrets } from './credentials.ts';
 import { type Answer, type HttpContext, openHttp, type Validators } from './http.ts';
 
 /** How many requests one upstream sees at once. */
@@ -42,6 +43,7 @@ export interface DownloadOptions {
 export interface SourceOptions {
   readonly bases: readonly URL[];
   readonly client?: ClientCertificate | undefined;
+  readonly auth?: Auth | undefined;
   /** Where the policy's environment variables are looked up. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly timing?: Partial<Timing> | undefined;
@@ -51,24 +53,36 @@ export interface SourceOptions {
 export async function openSource(o: SourceOptions): Promise<Source> {
   const timing = { ...TIMING, ...o.timing };
   const guard = new AddressGuard(o.bases, o.resolve);
-  const agent = new Agent({
-    connections: REQUESTS_AT_ONCE,
-    headersTimeout: timing.idle,
-    bodyTimeout: timing.idle,
-    keepAliveTimeout: 10_000,
-    connect: { timeout: timing.connect, lookup: guard.lookup, ...(await certificate(o)) },
-  });
-  const http: HttpContext = { agent, guard, timing };
+  const credentials = await readCredentials(o.auth, o.bases, o.env);
+  const { ca, ...certified } = await certificate(o);
+  const trusted = ca ? { ca } : {};
+  const agentWith = (tls: object) =>
+    new Agent({
+      connections: REQUESTS_AT_ONCE,
+      headersTimeout: timing.idle,
+      bodyTimeout: timing.idle,
+      keepAliveTimeout: 10_000,
+      connect: { timeout: timing.connect, lookup: guard.lookup, ...trusted, ...tls },
+    });
+  const [agent, stranger] = [agentWith(certified), agentWith({})];
+  const http: HttpContext = { agent, stranger, credentials, guard, timing };
+  const careful = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      throw withoutSecrets(error, credentials);
+    }
+  };
   return {
     read: (url, options) =>
       url.protocol === 'file:'
         ? readLocal(url, options)
-        : attempts(timing, () => readHttp(http, url, options)),
+        : careful(attempts(timing, () => readHttp(http, url, options))),
     download: (url, incoming, options) =>
       url.protocol === 'file:'
         ? copyLocal(url, incoming, options)
-        : downloadHttp(http, url, incoming, options, timing),
-    [Symbol.asyncDispose]: () => agent.destroy(),
+        : careful(downloadHttp(http, url, incoming, options, timing)),
+    [Symbol.asyncDispose]: async () => void (await Promise.all([agent.destroy(), stranger.destroy()])),
   };
 }
 

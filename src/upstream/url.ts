@@ -1,4 +1,4 @@
-import { Fault, quote } from '../base/fault.ts';
+import { Fault, quote, quoteUrl } from '../base/fault.ts';
 import { safeHref } from '../repodata/location.ts';
 
 const SCHEMES = new Set(['http:', 'https:', 'file:']);
@@ -6,9 +6,9 @@ const SCHEMES = new Set(['http:', 'https:', 'file:']);
 /** A policy's base URL: http, https or file, without credentials, query or fragment, with a slash at its end. */
 export function baseUrl(text: string, at: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !SCHEMES.has(url.protocol)) throw unsafe(`${quote(text)} is no http, https or file URL`, at);
+  if (!url || !SCHEMES.has(url.protocol)) throw unsafe(`${quoteUrl(text)} is no http, https or file URL`, at);
   if (url.username || url.password) throw unsafe('a base URL must not hold credentials', at);
-  if (url.search || url.hash) throw unsafe(`${quote(text)} has a query or a fragment`, at);
+  if (url.search || url.hash) throw unsafe(`${quoteUrl(text)} has a query or a fragment`, at);
   if (url.protocol === 'file:' && url.host) throw unsafe(`${quote(text)} names a host`, at);
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
@@ -54,16 +54,21 @@ function encoded(href: string): string {
   return segments.map((s) => s.replace(/[^%A-Za-z0-9._~!$&'()*+,;=:@-]/gu, encodeURIComponent)).join('/');
 }
 
+/** Without its query, which may be a token: a content network's redirects are signed in it. */
+export function shownUrl(url: URL): string {
+  return url.search === '' ? url.href : `${url.origin}${url.pathname}?…`;
+}
+
 /** Where a redirect may lead, apart from the address that the name stands for. */
 export function redirected(from: URL, location: string): URL {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
   if (!to || (to.protocol !== 'http:' && to.protocol !== 'https:')) {
-    throw unsafe(`redirected to ${quote(location)}`, from.href);
+    throw unsafe(`redirected to ${quoteUrl(location)}`, shownUrl(from));
   }
   if (from.protocol === 'https:' && to.protocol === 'http:') {
-    throw unsafe(`redirected from https to ${quote(to.href)}`, from.href);
+    throw unsafe(`redirected from https to ${quoteUrl(to.href)}`, shownUrl(from));
   }
-  if (to.username || to.password) throw unsafe('redirected to a URL with credentials', from.href);
+  if (to.username || to.password) throw unsafe('redirected to a URL with credentials', shownUrl(from));
   return to;
 }
 
