@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { codeOf, Fault } from '../base/fault.ts';
+import { codeOf, Fault, type FaultCode } from '../base/fault.ts';
 import { keepsSecrets } from '../manifest/auth-policy.ts';
 import type { Auth, Secret } from '../manifest/policy.ts';
 
@@ -61,14 +61,19 @@ export async function readCredentials(
 const ASCII = 'characters other than printable ASCII';
 const QUERY = 'characters that no query has; it begins behind the question mark';
 
-/** The spellings in which a server may say a secret back. */
+/** Whether a text has one of them, as it is or as base64, and each perhaps as a URL has it. */
 function hides(secrets: readonly string[]): (text: string) => boolean {
   const long = secrets.filter((secret) => secret.length >= LEAST_TO_HIDE);
   const spellings = long.flatMap((secret) => {
     const packed = Buffer.from(secret);
-    return [secret, encodeURIComponent(secret), packed.toString('base64'), packed.toString('base64url')];
+    return [secret, packed.toString('base64'), packed.toString('base64url')];
   });
-  return (text) => spellings.some((spelling) => text.includes(spelling));
+  return (text) => spellings.some((s) => text.includes(s) || unescaped(text).includes(unescaped(s)));
+}
+
+/** Also where not every `%` begins an escape. */
+function unescaped(text: string): string {
+  return text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 async function read(secret: Secret, env: Environment, form: RegExp, lacks: string): Promise<string> {
@@ -92,13 +97,21 @@ async function read(secret: Secret, env: Environment, form: RegExp, lacks: strin
   return value;
 }
 
-/** The same error without what a server said back to us: a redirect's address, most often. */
-export function withoutSecrets(error: unknown, { hidden }: Credentials): unknown {
-  if (!(error instanceof Fault) || ![error.message, error.at ?? '', error.hint].some(hidden)) return error;
-  const { code, hint, at } = error;
-  return new Fault(code, 'the server says our credentials back in its answer, which is not shown', {
-    hint: hidden(hint) ? 'Ask whoever runs it.' : hint,
-    at: at !== undefined && hidden(at) ? undefined : at,
+/**
+ * The same error without what a server said back to us, in a redirect's address most often; and without its cause: a
+ * connection's error keeps what was received, or sent.
+ */
+export function withoutSecrets(error: unknown, { kind, hidden }: Credentials): unknown {
+  if (!(error instanceof Fault) || kind === undefined) return error;
+  const { code, message, hint, at } = error;
+  const place = at !== undefined && hidden(at) ? undefined : at;
+  return hidden(message) || place !== at ? saidBack(code, place) : new Fault(code, message, { hint, at });
+}
+
+export function saidBack(code: FaultCode, at: string | undefined): Fault {
+  return new Fault(code, 'the server says our credentials back in what it answers, which is not shown', {
+    hint: 'Ask whoever runs this upstream, or name another mirror.',
+    at,
   });
 }
 

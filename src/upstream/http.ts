@@ -2,7 +2,7 @@ import type { Agent, Dispatcher } from 'undici';
 import { Fault } from '../base/fault.ts';
 import type { AddressGuard } from './address.ts';
 import { connectionError, retryAfter, type Timing, TryAgain } from './attempt.ts';
-import type { Credentials } from './credentials.ts';
+import { type Credentials, saidBack } from './credentials.ts';
 import { redirected, shownUrl } from './url.ts';
 
 const MAX_REDIRECTS = 5;
@@ -58,7 +58,7 @@ export async function openHttp(
     const response = await get(http, at, name, { headers, named });
     if (REDIRECTS.has(response.statusCode)) {
       await discard(response);
-      const to = redirected(at, header(response, 'location') ?? '');
+      const to = follow(http, at, header(response, 'location') ?? '');
       named &&= to.origin === at.origin;
       at = to;
       continue;
@@ -69,6 +69,15 @@ export async function openHttp(
     hint: 'Name another mirror in the policy.',
     at: url.href,
   });
+}
+
+function follow({ credentials }: HttpContext, from: URL, location: string): URL {
+  try {
+    return redirected(from, location);
+  } catch (error) {
+    if (!credentials.hidden(location)) throw error;
+    throw saidBack('UNSAFE_URL', shownUrl(from)); // a message would show a part of it
+  }
 }
 
 async function get(
