@@ -14,6 +14,7 @@ interface Sent {
   readonly mirrorlist?: string;
   readonly metalink?: string;
   readonly content?: 'full' | 'thin';
+  readonly auth?: AuthData;
 }
 
 /** Complaints about credentials that would travel in the open, or that would be of no use. */
@@ -26,6 +27,10 @@ export function refuseAuth(file: PolicyFile, data: Sent): void {
   for (const [key, text] of urls) {
     if (!text.startsWith('http:') || !URL.canParse(text) || keepsSecrets(new URL(text))) continue;
     refuse(file, key, 'would carry the credentials of auth in the open', 'Use https, or remove auth.');
+  }
+  for (const [key, text] of urls) {
+    if (data.auth?.basic || !text.startsWith('rsync:')) continue;
+    refuse(file, key, 'is rsync, which takes a user and a password', 'Use basic, or another URL.');
   }
   if (urls.every(([, url]) => url.startsWith('file:'))) {
     refuse(file, ['auth'], 'says nothing where files are read from disk', 'Remove it.', 'key');

@@ -50,6 +50,10 @@ export function urlAt(
   if (wrong !== undefined) refuse(file, key, wrong, 'Correct the URL.');
 }
 
+/** Its parsers leave a host as it stands, and rsync knows no escapes: what has one spelling is taken. */
+const RSYNC =
+  /^rsync:\/\/(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:\/[A-Za-z0-9_][A-Za-z0-9._+@=,~-]*)+\/?$/;
+
 /** What URL parsers silently mend (`..`, `\`, tabs, upper-case hosts, other spellings of an address) is refused. */
 function wrongUrl(text: string, schemes: readonly string[], query: boolean): string | undefined {
   if (!URL.canParse(text)) return `must be a URL, not ${quoteUrl(text)}`;
@@ -62,6 +66,8 @@ function wrongUrl(text: string, schemes: readonly string[], query: boolean): str
   if (query ? text.includes('#') : /[?#]/.test(text)) {
     return `must not have a ${query ? '' : 'query or a '}fragment`;
   }
+  if (scheme === 'rsync' && !RSYNC.test(text))
+    return 'must be rsync://host/module/…, in plain lower-case letters';
   if (/%2[ef]|%5c|%00/i.test(text)) return 'must not have escaped dots or slashes';
   if (url.href === text || url.href === `${text}/`) return undefined;
   return `must be written as it is used, ${quote(url.href)}, not ${quote(text)}`;

@@ -54,7 +54,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     refuse(file, ['id'], `must be the file's name, not ${data.id}`, 'Correct the id, or rename the file.');
   }
   (data.baseurl ?? []).forEach((url, i) => {
-    urlAt(file, ['baseurl', i], url, ['https', 'http', 'file']);
+    urlAt(file, ['baseurl', i], url, ['https', 'http', 'rsync', 'file']);
   });
   for (const key of ['mirrorlist', 'metalink'] as const) {
     if (data[key] !== undefined) urlAt(file, [key], data[key], ['https', 'http'], { query: true });
@@ -74,6 +74,11 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
   }
   if (!data.baseurl && !data.mirrorlist && !data.metalink) {
     refuse(file, [], 'lacks the key "baseurl"', 'Add baseurl: a list of URLs.');
+  }
+  const rsync = (data.baseurl ?? []).findIndex((url) => url.startsWith('rsync:'));
+  if (data.content === 'thin' && rsync >= 0) {
+    const hint = 'Use content: full, or an https URL.';
+    refuse(file, ['baseurl', rsync], 'is rsync, which clients of thin content do not speak', hint);
   }
   if (data.auth) refuseAuth(file, data);
   if (data.packages.signatures === 'required' && data.content === 'thin') {

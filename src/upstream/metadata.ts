@@ -66,7 +66,7 @@ export async function fetchMetadata(
   }
   const { mirrorRoot, now, env, timing } = o;
   const { client, auth } = policy;
-  await using source = await openSource({ bases: namedUrls(policy), client, auth, env, timing });
+  await using source = await openSource({ bases: namedUrls(policy), client, auth, env, mirrorRoot, timing });
   const { bases, metalink } = await findMirrors(policy, source, { mirrorRoot, now });
   const faults: Fault[] = [];
   const failed: URL[] = [];

@@ -1,12 +1,13 @@
 import { Fault, quote, quoteUrl } from '../base/fault.ts';
 import { safeHref } from '../repodata/location.ts';
 
-const SCHEMES = new Set(['http:', 'https:', 'file:']);
+const SCHEMES = new Set(['http:', 'https:', 'rsync:', 'file:']);
 
-/** A policy's base URL: http, https or file, without credentials, query or fragment, with a slash at its end. */
+/** A policy's base URL: http, https, rsync or file, without credentials, query or fragment, with a slash at its end. */
 export function baseUrl(text: string, at: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !SCHEMES.has(url.protocol)) throw unsafe(`${quoteUrl(text)} is no http, https or file URL`, at);
+  if (!url || !SCHEMES.has(url.protocol))
+    throw unsafe(`${quoteUrl(text)} is no http, https, rsync or file URL`, at);
   if (url.username || url.password) throw unsafe('a base URL must not hold credentials', at);
   if (url.search || url.hash) throw unsafe(`${quoteUrl(text)} has a query or a fragment`, at);
   if (url.protocol === 'file:' && url.host) throw unsafe(`${quote(text)} names a host`, at);
@@ -34,15 +35,19 @@ export function locate(
   const first = bases[0];
   if (!first) throw new Error('an upstream without a base URL');
   const root = location.base === undefined ? first : baseUrl(location.base, o.at);
-  const home = bases.find((base) => base.origin === root.origin && base.protocol === root.protocol);
+  const home = bases.find((base) => isSameServer(base, root));
   if (!home) throw unsafe(`xml:base ${quote(root.href)} is not on the upstream's own server`, o.at);
   const url = new URL(encoded(safeHref(location.href, o.at, o)), root);
-  const sameServer =
-    url.protocol === home.protocol && url.host === home.host && !url.username && !url.password;
+  const stays = isSameServer(url, home) && !url.username && !url.password;
   const below =
-    o.parentHref || bases.some((b) => b.origin === url.origin && url.pathname.startsWith(b.pathname));
-  if (!sameServer || !below) throw unsafe(`${quote(location.href)} leaves the repository`, o.at);
+    o.parentHref || bases.some((b) => isSameServer(b, url) && url.pathname.startsWith(b.pathname));
+  if (!stays || !below) throw unsafe(`${quote(location.href)} leaves the repository`, o.at);
   return url;
+}
+
+/** Not by `origin`, which is "null" for file and rsync alike. */
+function isSameServer(a: URL, b: URL): boolean {
+  return a.protocol === b.protocol && a.host === b.host;
 }
 
 /**
