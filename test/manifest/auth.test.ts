@@ -114,6 +114,38 @@ describe('credentials for', () => {
     expect(complaints(text)).toEqual(complaint === undefined ? [] : [`POLICY_INVALID ${PATH}:${complaint}`]);
   });
 
+  it('rsync: a user and a password, and nothing else', () => {
+    const at = (auth: string, base: string) =>
+      complaints(withAuth(auth).replace(/^baseurl.*$/m, `baseurl: ["rsync://${base}"]`));
+    expect(at('{ basic: { user: ann, password: $P } }', 'dl.example.org/pub/9/')).toEqual([]);
+    expect(at('{ query: $P }', 'dl.example.org/pub/9/')).toEqual([
+      `POLICY_INVALID ${PATH}:4:11 baseurl[0] is rsync, which takes a user and a password`,
+    ]);
+    const SPELLING = 'must be rsync://host/module/…, in plain lower-case letters';
+    for (const base of [
+      'DL.example.org/pub',
+      'dl.example.org',
+      'dl.example.org/-x/',
+      'a/%70ub',
+      'a/p*b',
+      '-a/pub',
+    ])
+      expect(at('{ basic: { user: ann, password: $P } }', base)).toEqual([
+        `POLICY_INVALID ${PATH}:4:11 baseurl[0] ${SPELLING}`,
+      ]);
+    expect(at('{ basic: { user: ann, password: $P } }', 'ann:hunter2@dl.example.org/pub')).toEqual([
+      `POLICY_INVALID ${PATH}:4:11 baseurl[0] must not have a user or a password: policies are public`,
+    ]);
+    const thin = UPSTREAM.replace('content: full', 'content: thin').replace('https://dl', 'rsync://dl');
+    expect(complaints(thin)).toEqual([
+      `POLICY_INVALID ${PATH}:4:11 baseurl[0] is rsync, which clients of thin content do not speak`,
+    ]);
+    const list = UPSTREAM.replace(/^baseurl.*$/m, 'mirrorlist: "rsync://dl.example.org/pub"');
+    expect(complaints(list)).toEqual([
+      `POLICY_INVALID ${PATH}:4:13 mirrorlist must be https or http, not rsync`,
+    ]);
+  });
+
   it('clients, which have none', () => {
     const text = withAuth('{ query: $TOKEN }').replace('content: full', 'content: thin');
     expect(complaints(text)).toEqual([
