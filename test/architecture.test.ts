@@ -78,6 +78,7 @@ describe('the test itself', () => {
     ['src/plan/x.ts', `await fetch('http://x');`, /pure: no fetch/],
     ['src/publish/x.ts', `execFileSync('git', ['log']);`, /only forge starts git/],
     ['src/publish/x.ts', `promisify(execFile)('git', ['log']);`, /only forge starts git/],
+    ['src/flows/x.ts', `spawn('rsync', args, { env });`, /only upstream starts rsync/],
   ])('finds fault with %s: %s', (path, text, complaint) => {
     const found = complaintsAbout({ path, text, program: parseSource(text) }, table);
     expect(found).toEqual([expect.stringMatching(complaint)]);
@@ -91,6 +92,7 @@ describe('the test itself', () => {
     ['src/upstream/client.ts', `import { request } from 'undici'; import { open } from 'node:fs/promises';`],
     ['src/manifest/x.ts', `import schema from './schemas/team.schema.json' with { type: 'json' };`],
     ['src/forge/git.ts', `execFile('git', ['log'])`],
+    ['src/upstream/x.ts', `spawn('rsync', args)`],
     ['src/flows/x.ts', `import { p } from '../plan/promote.ts'; import { f } from '../forge/forge.ts';`],
   ])('has nothing to say of %s: %s', (path, text) => {
     expect(complaintsAbout({ path, text, program: parseSource(text) }, table)).toEqual([]);
@@ -153,6 +155,7 @@ function complaintsAbout(source: Source, rules: ImportTable): string[] {
   }
   for (const call of callsOf(source.program)) {
     if (call.starts === 'git' && folder !== 'forge') complaints.push('only forge starts git');
+    if (call.starts === 'rsync' && folder !== 'upstream') complaints.push('only upstream starts rsync');
     if (rule.pure && call.impure) complaints.push(`${folder} is pure: no ${call.impure}`);
   }
   return complaints.filter((c) => c !== undefined).map((c) => `${source.path}: ${c}`);

@@ -77,6 +77,11 @@ export function quote(text: string): string {
   );
 }
 
+/** A URL inside a message: what stands before `@` or behind `?` may be a password or a token, and is not shown. */
+export function quoteUrl(text: string): string {
+  return quote(text.replace(/:\/\/[^?#]*@/, '://…@').replace(/[?#].+$/s, '?…'));
+}
+
 /** Makes a `switch` over a union total: a new kind fails to compile here. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);

@@ -273,8 +273,8 @@ const SLES_15_7: Distribution = {
   os: 'sles',
   version: '15.7',
   needs:
-    'name your mirroring server (RMT), such as sles-15.7=https://rmt.example.com/repo: the customer center itself ' +
-    'wants a token or a password with every address, which a policy cannot hold',
+    'name your mirroring server (RMT), such as sles-15.7=https://rmt.example.com/repo, or sles-15.7=https://updates.suse.com ' +
+    'and write into each policy where its token is (auth)',
   repositories: ['Basesystem', 'Server-Applications'].flatMap((name) => [
     {
       repo: `${name.toLowerCase()}-pool`,
@@ -286,7 +286,10 @@ const SLES_15_7: Distribution = {
     },
   ]),
   keys: [SLE_2023, SLE_2013],
-  notes: [],
+  notes: [
+    'From the customer center itself each repository asks for a token, the query of its address there. The variable',
+    'holds the token, without the question mark: auth: { query: $SLUICE_SLES_TOKEN }',
+  ],
 };
 
 // [mock] amazonlinux-2023.tpl has only a mirrorlist: https://cdn.amazonlinux.com/al2023/core/mirrors/<release or

@@ -1,4 +1,4 @@
-import { Fault, malformed, quote } from '../base/fault.ts';
+import { Fault, quote, quoteUrl } from '../base/fault.ts';
 import { parseUpstreamId, type UpstreamName, upstreamId } from '../manifest/ids.ts';
 import { DISTRIBUTIONS, type Distribution, type VendorKey, type VendorRepository } from './distro-table.ts';
 
@@ -68,7 +68,11 @@ function checkUrl(text: string, at: string): string {
   const plain =
     /^(?:https?:\/\/|file:\/\/\/)[!-~]+$/.test(text) && !/[?#"\\]/.test(text) && URL.canParse(text);
   if (!plain || new URL(text).username !== '' || new URL(text).password !== '') {
-    throw malformed('base URL (https://…, http://… or file:///…, without credentials)', text, at);
+    const wanted = 'https://…, http://… or file:///…, without credentials';
+    throw new Fault('MALFORMED', `${quoteUrl(text)} is not a valid base URL (${wanted})`, {
+      hint: 'Correct it; credentials are named in the policy, as references (docs/trust.md).',
+      at,
+    });
   }
   return text.endsWith('/') ? text : `${text}/`;
 }

@@ -1,5 +1,5 @@
 import { parseDuration } from '../base/duration.ts';
-import { Fault, quote } from '../base/fault.ts';
+import { Fault, quote, quoteUrl } from '../base/fault.ts';
 import type { KeyReference } from './policy.ts';
 import { pathText } from './validate.ts';
 import type { Path, YamlDocument } from './yaml.ts';
@@ -50,9 +50,13 @@ export function urlAt(
   if (wrong !== undefined) refuse(file, key, wrong, 'Correct the URL.');
 }
 
+/** Its parsers leave a host as it stands, and rsync knows no escapes: what has one spelling is taken. */
+const RSYNC =
+  /^rsync:\/\/(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:\/[A-Za-z0-9_][A-Za-z0-9._+@=,~-]*)+\/?$/;
+
 /** What URL parsers silently mend (`..`, `\`, tabs, upper-case hosts, other spellings of an address) is refused. */
 function wrongUrl(text: string, schemes: readonly string[], query: boolean): string | undefined {
-  if (!URL.canParse(text)) return `must be a URL, not ${quote(text)}`;
+  if (!URL.canParse(text)) return `must be a URL, not ${quoteUrl(text)}`;
   const url = new URL(text);
   const scheme = url.protocol.slice(0, -1);
   if (!schemes.includes(scheme)) return `must be ${schemes.join(' or ')}, not ${scheme}`;
@@ -62,6 +66,8 @@ function wrongUrl(text: string, schemes: readonly string[], query: boolean): str
   if (query ? text.includes('#') : /[?#]/.test(text)) {
     return `must not have a ${query ? '' : 'query or a '}fragment`;
   }
+  if (scheme === 'rsync' && !RSYNC.test(text))
+    return 'must be rsync://host/module/…, in plain lower-case letters';
   if (/%2[ef]|%5c|%00/i.test(text)) return 'must not have escaped dots or slashes';
   if (url.href === text || url.href === `${text}/`) return undefined;
   return `must be written as it is used, ${quote(url.href)}, not ${quote(text)}`;

@@ -39,6 +39,18 @@ export interface ClientCertificate {
   readonly ca?: SecretFile;
 }
 
+/** A word that is not in git: the file that holds it, or the environment variable whose value it is. */
+export type Secret =
+  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'env'; readonly variable: string };
+
+/** What an upstream wants to be told with every request. */
+export type Auth =
+  | { readonly kind: 'basic'; readonly user: string | Secret; readonly password: Secret }
+  | { readonly kind: 'bearer'; readonly token: Secret }
+  /** The query of every URL, without its question mark. */
+  | { readonly kind: 'query'; readonly token: Secret };
+
 /** `policies/upstreams/<id>.yaml` */
 export interface UpstreamPolicy {
   readonly id: string;
@@ -67,6 +79,7 @@ export interface UpstreamPolicy {
   /** Whether locations may leave the base by `../`. */
   readonly parentHref: boolean;
   readonly client?: ClientCertificate;
+  readonly auth?: Auth;
 }
 
 /** One tier of a team. */

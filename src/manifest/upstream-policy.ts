@@ -1,5 +1,6 @@
+import { type AuthData, authOf, refuseAuth, secret } from './auth-policy.ts';
 import { parseUpstreamId } from './ids.ts';
-import type { SecretFile, SignatureRule, UpstreamPolicy } from './policy.ts';
+import type { SignatureRule, UpstreamPolicy } from './policy.ts';
 import {
   attempt,
   durationAt,
@@ -40,6 +41,7 @@ export interface UpstreamData {
   readonly alone?: string;
   readonly parentHref?: string;
   readonly client?: { cert: string; key: string; ca?: string };
+  readonly auth?: AuthData;
 }
 
 export const validUpstream = compileSchema<UpstreamData>(schema);
@@ -52,7 +54,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     refuse(file, ['id'], `must be the file's name, not ${data.id}`, 'Correct the id, or rename the file.');
   }
   (data.baseurl ?? []).forEach((url, i) => {
-    urlAt(file, ['baseurl', i], url, ['https', 'http', 'file']);
+    urlAt(file, ['baseurl', i], url, ['https', 'http', 'rsync', 'file']);
   });
   for (const key of ['mirrorlist', 'metalink'] as const) {
     if (data[key] !== undefined) urlAt(file, [key], data[key], ['https', 'http'], { query: true });
@@ -73,6 +75,12 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
   if (!data.baseurl && !data.mirrorlist && !data.metalink) {
     refuse(file, [], 'lacks the key "baseurl"', 'Add baseurl: a list of URLs.');
   }
+  const rsync = (data.baseurl ?? []).findIndex((url) => url.startsWith('rsync:'));
+  if (data.content === 'thin' && rsync >= 0) {
+    const hint = 'Use content: full, or an https URL.';
+    refuse(file, ['baseurl', rsync], 'is rsync, which clients of thin content do not speak', hint);
+  }
+  if (data.auth) refuseAuth(file, data);
   if (data.packages.signatures === 'required' && data.content === 'thin') {
     refuse(
       file,
@@ -104,6 +112,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     alone: data.alone === 'true',
     parentHref: data.parentHref === 'true',
     ...(data.client ? { client: clientOf(data.client) } : {}),
+    ...(data.auth ? { auth: authOf(data.auth) } : {}),
   };
 }
 
@@ -125,12 +134,8 @@ function signatureRule(file: PolicyFile, key: 'packages' | 'metadata', data: Ups
 
 function clientOf(client: NonNullable<UpstreamData['client']>): NonNullable<UpstreamPolicy['client']> {
   return {
-    cert: secretFile(client.cert),
-    key: secretFile(client.key),
-    ...(client.ca === undefined ? {} : { ca: secretFile(client.ca) }),
+    cert: secret(client.cert),
+    key: secret(client.key),
+    ...(client.ca === undefined ? {} : { ca: secret(client.ca) }),
   };
-}
-
-function secretFile(text: string): SecretFile {
-  return text.startsWith('$') ? { kind: 'env', variable: text.slice(1) } : { kind: 'path', path: text };
 }

@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import { Fault, quote } from '../base/fault.ts';
+import { Fault, quote, quoteUrl } from '../base/fault.ts';
 import type { Path, YamlDocument, YamlOptions } from './yaml.ts';
 
 /** A schema that is compiled when it is first asked: 35 ms each, and most commands ask none or one. */
@@ -65,12 +65,15 @@ function explain(doc: YamlDocument, error: ErrorObject, code: YamlOptions['code'
   const key = pathText(path);
   const params = error.params as Readonly<Record<string, unknown>>;
   const fault = (message: string, at: string, hint: string): Fault => new Fault(code, message, { hint, at });
+  // JSON Schema's word for what is given and never shown again: somebody may have written the secret itself there.
+  const isSecret = error.parentSchema?.['writeOnly'] === true;
   if (error.keyword === 'additionalProperties') {
     const unknown = String(params['additionalProperty']);
     const known = Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {});
     const meant = known.find((name) => isClose(name, unknown));
     const hint = meant ? `Did you mean "${meant}"?` : `Use one of: ${known.join(', ')}.`;
-    return fault(`${key} has the unknown key ${quote(unknown)}`, doc.at([...path, unknown], 'key'), hint);
+    const named = isSecret ? '' : ` ${quote(unknown)}`;
+    return fault(`${key} has the unknown key${named}`, doc.at([...path, unknown], 'key'), hint);
   }
   if (error.keyword === 'required') {
     const missing = String(params['missingProperty']);
@@ -85,7 +88,8 @@ function explain(doc: YamlDocument, error: ErrorObject, code: YamlOptions['code'
     return fault(message, doc.at([...path, error.propertyName], 'key'), 'Correct the key.');
   }
   const must = titleOf(error.parentSchema) ?? mustBe(error, params);
-  return fault(`${key} must be ${must}, not ${shown(error.data)}`, doc.at(path), 'Correct the value.');
+  const found = isSecret && typeof error.data === 'string' ? 'what is written there' : shown(error.data);
+  return fault(`${key} must be ${must}, not ${found}`, doc.at(path), 'Correct the value.');
 }
 
 function titleOf(schema: object | undefined): string | undefined {
@@ -106,7 +110,7 @@ function mustBe(error: ErrorObject, params: Readonly<Record<string, unknown>>): 
 }
 
 function shown(data: unknown): string {
-  if (typeof data === 'string') return quote(data);
+  if (typeof data === 'string') return data.includes('@') ? quoteUrl(data) : quote(data);
   if (data === null || data === undefined) return 'empty';
   if (Array.isArray(data)) return data.length === 0 ? 'an empty list' : `a list of ${data.length}`;
   return Object.keys(data).length === 0 ? 'an empty map' : 'a map';

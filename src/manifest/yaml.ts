@@ -49,7 +49,8 @@ export function readYaml(text: string, file: string, o: YamlOptions): YamlDocume
   // uniqueKeys is quadratic: 20,000 keys take 6.6 s with it; `plain` looks for duplicates itself
   const doc = parseDocument(text, { schema: 'failsafe', uniqueKeys: false, prettyErrors: false });
   const wrong: YAMLError | undefined = doc.errors[0] ?? doc.warnings[0];
-  if (wrong) throw fail(wrong.pos[0], `not YAML: ${wrong.message}`, 'Correct the syntax at this place.');
+  const why = wrong?.message.replace(/: ".*"$/s, ''); // the text itself may be a secret
+  if (wrong) throw fail(wrong.pos[0], `not YAML: ${why}`, 'Correct the syntax at this place.');
   const places = new Map<object, Map<string | number, Place>>();
   const data = plain(doc.contents, places, fail);
   const find = (path: Path): Place => lookUp(data, places, path);
@@ -94,7 +95,8 @@ function refuseFeatures(text: string, fail: Fail): void {
       throw fail(offset, 'a directive (%…) changes how YAML is read', plainly);
     }
     if (type === 'tag' || type === 'anchor' || type === 'alias') {
-      throw fail(offset, `${quote(lexeme)} is ${type === 'tag' ? 'a' : 'an'} ${type}`, plainly);
+      // Its first character alone: a password that somebody wrote here by mistake may begin with it.
+      throw fail(offset, `"${lexeme[0]}…" is ${type === 'tag' ? 'a' : 'an'} ${type}`, plainly);
     }
     if (type === 'flow-map-start' || type === 'flow-seq-start') depth += 1;
     if (type === 'flow-map-end' || type === 'flow-seq-end') depth -= 1;

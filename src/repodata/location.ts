@@ -1,4 +1,4 @@
-import { Fault, quote } from '../base/fault.ts';
+import { Fault, quote, quoteUrl } from '../base/fault.ts';
 
 const MAX_LENGTH = 1000;
 const CONTROL = /[\0-\x1f\x7f-\x9f]/;
@@ -46,7 +46,7 @@ export function safeHref(href: string, at: string, o: { parentHref?: boolean } =
 /** An `xml:base`: an absolute http(s) URL without credentials, query or fragment. UNSAFE_URL on anything else. */
 export function safeBase(base: string, at: string): string {
   const refuse = (why: string): Fault =>
-    new Fault('UNSAFE_URL', `the base ${quote(base)} ${why}`, {
+    new Fault('UNSAFE_URL', `the base ${quoteUrl(base)} ${why}`, {
       hint: 'Tell the upstream; nothing was fetched.',
       at,
     });

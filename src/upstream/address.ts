@@ -61,6 +61,15 @@ export class AddressGuard {
     if (isIP(host) !== 0) await this.#permit(url.host, [{ address: host, family: isIP(host) }]);
   }
 
+  /** For programs that connect by themselves: an address of the host that may be connected to. */
+  async addressOf(url: URL): Promise<string> {
+    const host = hostOf(url);
+    const found = isIP(host) === 0 ? await this.#resolve(host) : [{ address: host, family: isIP(host) }];
+    const [first] = await this.#permit(url.host, found);
+    if (!first) throw Object.assign(new Error(`${host} has no address`), { code: 'ENOTFOUND' });
+    return first.address;
+  }
+
   /** For `net.connect`. */
   get lookup(): LookupFunction {
     return (host, options, done) => {

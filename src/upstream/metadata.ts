@@ -65,7 +65,8 @@ export async function fetchMetadata(
     throw new Error(`${policy.id} requires a signed repomd.xml, and no keys were handed down`);
   }
   const { mirrorRoot, now, env, timing } = o;
-  await using source = await openSource({ bases: namedUrls(policy), client: policy.client, env, timing });
+  const { client, auth } = policy;
+  await using source = await openSource({ bases: namedUrls(policy), client, auth, env, mirrorRoot, timing });
   const { bases, metalink } = await findMirrors(policy, source, { mirrorRoot, now });
   const faults: Fault[] = [];
   const failed: URL[] = [];

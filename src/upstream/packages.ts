@@ -16,7 +16,7 @@ import { formatNevra } from '../rpm/nevra.ts';
 import type { Timing } from './attempt.ts';
 import { unfoundedClaims } from './claims.ts';
 import { namedUrls } from './mirrors.ts';
-import { openSource, REQUESTS_AT_ONCE, type Source } from './source.ts';
+import { openSource, type Source } from './source.ts';
 import { baseUrl, locate } from './url.ts';
 import { type PackageVerdict, Verdicts } from './verdicts.ts';
 
@@ -165,14 +165,16 @@ class PackageRun {
     if (missing.length === 0) return { fetched: 0, bytes: 0 };
     const { progress, env, timing } = this.#o;
     const total = missing.reduce((sum, { pin }) => sum + pin.size, 0);
-    const { client, id } = this.#policy;
-    await using source = await openSource({ bases: namedUrls(this.#policy), client, env, timing });
+    const { client, auth, id } = this.#policy;
+    const { mirrorRoot } = this.#o.pool;
+    const bases = namedUrls(this.#policy);
+    await using source = await openSource({ bases, client, auth, env, mirrorRoot, timing });
     const faults: Fault[] = [];
     let fetched = 0;
     let bytes = 0;
     progress.start(`${id}: packages`, total, 'bytes');
     try {
-      await inParallel(missing, REQUESTS_AT_ONCE, async (item) => {
+      await inParallel(missing, source.atOnce, async (item) => {
         const fault = await this.#fetchOne(source, item);
         if (fault) faults.push(fault);
         else {

@@ -7,7 +7,7 @@ import { openIncoming } from '../pool/incoming.ts';
 import { inParallel } from '../pool/parallel.ts';
 import type { RepomdRecord } from '../repodata/repomd.ts';
 import { type Choice, GROUP, isKnown, nameOf } from './documents.ts';
-import { REQUESTS_AT_ONCE, type Source } from './source.ts';
+import type { Source } from './source.ts';
 import type { Skipped } from './types.ts';
 import { locate } from './url.ts';
 import { verifyOpen, verifyTogether } from './verify.ts';
@@ -99,7 +99,7 @@ class Taking {
     const total = missing.reduce((sum, record) => sum + (record.size ?? 0), 0);
     progress.start(`${policy.id}: metadata`, total, 'bytes');
     try {
-      await inParallel(missing, REQUESTS_AT_ONCE, async (record) => {
+      await inParallel(missing, this.#o.source.atOnce, async (record) => {
         await this.#guarded(record.type, () => this.#download(record));
       });
     } finally {

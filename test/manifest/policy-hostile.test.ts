@@ -254,7 +254,14 @@ describe('what a policy must not say', () => {
       '4:11',
       'must not have a user or a password',
     ],
-    ['an ftp URL', 'https://dl', 'ftp://dl', 'POLICY_INVALID', '4:11', 'must be an http, https or file URL'],
+    [
+      'an ftp URL',
+      'https://dl',
+      'ftp://dl',
+      'POLICY_INVALID',
+      '4:11',
+      'must be an http, https, rsync or file URL',
+    ],
     [
       'a URL that climbs',
       '9/BaseOS',

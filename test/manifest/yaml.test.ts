@@ -18,13 +18,13 @@ const ALIASES = Array.from({ length: 9 }, (_, i) => {
 
 /** What must never be read, and where it is refused. */
 const HOSTILE: readonly (readonly [what: string, text: string, place: string, message: string])[] = [
-  ['an alias bomb', ALIASES, '1:5', '"&l0" is an anchor'],
+  ['an alias bomb', ALIASES, '1:5', '"&…" is an anchor'],
   ['a YAML 1.1 directive', '%YAML 1.1\n---\na: no\n', '1:1', 'a directive (%…)'],
   ['a tag directive', '%TAG ! tag:x,2000:\n---\na: b\n', '1:1', 'a directive (%…)'],
-  ['a tag', 'a: !!int "1"\n', '1:4', '"!!int" is a tag'],
-  ['a tag of its own', 'a: !ruby/object:X {}\n', '1:4', '"!ruby/object:X" is a tag'],
-  ['an anchor', 'a: &x 1\n', '1:4', '"&x" is an anchor'],
-  ['an alias', 'b: *x\n', '1:4', '"*x" is an alias'],
+  ['a tag', 'a: !!int "1"\n', '1:4', '"!…" is a tag'],
+  ['a tag of its own', 'a: !ruby/object:X {}\n', '1:4', '"!…" is a tag'],
+  ['an anchor', 'a: &x 1\n', '1:4', '"&…" is an anchor'],
+  ['an alias', 'b: *x\n', '1:4', '"*…" is an alias'],
   ['a merge key', 'a: { <<: { b: c } }\n', '1:6', 'a merge key (<<)'],
   ['a quoted merge key', 'a:\n  "<<": { b: c }\n', '2:3', 'a merge key (<<)'],
   ['a key twice', 'a: 1\nb: 2\na: 3\n', '3:1', 'the key "a" is there twice'],

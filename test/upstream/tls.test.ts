@@ -67,23 +67,26 @@ async function contentNetwork(redirect?: string) {
     ['ca.pem', 'server.key', 'server.pem'].map((name) => readFile(file(name))),
   );
   let attempts = 0;
-  const server = createServer(
-    { ca: ca ?? '', key: key ?? '', cert: cert ?? '', requestCert: true, rejectUnauthorized: false },
-    (request, response) => {
-      const known = (request.socket as TLSSocket).authorized;
-      if (redirect) response.writeHead(302, { location: redirect }).end();
-      else response.writeHead(known ? 200 : 403).end(known ? 'content' : '');
-    },
-  );
-  server.on('connection', () => {
-    attempts += 1;
-  });
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
-  onTestFinished(() => void server.close());
-  const url = new URL(`https://localhost:${(server.address() as AddressInfo).port}/`);
+  const listen = async (to?: string): Promise<URL> => {
+    const server = createServer(
+      { ca: ca ?? '', key: key ?? '', cert: cert ?? '', requestCert: true, rejectUnauthorized: false },
+      (request, response) => {
+        const known = (request.socket as TLSSocket).authorized;
+        if (to) response.writeHead(302, { location: to }).end();
+        else response.writeHead(known ? 200 : 403).end(known ? 'content' : '');
+      },
+    );
+    server.on('connection', () => {
+      attempts += 1;
+    });
+    await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+    onTestFinished(() => void server.close());
+    return new URL(`https://localhost:${(server.address() as AddressInfo).port}/`);
+  };
+  const url = await listen(redirect);
   const path = (name: string) => ({ kind: 'path', path: file(name) }) as const;
   const client = { cert: path('client.pem'), key: path('client.key'), ca: path('ca.pem') };
-  return { url, client, file, attempts: () => attempts };
+  return { url, client, file, listen, attempts: () => attempts };
 }
 
 it.skipIf(!oracle('openssl'))('a client certificate opens a content network', async () => {
@@ -107,6 +110,22 @@ it.skipIf(!oracle('openssl'))('a server whose certificate is unknown is not aske
   await expect(source.read(url, { maxBytes: 100 })).rejects.toMatchObject({ code: 'NETWORK' });
   expect(attempts()).toBe(1);
 });
+
+it.skipIf(!oracle('openssl'))(
+  'a certificate is shown to the server that the policy names, and to no other',
+  async () => {
+    const { url, client, listen } = await contentNetwork();
+    const away = await listen(url.href);
+    const read = async (bases: readonly URL[], at: URL) => {
+      await using source = await openSource({ bases, client, timing: QUICK });
+      return await source.read(at, { maxBytes: 100 });
+    };
+    expect(await read([url], url)).toMatchObject({ kind: 'bytes' });
+    const stranger = { code: 'HTTP_STATUS', message: /403/, hint: /Name this server in the policy/ };
+    await expect(read([away], away)).rejects.toMatchObject(stranger); // along a redirect
+    await expect(read([away], url)).rejects.toMatchObject(stranger); // a mirror of a list
+  },
+);
 
 it.skipIf(!oracle('openssl'))('https never leads to http', async () => {
   const plain = await serve((_request, response) => void response.end('content'));

@@ -105,7 +105,7 @@ Group=sluice
 UMask=0022
 WorkingDirectory=${HOME}/state
 Environment=SLUICE_MIRROR=${HOME}/mirror
-# Client certificates, proxies: NAME=value, one a line.
+# What policies refer to ($NAME of auth and client), and proxies: NAME=value, one a line; chmod 600.
 EnvironmentFile=-/etc/sluice/environment
 ExecStart=${HOME}/state/node_modules/.bin/sluice ${job.command} --repo ${HOME}/state
 TimeoutStartSec=6h

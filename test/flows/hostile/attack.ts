@@ -202,7 +202,8 @@ export async function sluice(site: Site, ...args: string[]): Promise<Ended> {
     site.now.toISOString(),
     ...rest,
   ];
-  const { GITHUB_ACTIONS: _, ...env } = process.env;
+  const { GITHUB_ACTIONS: _, ...others } = process.env;
+  const env = { ...others, ...site.world().env };
   try {
     const { stdout, stderr } = await run(process.execPath, all, {
       encoding: 'utf8',
