@@ -8,6 +8,7 @@ const SCRIPTS = [
   ['flows.ts', 'whole processes on AppStream: sync, promotion, publish; time, CPU, peak memory'],
   ['history.ts', 'the history clock over 1,000 daily syncs of 17,649 pins'],
   ['manifest.ts', 'reading and writing manifests'],
+  ['verified.ts', 'a sync with nothing new of 17,649 verified builds, beside the same unverified'],
   ['signatures.ts', 'verifying 118 signed packages, beside rpmkeys --checksig'],
 ] as const;
 
