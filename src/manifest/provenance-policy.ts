@@ -17,7 +17,7 @@ export function readProvenance(data: ProvenanceData, key: Path, file: PolicyFile
     return glob ? [{ ...glob, at: file.doc.at(place) }] : [];
   });
   return {
-    ...(origins ? { origins } : {}),
+    ...(origins && origins.length === data.origins?.length ? { origins } : {}), // else the file has complaints
     signed: data.signed === 'required',
     at: file.doc.at(key, 'key'),
   };
@@ -73,18 +73,10 @@ export function checkProvenance(
   for (const tier of team.tiers.filter(wantsSigned)) {
     const at = tier.provenance?.find((rule) => rule.signed)?.at ?? file.path;
     for (const id of team.repositories.filter((repository) => permitsOrigin(tier, repository))) {
-      const upstream = upstreams.get(id);
-      const why = upstream && neverShown(upstream);
-      if (why === undefined || said.has(`${at} ${id}`)) continue;
+      if (upstreams.get(id)?.packages.signatures !== 'none' || said.has(`${at} ${id}`)) continue;
       said.add(`${at} ${id}`);
-      complain(at, `provenance: nothing of ${id} can be shown to be signed: ${why}`, NEVER_SHOWN);
+      const message = `provenance: nothing of ${id} can be shown to be signed: its policy asks for no signature of packages`;
+      complain(at, message, "Correct the upstream's policy, or narrow the origins.");
     }
   }
-}
-
-const NEVER_SHOWN = "Correct the upstream's policy, or narrow the origins.";
-
-function neverShown({ packages, content }: UpstreamPolicy): string | undefined {
-  if (packages.signatures === 'none') return 'its policy asks for no signature of packages';
-  return content === 'thin' ? 'it is thin, so its packages are never fetched' : undefined;
 }

@@ -1,6 +1,6 @@
 import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
 import { compileGlob, compileRegex, type Filter, type Hold } from './pattern.ts';
-import type { Hastened, TeamPolicy, TierPolicy } from './policy.ts';
+import type { Hastened, ProvenanceRule, TeamPolicy, TierPolicy } from './policy.ts';
 import { attempt, durationAt, type PolicyFile, refuse } from './policy-reading.ts';
 import { type ProvenanceData, readProvenance } from './provenance-policy.ts';
 import schema from './schemas/team.schema.json' with { type: 'json' };
@@ -74,9 +74,10 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
   const names = Object.keys(tierMap).sort(
     (a, b) => file.doc.offset(tierMap, a) - file.doc.offset(tierMap, b),
   );
+  const ofTeam = data.provenance && readProvenance(data.provenance, ['provenance'], file);
   const tiers = names.flatMap((name) => {
     const tier = tierMap[name];
-    return tier ? [readTier(name, tier, file, data.provenance)] : [];
+    return tier ? [readTier(name, tier, file, ofTeam)] : [];
   });
   checkParents(tiers, file);
   const filters = (list: readonly FilterData[] | undefined, key: string): Filter[] =>
@@ -97,7 +98,7 @@ function readTier(
   name: string,
   tier: TierData,
   file: PolicyFile,
-  ofTeam: ProvenanceData | undefined,
+  ofTeam: ProvenanceRule | undefined,
 ): TierPolicy {
   const key = (...rest: string[]): Path => ['tiers', name, ...rest];
   if (name === LIVE_TIER || !isWord(name)) {
@@ -109,7 +110,7 @@ function readTier(
     if (text !== undefined) security.set(severity, durationAt(file, key('security', severity), text, 0));
   }
   const provenance = [
-    ...(ofTeam ? [readProvenance(ofTeam, ['provenance'], file)] : []),
+    ...(ofTeam ? [ofTeam] : []),
     ...(tier.provenance ? [readProvenance(tier.provenance, key('provenance'), file)] : []),
   ];
   return {
