@@ -2,39 +2,82 @@ import type { Fault } from '../base/fault.ts';
 import { LIVE_TEAM, LIVE_TIER, lockPath, snapshotPath } from '../manifest/ids.ts';
 import { salvageLock } from '../manifest/lock.ts';
 import { completeSnapshot, type Pin, readPins, renderSnapshot } from '../manifest/snapshot.ts';
+import {
+  provenanceJson,
+  provenanceTable,
+  provenanceText,
+  type RepositoryProvenance,
+} from '../report/provenance.ts';
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
 import { checkFiles, checkMoves } from './check.ts';
+import { provenanceFaults } from './check-provenance.ts';
 import { openState, type World } from './context.ts';
 import { faultLine } from './main.ts';
+import { provenanceOf, tierRepositories } from './provenance.ts';
 import { readState, type State, stateOf } from './state.ts';
 
+export interface CheckOptions {
+  /** What the work tree is compared with; main, where it is not said. */
+  readonly base?: string | undefined;
+  /** Every build with its origin and its signers, for an auditor. */
+  readonly provenance?: boolean;
+}
+
 /** Judges the work tree as a pull request would be; false where something stops a merge. */
-export async function checkWorkTree(world: World, base: string | undefined): Promise<boolean> {
+export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise<boolean> {
   const { repo, main } = await openState(world);
   const files = repo.bare ? await repo.readCommitted(main) : await repo.readWorkTree();
-  const before = await readState(repo, base ?? main);
+  const before = await readState(repo, o.base ?? main);
   const { checked, state } = await checkFiles(files, before.history);
-  const complaints = [
-    ...checked.complaints,
-    ...(state ? checkMoves(before, state, { claim: undefined, now: world.now }) : []),
-  ];
-  if (world.json) {
-    const say = (f: Fault) => ({ code: f.code, message: f.message, at: f.at, hint: f.hint });
-    world.print(
-      `${JSON.stringify({ complaints: complaints.map(say), warnings: checked.warnings.map(say) }, null, 2)}\n`,
-    );
-    return complaints.length === 0;
+  const complaints = [...checked.complaints];
+  let provenance: RepositoryProvenance[] | undefined; // asked only of manifests that can be read
+  if (state && complaints.length === 0) {
+    complaints.push(...checkMoves(before, state, { claim: undefined, now: world.now }));
+    provenance = await provenanceOf(world, state, tierRepositories(state), { full: o.provenance === true });
+    complaints.push(...provenanceFaults(state, provenance, { mirror: world.mirrorDir !== undefined }));
   }
+  if (world.json) printJson(world, { complaints, warnings: checked.warnings }, provenance, o);
+  else printText(world, files.size, { complaints, warnings: checked.warnings }, provenance, o);
+  return complaints.length === 0;
+}
+
+interface Said {
+  readonly complaints: readonly Fault[];
+  readonly warnings: readonly Fault[];
+}
+
+function printJson(
+  world: World,
+  { complaints, warnings }: Said,
+  provenance: readonly RepositoryProvenance[] | undefined,
+  o: CheckOptions,
+): void {
+  const say = (f: Fault) => ({ code: f.code, message: f.message, at: f.at, hint: f.hint });
+  const said = {
+    complaints: complaints.map(say),
+    warnings: warnings.map(say),
+    provenance: provenance ? provenanceJson(provenance, { pins: o.provenance === true }) : null,
+  };
+  world.print(`${JSON.stringify(said, null, 2)}\n`);
+}
+
+function printText(
+  world: World,
+  files: number,
+  { complaints, warnings }: Said,
+  provenance: readonly RepositoryProvenance[] | undefined,
+  o: CheckOptions,
+): void {
   const annotate = world.env['GITHUB_ACTIONS'] !== undefined;
   for (const fault of complaints) console.error(faultLine(fault, annotate));
-  for (const fault of checked.warnings) world.progress.say(`warning: ${faultLine(fault, false)}`);
-  const count = complaints.length;
-  world.print(
-    count === 0
-      ? `checked ${files.size} files: good\n`
-      : `checked ${files.size} files: ${count} complaints\n`,
-  );
-  return count === 0;
+  for (const fault of warnings) world.progress.say(`warning: ${faultLine(fault, false)}`);
+  const found = complaints.length === 0 ? 'good' : `${complaints.length} complaints`;
+  if (o.provenance) {
+    world.progress.say(`checked ${files} files: ${found}`); // standard output has the builds, and nothing else
+    world.print(provenanceTable(provenance ?? []));
+    return;
+  }
+  world.print(`checked ${files} files: ${found}\n${provenanceText(provenance ?? [])}`);
 }
 
 /** Puts manifests of the work tree into canonical form, and completes locks from those in git. */

@@ -6,6 +6,7 @@ import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
+import { builtByHand, checkRules } from './check-provenance.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
 import { changedOutside, checkPaths } from './outside.ts';
 import { readClaim } from './recompute.ts';
@@ -58,7 +59,13 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
     ...(await changedOutside(base.history, pull.base, pull.head)),
   ];
   const merged = await stateAt(local, preview.tree, main.history, head);
-  const moves = merged.state ? checkMoves(main, merged.state, { claim, now: world.now }) : [];
+  const { state } = merged;
+  const moves = state ? checkMoves(main, state, { claim, now: world.now }) : [];
+  if (state && merged.checked.complaints.length === 0) {
+    const differs = new Set(differences?.map((d) => d.path));
+    const planned = (path: string) => claim !== undefined && !differs.has(path);
+    moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
+  }
   return {
     complaints: [...(await checkPaths(main.history, preview.tree)), ...merged.checked.complaints, ...moves],
     warnings: merged.checked.warnings,

@@ -321,9 +321,11 @@ export const VERBS: readonly Verb[] = [
     operands: '',
     options: {
       base: { type: 'string', value: 'REV', help: 'what the work tree is compared with (default: main)' },
+      provenance: { type: 'boolean', help: 'name every build with its upstream and its signers' },
     },
     example: 'sluice check --base origin/main',
-    run: async (world, args) => checkWorkTree(world, args.text('base')),
+    run: async (world, args) =>
+      checkWorkTree(world, { base: args.text('base'), provenance: args.flag('provenance') }),
   },
   {
     name: 'fix',

@@ -1,5 +1,6 @@
 import { Fault, quote } from '../base/fault.ts';
 import { type Git, OBJECT_ID, openGit, resolveCommit } from './git.ts';
+import { lastListed } from './last-listed.ts';
 import { decodeText, listTree, readBlobs, type TreeEntry } from './objects.ts';
 import { pathChanges } from './path-changes.ts';
 import { periods, stays } from './stays.ts';
@@ -60,6 +61,8 @@ export interface History {
   ): Promise<ReadonlyMap<string, Stay>>;
   /** By checksum: every stay that a build ever had, the oldest first. Reads the whole history, once. */
   seenAt(lockPath: string): Promise<ReadonlyMap<string, readonly Period[]>>;
+  /** Of builds, as `<nevra> <checksum>`: which a lock ever listed, and the commit that brought the newest version that did. */
+  lastListed(lockPath: string, builds: ReadonlySet<string>): Promise<ReadonlyMap<string, ChainCommit>>;
   /** First-parent commits that touched any of the paths (files or folders), the newest first. */
   pathChanges(
     paths: readonly string[],
@@ -131,6 +134,7 @@ export async function openHistory(dir: string, rev: string): Promise<History> {
       seen.set(path, known);
       return known;
     },
+    lastListed: async (path, builds) => lastListed(git, path, windowOf(undefined), builds),
     pathChanges: async (paths, o) => pathChanges(git, paths, windowOf(o?.since, o?.at), o?.limit),
   };
 }

@@ -5,13 +5,13 @@ import { listTree, readBlobs } from './objects.ts';
 import { pathChanges } from './path-changes.ts';
 
 /** What a lock said from `from` on; `from` is absent for what stood there before the window. */
-interface Version {
+export interface Version {
   readonly blob: string | undefined;
   readonly from: ChainCommit | undefined;
 }
 
 /** The versions of a file in a window, the newest first, down to what stood there at its start. */
-async function versions(git: Git, path: string, window: Window): Promise<Version[]> {
+export async function versions(git: Git, path: string, window: Window): Promise<Version[]> {
   const changes = await pathChanges(git, [path], window);
   const own = changes.flatMap(({ id, time, changed }) =>
     changed.filter((change) => change.path === path).map((change) => ({ ...change, from: { id, time } })),
@@ -29,7 +29,7 @@ async function blobAt(git: Git, path: string, commit: string): Promise<string | 
 }
 
 /** The versions' bytes, one after the other; no file is an empty one. */
-async function* contents(
+export async function* contents(
   git: Git,
   all: readonly Version[],
 ): AsyncGenerator<{ version: Version; lock: Buffer }> {

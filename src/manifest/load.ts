@@ -4,6 +4,7 @@ import { LIVE_TEAM, LIVE_TIER, parseRepositoryId, type RepositoryName, upstreamI
 import { lintPattern } from './pattern.ts';
 import type { Policies, SitePolicy, TeamPolicy, UpstreamPolicy } from './policy.ts';
 import { type PolicyFile, refuse } from './policy-reading.ts';
+import { checkProvenance } from './provenance-policy.ts';
 import { DEFAULT_SITE, readSitePolicy, validSite } from './site-policy.ts';
 import { readTeamPolicy, validTeam } from './team-policy.ts';
 import { readUpstreamPolicy, validUpstream } from './upstream-policy.ts';
@@ -126,6 +127,11 @@ function checkNames(
     const hint = "Use an upstream's id, or the repository id of a team's tier.";
     refuse(file, ['also', i], `names ${id}, which no policy declares`, hint);
   });
+  if (team) checkProvenance(team, policies.upstreams, declaredIds(files), file);
+}
+
+function declaredIds(files: ReadonlyMap<string, string>): string[] {
+  return [...files.keys()].flatMap((path) => /^policies\/upstreams\/([^/]+)\.yaml$/.exec(path)?.[1] ?? []);
 }
 
 function isDeclaredRepository(id: string, policies: Policies, files: ReadonlyMap<string, string>): boolean {

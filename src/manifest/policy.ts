@@ -1,7 +1,7 @@
 import type { Fault } from '../base/fault.ts';
 import type { UpstreamName } from './ids.ts';
 import { readPolicies } from './load.ts';
-import type { Filter, Hold } from './pattern.ts';
+import type { Filter, Hold, Pattern } from './pattern.ts';
 import type { Window } from './window.ts';
 
 export { type Filter, type Hold, patternMatches } from './pattern.ts';
@@ -82,6 +82,16 @@ export interface UpstreamPolicy {
   readonly auth?: Auth;
 }
 
+/** What a team promises of where its builds come from; a tier's own rule stands beside the team's, and both count. */
+export interface ProvenanceRule {
+  /** Over upstream ids; absent: every upstream that the site declares. */
+  readonly origins?: readonly (Pattern & { readonly at: string })[];
+  /** Whether every build must be shown to be signed by a key of its upstream. */
+  readonly signed: boolean;
+  /** `policies/teams/infra.yaml:12:5` */
+  readonly at: string;
+}
+
 /** One tier of a team. */
 export interface TierPolicy {
   readonly name: string;
@@ -97,6 +107,8 @@ export interface TierPolicy {
   readonly window?: Window;
   /** Whether its pull requests merge themselves once green. */
   readonly auto: boolean;
+  /** Absent: foreign builds are named, and nothing is refused. */
+  readonly provenance?: readonly ProvenanceRule[];
 }
 
 /** `policies/teams/<team>.yaml` */

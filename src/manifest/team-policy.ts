@@ -1,7 +1,8 @@
 import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
 import { compileGlob, compileRegex, type Filter, type Hold } from './pattern.ts';
-import type { Hastened, TeamPolicy, TierPolicy } from './policy.ts';
+import type { Hastened, ProvenanceRule, TeamPolicy, TierPolicy } from './policy.ts';
 import { attempt, durationAt, type PolicyFile, refuse } from './policy-reading.ts';
+import { type ProvenanceData, readProvenance } from './provenance-policy.ts';
 import schema from './schemas/team.schema.json' with { type: 'json' };
 import { compileSchema } from './validate.ts';
 import { DAYS, type Day, isTimeZone, type Window } from './window.ts';
@@ -32,6 +33,7 @@ interface TierData {
   readonly mode?: TierPolicy['mode'];
   readonly window?: { days?: readonly Day[]; from: string; to?: string; zone: string };
   readonly auto?: string;
+  readonly provenance?: ProvenanceData;
 }
 
 export interface TeamData {
@@ -42,6 +44,7 @@ export interface TeamData {
   readonly holds?: readonly HoldData[];
   readonly allow?: readonly FilterData[];
   readonly deny?: readonly FilterData[];
+  readonly provenance?: ProvenanceData;
 }
 
 export const validTeam = compileSchema<TeamData>(schema);
@@ -71,9 +74,10 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
   const names = Object.keys(tierMap).sort(
     (a, b) => file.doc.offset(tierMap, a) - file.doc.offset(tierMap, b),
   );
+  const ofTeam = data.provenance && readProvenance(data.provenance, ['provenance'], file);
   const tiers = names.flatMap((name) => {
     const tier = tierMap[name];
-    return tier ? [readTier(name, tier, file)] : [];
+    return tier ? [readTier(name, tier, file, ofTeam)] : [];
   });
   checkParents(tiers, file);
   const filters = (list: readonly FilterData[] | undefined, key: string): Filter[] =>
@@ -90,7 +94,12 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
   };
 }
 
-function readTier(name: string, tier: TierData, file: PolicyFile): TierPolicy {
+function readTier(
+  name: string,
+  tier: TierData,
+  file: PolicyFile,
+  ofTeam: ProvenanceRule | undefined,
+): TierPolicy {
   const key = (...rest: string[]): Path => ['tiers', name, ...rest];
   if (name === LIVE_TIER || !isWord(name)) {
     refuse(file, key(), `must not be named ${name}: live follows upstream`, 'Choose another name.', 'key');
@@ -100,6 +109,10 @@ function readTier(name: string, tier: TierData, file: PolicyFile): TierPolicy {
     const text = tier.security?.[severity];
     if (text !== undefined) security.set(severity, durationAt(file, key('security', severity), text, 0));
   }
+  const provenance = [
+    ...(ofTeam ? [ofTeam] : []),
+    ...(tier.provenance ? [readProvenance(tier.provenance, key('provenance'), file)] : []),
+  ];
   return {
     name,
     from: tier.from,
@@ -112,6 +125,7 @@ function readTier(name: string, tier: TierData, file: PolicyFile): TierPolicy {
     mode: tier.mode ?? 'rolling',
     ...(tier.window ? { window: readWindow(tier.window, key('window'), file) } : {}),
     auto: tier.auto === 'true',
+    ...(provenance.length > 0 ? { provenance } : {}),
   };
 }
 

@@ -8,6 +8,7 @@ import { formatNevra } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
 import { groupPins } from './groups.ts';
 import { changeKey } from './promote.ts';
+import { originRefused } from './rules.ts';
 import type { Change, Facts, Pin, Plan, RepositoryPlan } from './types.ts';
 
 /** One empty repository of a tier, and where its first content comes from. */
@@ -63,7 +64,10 @@ export function planFill(input: FillInput): Plan {
 
 function fillRepository(r: FillRepository, input: FillInput): RepositoryPlan {
   const { facts } = input;
-  const source = { ...r.source, pins: r.source.pins.filter((pin) => comesIn(pin, r, input)) };
+  const tier = input.team.tiers.find(({ name }) => name === input.tier);
+  const keptOut = tier && originRefused(tier, upstreamId(r.repository));
+  const candidates = keptOut === undefined ? r.source.pins : [];
+  const source = { ...r.source, pins: candidates.filter((pin) => comesIn(pin, r, input)) };
   const pins = select(source, input.selection, facts).map((pin) => ({ ...pin, withdrawn: false }));
   const documents = new Set(pins.flatMap((pin) => facts.documents(formatNevra(pin.nevra))));
   const modules = new Map([...r.source.modules].filter(([nsvca]) => documents.has(nsvca)));
@@ -78,7 +82,7 @@ function fillRepository(r: FillRepository, input: FillInput): RepositoryPlan {
     changes: sorted,
     staying: [],
     attention: [],
-    notes: [],
+    notes: keptOut === undefined ? [] : [keptOut],
   };
 }
 

@@ -1,6 +1,7 @@
 import { formatDuration } from '../base/duration.ts';
 import { type Filter, type Hold, patternMatches, type Subject } from '../manifest/pattern.ts';
 import type { TierPolicy } from '../manifest/policy.ts';
+import { originsText, permitsOrigin } from '../manifest/provenance-policy.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { AdvisoryFacts, BuildFacts, Early, Pin, Reason, Stay, Verdict } from './types.ts';
@@ -49,6 +50,18 @@ const filtered: Rule = (c) => {
   }
   return READY;
 };
+
+/** A person cannot name a build past it: it is what the team promises others. */
+const origin: Rule = (c) => {
+  const why = originRefused(c.tier, c.repository);
+  return why === undefined ? READY : { kind: 'filtered', rule: 'provenance', why };
+};
+
+/** Why nothing of an upstream comes into a tier; undefined where its rules let it. */
+export function originRefused(tier: TierPolicy, upstream: string): string | undefined {
+  if (permitsOrigin(tier, upstream)) return undefined;
+  return `${tier.name} takes only builds of ${originsText(tier)}, not of ${upstream}`;
+}
 
 const mode: Rule = (c) => {
   if (c.tier.mode === 'frozen')
@@ -145,7 +158,7 @@ const window: Rule = (c) => {
 };
 
 /** The first reason wins, so this is the order in which people read them. */
-const RULES: readonly Rule[] = [withdrawn, filtered, mode, held, wait, window];
+const RULES: readonly Rule[] = [withdrawn, origin, filtered, mode, held, wait, window];
 
 /** Rules that a person passes by naming the build: they speak of what moves by itself. */
 const PASSED_BY_NAME: ReadonlySet<Rule> = new Set([mode, held, window]);

@@ -5,8 +5,6 @@ import { Fault, type FaultCode } from '../base/fault.ts';
 import type { Progress } from '../base/progress.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { Pin } from '../manifest/snapshot.ts';
-import { brokenDigests, judge } from '../openpgp/judge.ts';
-import { examinePackage } from '../openpgp/package.ts';
 import { noTrust, type Trust } from '../openpgp/trust.ts';
 import { readChunks } from '../pool/disk.ts';
 import { openIncoming } from '../pool/incoming.ts';
@@ -14,11 +12,11 @@ import { inParallel } from '../pool/parallel.ts';
 import type { Pool } from '../pool/pool.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Timing } from './attempt.ts';
-import { unfoundedClaims } from './claims.ts';
+import { examineBuild } from './examine.ts';
 import { namedUrls } from './mirrors.ts';
 import { openSource, type Source } from './source.ts';
 import { baseUrl, locate } from './url.ts';
-import { type PackageVerdict, Verdicts } from './verdicts.ts';
+import { Verdicts } from './verdicts.ts';
 
 export interface WantedPackage {
   readonly pin: Pin;
@@ -149,7 +147,7 @@ class PackageRun {
         ? quarantine
         : undefined;
     if (path === undefined) return false;
-    const judged = await this.#examine(path, item, pathToFileURL(path));
+    const judged = await examineBuild(path, item, this.#trust, pathToFileURL(path).href);
     this.#verdicts.set(sum, judged);
     if (!inPool && judged.refused === undefined) await this.#release(quarantine, pin);
     return true;
@@ -207,7 +205,7 @@ class PackageRun {
           maxBytes: pin.size,
           advance: (bytes) => progress.advance(bytes),
         });
-        const verdict = await this.#examine(incoming.path, item, url);
+        const verdict = await examineBuild(incoming.path, item, this.#trust, url.href);
         const { refused } = verdict;
         await incoming.commit(
           refused === undefined ? pool.path(pin.checksum) : pool.quarantinePath(pin.checksum),
@@ -226,27 +224,6 @@ class PackageRun {
       if (base !== undefined) break; // one absolute place
     }
     return fault;
-  }
-
-  /** A right file under a wrong name (TUF's wrong software) is a Fault: the header decides, not the metadata. */
-  async #examine(path: string, { pin, primary }: WantedPackage, url: URL): Promise<PackageVerdict> {
-    const { keys, required, rules } = this.#trust;
-    const examined = await examinePackage(readChunks(path), keys, url.href);
-    const [claimed, found] = [formatNevra(pin.nevra), formatNevra(examined.rpm.file.nevra)];
-    if (claimed !== found) {
-      throw new Fault('RPM_INVALID', `the metadata calls it ${claimed}, the package itself ${found}`, {
-        hint: 'Keep it out with a deny filter, and ask whoever runs this upstream.',
-        at: url.href,
-      });
-    }
-    const about = { content: examined.content, record: pin.record };
-    const wrong =
-      brokenDigests(examined) ?? (primary && unfoundedClaims(primary, examined.rpm.header, url.href));
-    if (wrong !== undefined) return { refused: wrong, by: [], ...about };
-    if (!required) return { by: [], ...about };
-    const verdict = judge(examined, rules);
-    if (verdict.kind === 'refused') return { refused: verdict.why, by: [], ...about };
-    return { by: verdict.by.map((key) => key.fingerprint), ...about };
   }
 }
 

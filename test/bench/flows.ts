@@ -1,6 +1,6 @@
 /**
  * The command line on AppStream (17,649 builds, thin, over HTTP), each verb a whole process: first sync, a sync with nothing
- * new, a promotion of all of it, publish, publish with nothing new. `node test/bench/flows.ts`; one line of JSON.
+ * new, a promotion of all of it, check, publish, publish with nothing new. `node test/bench/flows.ts`; one line of JSON.
  */
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
@@ -64,6 +64,8 @@ try {
   now += 3 * 86_400_000;
   report['promotion of all'] = await sluice('promote', '--to', 'unstable', '--propose');
   await sluice('pr', 'merge', '3');
+  report['check'] = await median(() => sluice('check'));
+  report['check --provenance'] = await median(() => sluice('check', '--provenance'));
   report['promotion with nothing ripe'] = await median(() =>
     sluice('promote', '--to', 'unstable', '--propose'),
   );

@@ -48,6 +48,8 @@ try {
   await measure('stays, 10 days', async () => (await history.stays(LOCK, window(10))).size);
   await measure('stays, 90 days', async () => (await history.stays(LOCK, window(90))).size);
   await measure('stays, all', async () => (await history.stays(LOCK, undefined)).size);
+  const foreign = new Set(['nobody-1-1.x86_64 sha256:00']); // the worst case: read to the beginning, and not found
+  await measure('lastListed', async () => (await history.lastListed(LOCK, foreign)).size);
   await measure('seenAt', async () => (await history.seenAt(LOCK)).size);
   await measure('pathChanges', async () => (await history.pathChanges([LOCK])).length);
   await measure(

@@ -188,12 +188,12 @@ it('--write never overwrites what is not committed', async () => {
 it('a hotfix by hand: one line of YAML, fix, check', async () => {
   const site = await siteWithWave();
   edit(site, `${STABLE}.yaml`, (text) => text.replace('"5.1.8-6.h9"', '"5.1.8-9.h9"'));
-  expect(await checkWorkTree(site.world(), undefined)).toBe(false);
+  expect(await checkWorkTree(site.world())).toBe(false);
   await fixWorkTree(site.world());
   expect(readFileSync(join(site.repoDir, `${STABLE}.lock`), 'utf8')).toContain(
     'harbor-shell-5.1.8-9.h9.x86_64 sha256:',
   );
-  expect(await checkWorkTree(site.world(), undefined)).toBe(true);
+  expect(await checkWorkTree(site.world())).toBe(true);
   expect(git(site, 'diff', '--stat').split('\n').at(-1)).toContain(
     '2 files changed, 2 insertions(+), 2 deletions(-)',
   );

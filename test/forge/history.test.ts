@@ -137,6 +137,21 @@ describe('a stay', () => {
   });
 });
 
+it('lastListed: which builds a lock ever listed by this name, and in which version last', async () => {
+  const h = await history([['a', 'b'], ['b', 'c*'], null, ['d'], ['b*', 'd']]);
+  const key = (b: string) => `${b}-1-1.x86_64 ${sum(b)}`;
+  const wanted = ['a', 'b', 'c', 'd', 'e']
+    .map(key)
+    .concat(`z-1-1.x86_64 ${sum('a')}`, `a-1-1.x86_64 ${sum('z')}`);
+  const found = [...(await h.lastListed(LOCK, new Set(wanted)))].map(([build, { time }]) => [build, time]);
+  expect(found.sort()).toEqual([
+    [key('a'), at(0)],
+    [key('b'), at(1)], // what never stood there unmarked is nobody's: c
+    [key('d'), at(4)],
+  ]);
+  expect(await h.lastListed('snapshots/none.lock', new Set(wanted))).toEqual(new Map());
+});
+
 it('withdrawals: since when a build is marked', async () => {
   const h = await history([
     ['a', 'b'],

@@ -176,7 +176,7 @@ it(
     const { error } = console;
     console.error = (line: string) => void said.push(line.slice(0, 300));
     try {
-      expect(await checkWorkTree(site.world(), undefined)).toBe(false);
+      expect(await checkWorkTree(site.world())).toBe(false);
       expect(said[0]).toMatch(/^snapshots\/infra\/unstable\/\S+: [A-Z_]+: /);
     } finally {
       console.error = error;

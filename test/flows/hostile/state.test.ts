@@ -86,7 +86,7 @@ describe('group 10: a manifest in the work tree, by check', () => {
     const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
       const before = await photograph(target());
-      expect(await checkWorkTree(site.world(), undefined)).toBe(false);
+      expect(await checkWorkTree(site.world())).toBe(false);
       expect(await photograph(target())).toEqual(before);
       const line = String(said.mock.calls[0]?.[0]).slice(0, 3_000);
       expect(line).toMatch(
@@ -374,7 +374,7 @@ describe('group 11: a policy that a person pushed', () => {
     writeFileSync(path, `${yaml}holds:\n${ended}${rules.join('')}`);
     const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     try {
-      expect(await checkWorkTree(site.world(), undefined)).toBe(good);
+      expect(await checkWorkTree(site.world())).toBe(good);
       if (good) expect(site.output()).toContain('ended on 2020-01-01 and stays in force');
       else
         expect(said.mock.calls.join()).toMatch(
