@@ -14,6 +14,8 @@ export interface FileFacts {
   readonly href: string;
 }
 
+type HeaderRpm = Pick<OpenRpm, 'file' | 'header' | 'signatures'>;
+
 /** rpm's include/rpm/rpmtag.h; the archive's size is in the signature header, or in the main one of old packages. */
 const TAG = {
   summary: 1004,
@@ -59,7 +61,7 @@ const KINDS: readonly RelationKind[] = [
  * The three `<package>` elements of an RPM file, byte for byte as createrepo_c 0.17 writes them. RPM_INVALID where a header says
  * what XML cannot hold.
  */
-export function headerElements(rpm: OpenRpm, facts: FileFacts, at: string): PackageRecord {
+export function headerElements(rpm: HeaderRpm, facts: FileFacts, at: string): Required<PackageRecord> {
   const files = filesOf(rpm.header, at);
   const bytes = (lines: readonly string[]) => Buffer.from(checked(lines.join('\n'), at));
   return {
@@ -70,7 +72,7 @@ export function headerElements(rpm: OpenRpm, facts: FileFacts, at: string): Pack
 }
 
 function primaryLines(
-  { header, signatures, file }: OpenRpm,
+  { header, signatures, file }: HeaderRpm,
   facts: FileFacts,
   files: readonly HeaderFile[],
   at: string,
@@ -110,7 +112,7 @@ function primaryLines(
   ];
 }
 
-function sideLines({ file }: OpenRpm, { checksum }: FileFacts, lines: readonly string[]): string[] {
+function sideLines({ file }: HeaderRpm, { checksum }: FileFacts, lines: readonly string[]): string[] {
   const { name, arch } = file.nevra;
   const head = `<package pkgid="${checksum.hex}" name="${name}" arch="${arch}">`;
   return [head, versionLine(file), ...lines, '</package>'];

@@ -5,7 +5,6 @@ import { Fault, type FaultCode } from '../base/fault.ts';
 import type { Progress } from '../base/progress.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { Pin } from '../manifest/snapshot.ts';
-import { brokenDigests, judge } from '../openpgp/judge.ts';
 import { examinePackage } from '../openpgp/package.ts';
 import { noTrust, type Trust } from '../openpgp/trust.ts';
 import { readChunks } from '../pool/disk.ts';
@@ -14,8 +13,8 @@ import { inParallel } from '../pool/parallel.ts';
 import type { Pool } from '../pool/pool.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Timing } from './attempt.ts';
-import { unfoundedClaims } from './claims.ts';
-import { namedUrls } from './mirrors.ts';
+import { judgePackage } from './judgePackage.ts';
+import { namedUrls, ownBases } from './mirrors.ts';
 import { openSource, REQUESTS_AT_ONCE, type Source } from './source.ts';
 import { baseUrl, locate } from './url.ts';
 import { type PackageVerdict, Verdicts } from './verdicts.ts';
@@ -103,7 +102,7 @@ class PackageRun {
   constructor(policy: UpstreamPolicy, base: string, o: PackagesOptions, trust: Trust, verdicts: Verdicts) {
     const first = baseUrl(base, policy.path);
     this.#policy = policy;
-    const others = [...(o.mirrors ?? []), ...policy.baseurl.map((text) => baseUrl(text, policy.path))];
+    const others = [...(o.mirrors ?? []), ...ownBases(policy, o.pool.mirrorRoot)];
     const all = new Map([first, ...others].map((url) => [url.href, url]));
     this.#bases = [...all.values()];
     this.#o = o;
@@ -154,10 +153,11 @@ class PackageRun {
 
   async #fetchAll(missing: readonly WantedPackage[]): Promise<{ fetched: number; bytes: number }> {
     if (missing.length === 0) return { fetched: 0, bytes: 0 };
-    const { progress, env, timing } = this.#o;
+    const { pool, progress, env, timing } = this.#o;
     const total = missing.reduce((sum, { pin }) => sum + pin.size, 0);
     const { client, id } = this.#policy;
-    await using source = await openSource({ bases: namedUrls(this.#policy), client, env, timing });
+    const bases = namedUrls(this.#policy, pool.mirrorRoot);
+    await using source = await openSource({ bases, client, env, timing });
     const faults: Fault[] = [];
     let fetched = 0;
     let bytes = 0;
@@ -219,8 +219,7 @@ class PackageRun {
 
   /** A right file under a wrong name (TUF's wrong software) is a Fault: the header decides, not the metadata. */
   async #examine(path: string, { pin, primary }: WantedPackage, url: URL): Promise<PackageVerdict> {
-    const { keys, required, rules } = this.#trust;
-    const examined = await examinePackage(readChunks(path), keys, url.href);
+    const examined = await examinePackage(readChunks(path), this.#trust.keys, url.href);
     const [claimed, found] = [formatNevra(pin.nevra), formatNevra(examined.rpm.file.nevra)];
     if (claimed !== found) {
       throw new Fault('RPM_INVALID', `the metadata calls it ${claimed}, the package itself ${found}`, {
@@ -229,13 +228,7 @@ class PackageRun {
       });
     }
     const about = { content: examined.content, record: pin.record };
-    const wrong =
-      brokenDigests(examined) ?? (primary && unfoundedClaims(primary, examined.rpm.header, url.href));
-    if (wrong !== undefined) return { refused: wrong, by: [], ...about };
-    if (!required) return { by: [], ...about };
-    const verdict = judge(examined, rules);
-    if (verdict.kind === 'refused') return { refused: verdict.why, by: [], ...about };
-    return { by: verdict.by.map((key) => key.fingerprint), ...about };
+    return { ...judgePackage(examined, primary, this.#trust, url.href), ...about };
   }
 }
 
