@@ -12,6 +12,7 @@ import {
   writeAddedMetadata,
 } from '../pool/added.ts';
 import { lockMirror, readChunks, temporaryPath } from '../pool/disk.ts';
+import { onDisk } from '../pool/disk-fault.ts';
 import { formatNevra, sameNevra } from '../rpm/nevra.ts';
 import { folderUrl } from '../upstream/mirrors.ts';
 import { type Candidate, readCandidate } from './add-files.ts';
@@ -60,7 +61,7 @@ export async function add(world: World, request: AddRequest): Promise<Delivered[
     await writeAddedMetadata(aside, merged.added, mirror.root);
     return await plan(new Map([[upstream.id, folderUrl(aside)]]));
   } finally {
-    await rm(aside, { recursive: true, force: true });
+    await onDisk('removing', aside, () => rm(aside, { recursive: true, force: true }));
   }
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Checksum, sameChecksum } from '../base/checksum.ts';
 import { codeOf, Fault } from '../base/fault.ts';
 import type { Frame } from '../repodata/canonical.ts';
@@ -13,6 +13,7 @@ import type { PackageRecord } from '../repodata/record.ts';
 import { newestTimestamp, type RepomdRecord, readRepomd, writeRepomd } from '../repodata/repomd.ts';
 import { compareNevra, type Nevra } from '../rpm/nevra.ts';
 import { mkdirp, syncFolder, writeFileAtomic } from './disk.ts';
+import { onDisk } from './disk-fault.ts';
 import type { Pool } from './pool.ts';
 
 /** One build that was added: what it is, and its three elements. */
@@ -96,11 +97,17 @@ export async function writeAdded(folder: string, added: Added, pool: Pool): Prom
     if (!(await isThere(join(folder, addedHref(checksum)))))
       await pool.linkInto(join(folder, addedHref(checksum)), checksum);
   }
-  await syncFolder(packages);
+  await onDisk('syncing', packages, () => syncFolder(packages));
   await writeAddedMetadata(folder, added, pool.mirrorRoot);
-  const listed = new Set(added.builds.map(({ checksum }) => `${checksum.hex}.rpm`));
-  for (const name of await readdir(packages))
-    if (!listed.has(name)) await rm(join(packages, name), { recursive: true });
+  await keepOnly(packages, new Set(added.builds.map(({ checksum }) => `${checksum.hex}.rpm`)));
+}
+
+async function keepOnly(folder: string, names: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (names.has(name)) continue;
+    const path = join(folder, name);
+    await onDisk('removing', path, () => rm(path, { recursive: true, force: true }));
+  }
 }
 
 /** The metadata alone: what a plan is made from before anything is added. */
@@ -126,10 +133,10 @@ export async function writeAddedMetadata(folder: string, added: Added, mirrorRoo
   }
   const repomd = { revision: String(added.timestamp), tags: { content: [], repo: [], distro: [] }, records };
   await writeFileAtomic(join(folder, REPOMD), writeRepomd(repomd), { mirrorRoot });
-  const named = new Set([REPOMD, ...records.map(({ href }) => href)]);
-  for (const name of await readdir(join(folder, 'repodata'))) {
-    if (!named.has(`repodata/${name}`)) await rm(join(folder, 'repodata', name), { recursive: true });
-  }
+  await keepOnly(
+    join(folder, 'repodata'),
+    new Set([REPOMD, ...records.map(({ href }) => href)].map((p) => basename(p))),
+  );
 }
 
 const NEWLINE = Buffer.from('\n');
