@@ -8,6 +8,7 @@ import {
   type AddedBuild,
   addedFolder,
   readAdded,
+  tidyAdded,
   writeAdded,
   writeAddedMetadata,
 } from '../pool/added.ts';
@@ -52,7 +53,7 @@ export async function add(world: World, request: AddRequest): Promise<Delivered[
   const plan = async (homes?: ReadonlyMap<string, URL>) =>
     await sync(world, { upstreams: [upstream.id], how: request.how, all: request.all, homes });
   if (request.how !== 'show') {
-    if (merged.fresh.length > 0) await take(mirror, folder, candidates, live, world.now);
+    await take(mirror, folder, candidates, live, world.now);
     return await plan();
   }
   if (merged.fresh.length === 0) return await plan();
@@ -164,7 +165,7 @@ async function take(
 ): Promise<void> {
   await using _lock = await lockMirror(mirror.root);
   const { added, fresh } = merge(candidates, await readAdded(folder), live, now);
-  if (fresh.length === 0) return;
+  if (fresh.length === 0) return await tidyAdded(folder);
   for (const { path, build } of fresh) await mirror.pool.put(readChunks(path), build);
   await writeAdded(folder, added, mirror.pool);
 }

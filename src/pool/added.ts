@@ -31,6 +31,11 @@ export interface Added {
   readonly timestamp: number;
 }
 
+/** As it was read: the documents too, by their paths below the folder. */
+export interface ReadAdded extends Added {
+  readonly documents: readonly string[];
+}
+
 const TYPES = ['primary', 'filelists', 'other'] as const;
 type Type = (typeof TYPES)[number];
 const FRAMES: Readonly<Record<Type, (count: number) => Frame>> = {
@@ -53,7 +58,7 @@ export function addedHref({ hex }: Checksum): string {
 const REPOMD = 'repodata/repomd.xml';
 
 /** Undefined where nothing was added yet. METADATA_INVALID and CHECKSUM_MISMATCH where it is not as it was written. */
-export async function readAdded(folder: string): Promise<Added | undefined> {
+export async function readAdded(folder: string): Promise<ReadAdded | undefined> {
   const at = join(folder, REPOMD);
   const bytes = await readIfThere(at);
   if (!bytes) return undefined;
@@ -79,7 +84,7 @@ export async function readAdded(folder: string): Promise<Added | undefined> {
     }
     return { nevra, checksum, size, record: { primary, filelists: files, other: changes } };
   });
-  return { builds, timestamp: newestTimestamp(repomd) };
+  return { builds, timestamp: newestTimestamp(repomd), documents: repomd.records.map(({ href }) => href) };
 }
 
 export async function hasAdded(folder: string): Promise<boolean> {
@@ -88,7 +93,7 @@ export async function hasAdded(folder: string): Promise<boolean> {
 
 /**
  * The folder lists exactly these builds afterwards, or still what it did: packages first, which the pool must have, repomd.xml last.
- * What a killed run left there goes. Under the mirror's lock.
+ * Under the mirror's lock.
  */
 export async function writeAdded(folder: string, added: Added, pool: Pool): Promise<void> {
   const packages = join(folder, 'packages');
@@ -99,7 +104,16 @@ export async function writeAdded(folder: string, added: Added, pool: Pool): Prom
   }
   await onDisk('syncing', packages, () => syncFolder(packages));
   await writeAddedMetadata(folder, added, pool.mirrorRoot);
-  await keepOnly(packages, new Set(added.builds.map(({ checksum }) => `${checksum.hex}.rpm`)));
+  await tidyAdded(folder);
+}
+
+/** Removes what the folder has and does not list: earlier metadata, and what a killed run left. Under the mirror's lock. */
+export async function tidyAdded(folder: string): Promise<void> {
+  const added = await readAdded(folder);
+  if (!added) return;
+  const packages = added.builds.map(({ checksum }) => addedHref(checksum));
+  const listed = new Set([REPOMD, ...added.documents, ...packages].map((href) => basename(href)));
+  for (const part of ['packages', 'repodata']) await keepOnly(join(folder, part), listed);
 }
 
 async function keepOnly(folder: string, names: ReadonlySet<string>): Promise<void> {
@@ -133,10 +147,6 @@ export async function writeAddedMetadata(folder: string, added: Added, mirrorRoo
   }
   const repomd = { revision: String(added.timestamp), tags: { content: [], repo: [], distro: [] }, records };
   await writeFileAtomic(join(folder, REPOMD), writeRepomd(repomd), { mirrorRoot });
-  await keepOnly(
-    join(folder, 'repodata'),
-    new Set([REPOMD, ...records.map(({ href }) => href)].map((p) => basename(p))),
-  );
 }
 
 const NEWLINE = Buffer.from('\n');
