@@ -7,6 +7,7 @@ import { fetchMetadata } from '../upstream/metadata.ts';
 import { fetchPackages, knownRefusals, type WantedPackage } from '../upstream/packages.ts';
 import { readUpstream } from '../upstream/read.ts';
 import type { Skipped, UpstreamContent } from '../upstream/types.ts';
+import { isEmptyAdded } from './added.ts';
 import { type Mirror, mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import type { FillRequest } from './plan-fill.ts';
@@ -27,6 +28,8 @@ export interface SyncRequest {
   readonly reason?: string | undefined;
   /** `init --start`: fill every tier from what comes in. */
   readonly start?: FillRequest | undefined;
+  /** By upstream id: where it is read instead. */
+  readonly homes?: ReadonlyMap<string, URL> | undefined;
 }
 
 /**
@@ -83,6 +86,12 @@ async function syncSet(
   const trusts = new Map<string, Trust>();
   for (const upstream of upstreams) {
     const accepted: AcceptedState | undefined = state.snapshot(liveName(upstream))?.upstream;
+    const home = request.homes?.get(upstream.id);
+    if (!home && (await isEmptyAdded(mirror.root, upstream, accepted))) {
+      const hint = `nothing was added yet: sluice add FILE.rpm --to ${upstream.id}`;
+      if (!world.json) world.print(`${upstream.id}: ${hint}\n`);
+      continue;
+    }
     const fetched = await fetchMetadata(upstream, {
       catalog: mirror.catalog,
       mirrorRoot: mirror.root,
@@ -92,6 +101,7 @@ async function syncSet(
       progress: world.progress,
       now: world.now,
       env: world.env,
+      home,
     });
     mirrors.set(upstream.id, fetched.mirrors);
     const trust = await trustOf(state, upstream, 'packages', world.now);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Fault } from '../base/fault.ts';
+import { add } from './add.ts';
 import { checkWorkTree, fixWorkTree } from './check-tree.ts';
 import type { World } from './context.ts';
 import { type Delivery, deliveredJson } from './deliver.ts';
@@ -240,6 +241,23 @@ export const VERBS: readonly Verb[] = [
         }),
       );
     },
+  },
+  {
+    name: 'add',
+    summary: 'take builds of your own in, and plan the sync of their upstream',
+    operands: 'FILE.rpm…',
+    options: {
+      to: { type: 'string', value: 'UPSTREAM', help: 'an upstream whose policy says source: added' },
+      ...DELIVERY,
+      write: { type: 'boolean', help: 'take the files in, and put the plan into the work tree' },
+      propose: { type: 'boolean', help: 'take the files in, and open or refresh the pull request' },
+    },
+    example: 'sluice add acme-agent-2.1-1.el9.x86_64.rpm --to rocky-9-x86_64-acme --propose',
+    run: async (world, args) =>
+      delivering(
+        world,
+        add(world, { files: args.operands, to: args.need('to'), how: args.how, all: args.flag('all') }),
+      ),
   },
   {
     name: 'fill',

@@ -56,6 +56,8 @@ export interface UpstreamPolicy {
   readonly id: string;
   readonly path: string;
   readonly name: UpstreamName;
+  /** Its builds come by `sluice add`, and are read from the mirror's own folder; absent: from the URLs below. */
+  readonly source?: 'added';
   readonly baseurl: readonly string[];
   readonly mirrorlist?: string;
   readonly metalink?: string;

@@ -25,6 +25,7 @@ interface SignatureData {
 
 export interface UpstreamData {
   readonly id: string;
+  readonly source?: 'added';
   readonly baseurl?: readonly string[];
   readonly mirrorlist?: string;
   readonly metalink?: string;
@@ -68,12 +69,14 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
       'key',
     );
   }
-  if (data.content === 'thin' && !data.baseurl) {
+  if (data.content === 'thin' && !data.baseurl && data.source === undefined) {
     const hint = 'Name one base URL: published metadata has to say where packages are.';
     refuse(file, ['content'], 'thin needs a fixed baseurl', hint);
   }
-  if (!data.baseurl && !data.mirrorlist && !data.metalink) {
-    refuse(file, [], 'lacks the key "baseurl"', 'Add baseurl: a list of URLs.');
+  if (data.source === 'added') refuseElsewhere(file, data);
+  else if (!data.baseurl && !data.mirrorlist && !data.metalink) {
+    const hint = 'Add baseurl: a list of URLs; or source: added, for builds of your own.';
+    refuse(file, [], 'lacks the key "baseurl"', hint);
   }
   const rsync = (data.baseurl ?? []).findIndex((url) => url.startsWith('rsync:'));
   if (data.content === 'thin' && rsync >= 0) {
@@ -93,6 +96,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     id: data.id,
     path: file.path,
     name,
+    ...(data.source === undefined ? {} : { source: data.source }),
     baseurl: data.baseurl ?? [],
     ...(data.mirrorlist === undefined ? {} : { mirrorlist: data.mirrorlist }),
     ...(data.metalink === undefined ? {} : { metalink: data.metalink }),
@@ -114,6 +118,21 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     ...(data.client ? { client: clientOf(data.client) } : {}),
     ...(data.auth ? { auth: authOf(data.auth) } : {}),
   };
+}
+
+/** What says where a repository is fetched from has no meaning where nothing is fetched. */
+function refuseElsewhere(file: PolicyFile, data: UpstreamData): void {
+  for (const key of ['baseurl', 'mirrorlist', 'metalink', 'client', 'auth', 'parentHref'] as const) {
+    if (data[key] === undefined) continue;
+    refuse(file, [key], 'stands beside source: added', 'Remove one of the two.', 'key');
+  }
+  if (data.content === 'thin') {
+    refuse(file, ['content'], 'builds that were added are nowhere else', 'Remove it: full is the default.');
+  }
+  if (data.metadata.signatures === 'required') {
+    const hint = 'Use `none` with a reason; packages.signatures asks for your key.';
+    refuse(file, ['metadata', 'signatures'], 'the metadata of what was added is made by Sluice', hint);
+  }
 }
 
 /** Required needs keys, none a reason: whoever asks for nothing says so. */

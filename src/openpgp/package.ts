@@ -27,7 +27,7 @@ export type Finding =
 
 /** An RPM file, examined from its first byte to its last. */
 export interface Examined {
-  readonly rpm: Pick<OpenRpm, 'file' | 'header'>;
+  readonly rpm: Pick<OpenRpm, 'file' | 'header' | 'signatures'>;
   /** Digests that do not hold, by name. */
   readonly broken: readonly string[];
   /** Whether the main header holds a digest of the payload, which a signature of the header then covers. */
@@ -54,7 +54,7 @@ export async function examinePackage(
     spans.header(rpm.headerBytes);
     for await (const chunk of rpm.payload()) spans.payload(chunk);
     return {
-      rpm: { file: rpm.file, header: rpm.header },
+      rpm: { file: rpm.file, header: rpm.header, signatures: rpm.signatures },
       broken: broken
         .filter(({ claim, hash }) => hash.digest('hex') !== claim.hex)
         .map(({ claim }) => claim.name),

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { Fault } from '../base/fault.ts';
 
 /** Tags below this one are regions and the table of languages. */
@@ -106,6 +107,22 @@ export function textsOf(blob: Blob, tag: number, at: string): string[] {
     throw invalid(`tag ${tag} has type ${entry.type} instead of strings`, at);
   }
   return blob.data.toString('utf8', entry.offset, entry.end - 1).split('\0');
+}
+
+/**
+ * The strings of a tag as people are to read them: UTF-8, or else Latin-1, as packages from before 2010 have names in their
+ * changelogs. Bytes that are neither (0x80 to 0xbf: another encoding of Windows) are left out, as createrepo_c does.
+ */
+export function legibleTextsOf(blob: Blob, tag: number, at: string): string[] {
+  const entry = blob.entries.get(tag);
+  const whole = entry && blob.data.subarray(entry.offset, entry.end);
+  const texts = textsOf(blob, tag, at);
+  if (whole === undefined || isUtf8(whole)) return texts;
+  const bytes = whole.toString('latin1', 0, whole.length - 1).split('\0');
+  return texts.map((text, i) => {
+    const raw = bytes[i] ?? '';
+    return isUtf8(Buffer.from(raw, 'latin1')) ? text : raw.replace(/[\x80-\xbf]/g, '');
+  });
 }
 
 /** The integers of a tag that has `bytes` bytes an item; empty when the tag is absent. */

@@ -1,4 +1,4 @@
-import { type Blob, integersOf, invalid, textsOf } from './blob.ts';
+import { type Blob, integersOf, invalid, legibleTextsOf } from './blob.ts';
 
 /** A dependency as a header has it, with rpm's flags as an operator: `{ name: 'glibc', operator: 'GE', evr: '2.34' }`. */
 export interface HeaderRelation {
@@ -6,6 +6,8 @@ export interface HeaderRelation {
   readonly operator: '' | 'LT' | 'LE' | 'EQ' | 'GE' | 'GT';
   /** As written: `[epoch:]version[-release]`, or nothing. */
   readonly evr: string;
+  /** All of rpm's flags: when a requirement is needed, how weak a relation is. */
+  readonly sense: number;
 }
 
 /** Tags of names, flags and versions (rpm's include/rpm/rpmtag.h). */
@@ -23,6 +25,12 @@ const TAGS = {
 export type RelationKind = keyof typeof TAGS;
 export const RELATION_KINDS = Object.keys(TAGS) as readonly RelationKind[];
 
+/** How weak relations were written before rpm 4.12 (SUSE, Mandriva): two kinds, of which a flag made four. */
+const OLD_SUGGESTS = [1156, 1158, 1157] as const;
+const OLD_ENHANCES = [1159, 1161, 1160] as const;
+const STRONG = 1 << 27;
+const MISSING_OK = 1 << 19;
+
 /** RPMSENSE_LESS, _GREATER, _EQUAL (include/rpm/rpmds.h). */
 const OPERATORS = new Map([
   [0, ''],
@@ -33,12 +41,49 @@ const OPERATORS = new Map([
   [12, 'GE'],
 ] as const);
 
-/** RPM_INVALID where names, flags and versions are not as many. */
+/**
+ * All relations of a kind, also those in the words of old rpm, as createrepo_c sorts them. RPM_INVALID where names, flags and
+ * versions are not as many.
+ */
 export function relationsOf(header: Blob, kind: RelationKind, at: string): HeaderRelation[] {
-  const [names, flags, versions] = TAGS[kind];
-  const all = textsOf(header, names, at);
+  const own = read(header, kind, TAGS[kind], at);
+  const strong = (r: HeaderRelation) => (r.sense & STRONG) !== 0;
+  const old = (tags: Tags) => read(header, kind, tags, at);
+  switch (kind) {
+    case 'requires':
+      return own.filter((r) => !mayBeMissing(r));
+    case 'recommends':
+      return [
+        ...read(header, 'requires', TAGS.requires, at).filter(mayBeMissing),
+        ...own,
+        ...old(OLD_SUGGESTS).filter(strong),
+      ];
+    case 'suggests':
+      return [...own, ...old(OLD_SUGGESTS).filter((r) => !strong(r))];
+    case 'supplements':
+      return [...own, ...old(OLD_ENHANCES).filter(strong)];
+    case 'enhances':
+      return [...own, ...old(OLD_ENHANCES).filter((r) => !strong(r))];
+    default:
+      return own;
+  }
+}
+
+function mayBeMissing({ sense }: HeaderRelation): boolean {
+  return (sense & MISSING_OK) !== 0;
+}
+
+type Tags = readonly [names: number, flags: number, versions: number];
+
+function read(
+  header: Blob,
+  kind: RelationKind,
+  [names, flags, versions]: Tags,
+  at: string,
+): HeaderRelation[] {
+  const all = legibleTextsOf(header, names, at);
   const senses = integersOf(header, flags, 4, at);
-  const evrs = textsOf(header, versions, at);
+  const evrs = legibleTextsOf(header, versions, at);
   if (all.length > 0 && (senses.length !== all.length || evrs.length !== all.length)) {
     throw invalid(
       `its ${kind} have ${all.length} names, ${senses.length} flags and ${evrs.length} versions`,
@@ -46,7 +91,8 @@ export function relationsOf(header: Blob, kind: RelationKind, at: string): Heade
     );
   }
   return all.map((name, i) => {
-    const operator = OPERATORS.get(((senses[i] ?? 0) & 14) as 0) ?? '';
-    return { name, operator, evr: operator === '' ? '' : (evrs[i] ?? '') };
+    const sense = senses[i] ?? 0;
+    const operator = OPERATORS.get((sense & 14) as 0) ?? '';
+    return { name, operator, evr: operator === '' ? '' : (evrs[i] ?? ''), sense };
   });
 }

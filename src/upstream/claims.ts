@@ -31,9 +31,12 @@ const VERBS = {
   enhances: 'enhances',
 } as const;
 
+/** As `capability` reads what was written of it: an operator without a version means any. */
 function keyOfHeader({ name, operator, evr }: HeaderRelation): string {
-  const [, epoch = '0', version = '', release = ''] = /^(?:(\d+):)?([^-]*)(?:-(.*))?$/.exec(evr) ?? [];
-  return operator === '' ? name : `${name} ${operator} ${Number(epoch)}:${version}-${release}`;
+  const [, epoch = '0', version = '', release = ''] = /^(?:([^:]*):)?([^-]*)(?:-(.*))?$/.exec(evr) ?? [];
+  return operator === '' || version === ''
+    ? name
+    : `${name} ${operator} ${Number(epoch)}:${version}-${release}`;
 }
 
 function keyOf({ name, flags, epoch, version, release }: Capability): string {

@@ -1,11 +1,10 @@
 import { Fault } from '../base/fault.ts';
 import type { Pin } from '../manifest/snapshot.ts';
-import { brokenDigests, judge } from '../openpgp/judge.ts';
 import { examinePackage } from '../openpgp/package.ts';
 import type { Trust } from '../openpgp/trust.ts';
 import { readChunks } from '../pool/disk.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import { unfoundedClaims } from './claims.ts';
+import { judgePackage } from './judgePackage.ts';
 import type { PackageVerdict } from './verdicts.ts';
 
 /**
@@ -15,10 +14,10 @@ import type { PackageVerdict } from './verdicts.ts';
 export async function examineBuild(
   path: string,
   { pin, primary }: { readonly pin: Pin; readonly primary?: Buffer | undefined },
-  { keys, required, rules }: Trust,
+  trust: Trust,
   at: string,
 ): Promise<PackageVerdict> {
-  const examined = await examinePackage(readChunks(path), keys, at);
+  const examined = await examinePackage(readChunks(path), trust.keys, at);
   const [claimed, found] = [formatNevra(pin.nevra), formatNevra(examined.rpm.file.nevra)];
   if (claimed !== found) {
     throw new Fault('RPM_INVALID', `the metadata calls it ${claimed}, the package itself ${found}`, {
@@ -27,10 +26,5 @@ export async function examineBuild(
     });
   }
   const about = { content: examined.content, record: pin.record };
-  const wrong = brokenDigests(examined) ?? (primary && unfoundedClaims(primary, examined.rpm.header, at));
-  if (wrong !== undefined) return { refused: wrong, by: [], ...about };
-  if (!required) return { by: [], ...about };
-  const verdict = judge(examined, rules);
-  if (verdict.kind === 'refused') return { refused: verdict.why, by: [], ...about };
-  return { by: verdict.by.map((key) => key.fingerprint), ...about };
+  return { ...judgePackage(examined, primary, trust, at), ...about };
 }

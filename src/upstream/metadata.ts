@@ -30,6 +30,8 @@ export interface MetadataOptions {
   readonly allowOlder?: boolean | undefined;
   /** Absent: the policy asks for no signature of repomd.xml. */
   readonly trust?: Trust | undefined;
+  /** Where it is read instead of where its policy says: what an `add` would make. */
+  readonly home?: URL | undefined;
   readonly progress: Progress;
   readonly now: Date;
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
@@ -64,10 +66,11 @@ export async function fetchMetadata(
   if (policy.metadata.signatures === 'required' && !o.trust?.required) {
     throw new Error(`${policy.id} requires a signed repomd.xml, and no keys were handed down`);
   }
-  const { mirrorRoot, now, env, timing } = o;
+  const { mirrorRoot, now, env, timing, home } = o;
   const { client, auth } = policy;
-  await using source = await openSource({ bases: namedUrls(policy), client, auth, env, mirrorRoot, timing });
-  const { bases, metalink } = await findMirrors(policy, source, { mirrorRoot, now });
+  const named = namedUrls(policy, mirrorRoot);
+  await using source = await openSource({ bases: named, client, auth, env, mirrorRoot, timing });
+  const { bases, metalink } = await findMirrors(policy, source, { mirrorRoot, now, home });
   const faults: Fault[] = [];
   const failed: URL[] = [];
   let good: URL | undefined;
@@ -199,6 +202,7 @@ class Fetch {
     readRepomd(read.bytes, this.#repomdUrl.href); // what cannot be read is not remembered
     const sum = sha256(read.bytes);
     await catalog.putDocument(once(read.bytes), { checksum: sum, size: read.bytes.length });
+    if (this.#base.protocol === 'file:') return { sum, bytes: read.bytes }; // is never asked whether it is the same
     await remember(mirrorRoot, this.#policy.id, this.#base.href, {
       repomd: sum,
       validators: read.validators,

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type Checksum, sameChecksum } from '../base/checksum.ts';
 import { codeOf, Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
+import { addedFolder } from '../pool/added.ts';
 import { writeFileAtomic } from '../pool/disk.ts';
 import { type Metalink, readMetalink } from '../repodata/metalink.ts';
 import type { Source } from './source.ts';
@@ -23,15 +25,25 @@ export interface Mirrors {
   readonly metalink?: Metalink | undefined;
 }
 
+/** The policy's own base URLs; of builds that were added, the folder below the mirror. */
+export function ownBases(policy: UpstreamPolicy, mirrorRoot: string): URL[] {
+  if (policy.source === 'added') return [folderUrl(addedFolder(mirrorRoot, policy.id))];
+  return policy.baseurl.map((text) => baseUrl(text, policy.path));
+}
+
+export function folderUrl(folder: string): URL {
+  return baseUrl(pathToFileURL(folder).href, folder);
+}
+
 /** URLs that the policy itself names: what a redirect or a mirror may reach is measured by them. */
-export function namedUrls(policy: UpstreamPolicy): URL[] {
+export function namedUrls(policy: UpstreamPolicy, mirrorRoot: string): URL[] {
   const lists = [policy.mirrorlist, policy.metalink].filter((text) => text !== undefined);
-  return [...policy.baseurl.map((text) => baseUrl(text, policy.path)), ...lists.map((text) => new URL(text))];
+  return [...ownBases(policy, mirrorRoot), ...lists.map((text) => new URL(text))];
 }
 
 /**
  * Where hrefs are resolved when only their form is judged, which needs no server: the first base URL, or a name that cannot exist
- * (RFC 2606) where mirrors are listed elsewhere.
+ * (RFC 2606) where mirrors are listed elsewhere, or builds were added: no plan depends on where a mirror lies on its host.
  */
 export function formalBases(policy: UpstreamPolicy): URL[] {
   if (policy.baseurl.length > 0) return policy.baseurl.map((text) => baseUrl(text, policy.path));
@@ -42,9 +54,9 @@ export function formalBases(policy: UpstreamPolicy): URL[] {
 export async function findMirrors(
   policy: UpstreamPolicy,
   source: Source,
-  o: { readonly mirrorRoot: string; readonly now: Date },
+  o: { readonly mirrorRoot: string; readonly now: Date; readonly home?: URL | undefined },
 ): Promise<Mirrors> {
-  const own = policy.baseurl.map((text) => baseUrl(text, policy.path));
+  const own = o.home ? [o.home] : ownBases(policy, o.mirrorRoot);
   const listed = await listedMirrors(policy, source);
   const bad = await badMirrors(o.mirrorRoot, policy.id, o.now);
   const bases: URL[] = [];

@@ -13,7 +13,7 @@ import type { Pool } from '../pool/pool.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Timing } from './attempt.ts';
 import { examineBuild } from './examine.ts';
-import { namedUrls } from './mirrors.ts';
+import { namedUrls, ownBases } from './mirrors.ts';
 import { openSource, type Source } from './source.ts';
 import { baseUrl, locate } from './url.ts';
 import { Verdicts } from './verdicts.ts';
@@ -110,7 +110,7 @@ class PackageRun {
   constructor(policy: UpstreamPolicy, base: string, o: PackagesOptions, trust: Trust, verdicts: Verdicts) {
     const first = baseUrl(base, policy.path);
     this.#policy = policy;
-    const others = [...(o.mirrors ?? []), ...policy.baseurl.map((text) => baseUrl(text, policy.path))];
+    const others = [...(o.mirrors ?? []), ...ownBases(policy, o.pool.mirrorRoot)];
     const all = new Map([first, ...others].map((url) => [url.href, url]));
     this.#bases = [...all.values()];
     this.#o = o;
@@ -161,11 +161,11 @@ class PackageRun {
 
   async #fetchAll(missing: readonly WantedPackage[]): Promise<{ fetched: number; bytes: number }> {
     if (missing.length === 0) return { fetched: 0, bytes: 0 };
-    const { progress, env, timing } = this.#o;
+    const { pool, progress, env, timing } = this.#o;
     const total = missing.reduce((sum, { pin }) => sum + pin.size, 0);
     const { client, auth, id } = this.#policy;
-    const { mirrorRoot } = this.#o.pool;
-    const bases = namedUrls(this.#policy);
+    const { mirrorRoot } = pool;
+    const bases = namedUrls(this.#policy, mirrorRoot);
     await using source = await openSource({ bases, client, auth, env, mirrorRoot, timing });
     const faults: Fault[] = [];
     let fetched = 0;

@@ -47,7 +47,10 @@ async function site(signatures: 'required' | 'none') {
     now: new Date(NOW),
     by: 'bench',
     sluiceVersion: '0.0.0',
-    keys: signatures === 'none' ? [] : [{ file: 'vendor.asc', fingerprint: signer.fingerprint, from: server.url }],
+    keys:
+      signatures === 'none'
+        ? []
+        : [{ file: 'vendor.asc', fingerprint: signer.fingerprint, from: server.url }],
     keyFiles: new Map(signatures === 'none' ? [] : [['vendor.asc', signer.publicKey]]),
   });
   const args = (...verb: string[]) => {

@@ -40,13 +40,13 @@ async function files(root: string, folders: readonly string[]): Promise<string[]
 
 /** A published package is the pool's own file, not a copy. */
 async function twin(root: string, name: string, digest: string, ino: number): Promise<string> {
-  if (!name.startsWith('public/packages/')) return '';
+  if (!/^(?:public|added\/[^/]+)\/packages\//.test(name)) return '';
   const pool = await lstat(join(root, 'pool', 'sha256', digest.slice(0, 2), `${digest}.rpm`));
   return pool.ino === ino ? ' linked' : ' a copy';
 }
 
 /**
- * All that must be the same after a run that was cut off and then repeated: what is served, the pool, the catalog,
+ * All that must be the same after a run that was cut off and then repeated: what is served, the pool, what was added, the catalog,
  * and in git every ref. `tidy`: nothing temporary either, which is publish's to sweep.
  */
 export async function photograph(site: CrashSite, o: { tidy: boolean }): Promise<string[]> {
@@ -61,7 +61,13 @@ export async function photograph(site: CrashSite, o: { tidy: boolean }): Promise
     run('git', ['-C', join(site.dir, 'state'), 'status', '--porcelain']),
   ]);
   return [
-    ...(await files(site.mirror, ['public', 'pool', 'catalog', ...(o.tidy ? ['tmp', 'locks'] : [])])),
+    ...(await files(site.mirror, [
+      'public',
+      'pool',
+      'added',
+      'catalog',
+      ...(o.tidy ? ['tmp', 'locks'] : []),
+    ])),
     ...refs.stdout.trimEnd().split('\n'),
     ...pulls.stdout.split('\n').filter(Boolean),
     ...work.stdout.split('\n').filter(Boolean),

@@ -1,6 +1,6 @@
 /**
- * test/crash/run.ts — `npm run test:crash [-- --only publish --what KILL --call rename --stride 3 --offset 1 --lanes 2]`: cuts sync, merge and
- * publish at every system call that changes the disk, runs them again, and compares every byte; a client reads all the while.
+ * test/crash/run.ts — `npm run test:crash [-- --only publish --what KILL --call rename --stride 3 --offset 1 --lanes 2]`: cuts sync, merge,
+ * publish and add at every system call that changes the disk, runs them again, and compares every byte; a client reads all the while.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,7 +12,7 @@ const CLI = join(ROOT, 'src', 'cli.ts');
 
 export const MIRROR_URL = 'http://mirror.example';
 
-const copy = promisify(execFile);
+const run = promisify(execFile);
 
 export interface Ended {
   readonly status: number | null;
@@ -97,12 +97,12 @@ export class CrashSite {
 /** With hard links, times and modes; the mirror may be a file system of its own (`full.ts`). */
 async function clone(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true });
-  await copy('cp', ['-a', from, to]);
+  await run('cp', ['-a', from, to]);
 }
 
 /** One verb in one state of the site: what is killed, and run again. */
 export interface Operation {
-  readonly name: 'sync' | 'merge' | 'publish';
+  readonly name: 'sync' | 'merge' | 'publish' | 'add';
   /** The copy that it starts from. */
   readonly from: string;
   readonly args: readonly string[];
@@ -149,7 +149,52 @@ export async function prepare(site: CrashSite, o: { quick: boolean }): Promise<O
   };
   await site.must(merge.args, merge.day);
   await site.keep('before-publish');
-  return [sync, merge, { name: 'publish', from: 'before-publish', args: ['publish'], day: '2026-03-05' }];
+  const publish: Operation = {
+    name: 'publish',
+    from: 'before-publish',
+    args: ['publish'],
+    day: '2026-03-05',
+  };
+  return [sync, merge, publish, await prepareAdd(site)];
+}
+
+const OWN = 'harbor-9-x86_64-own';
+const DEMO = join(ROOT, 'test/fixtures/demo');
+
+/** An upstream of one's own that has a build, and another build that is to be added. */
+async function prepareAdd(site: CrashSite): Promise<Operation> {
+  const state = join(site.dir, 'state');
+  const git = (...args: string[]) =>
+    run('git', ['-C', state, '-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args]);
+  await git('switch', '-qc', 'own', 'origin/main');
+  await writeFile(
+    join(state, `policies/upstreams/${OWN}.yaml`),
+    `apiVersion: sluice/v1
+kind: Upstream
+id: ${OWN}
+source: added
+keys: [{ file: keys/harbor-9, fingerprint: "0382C2028B06C48C21F7B3B0DB998B770C174CCF" }]
+packages: { signatures: required }
+metadata: { signatures: none, reason: "made by sluice add" }
+`,
+  );
+  await mkdir(join(state, 'policies/keys'), { recursive: true });
+  await copyFile(join(DEMO, 'keys/RPM-GPG-KEY-harbor-9'), join(state, 'policies/keys/harbor-9'));
+  await git('add', '-A');
+  await git('commit', '-qm', 'Builds of our own');
+  await git('push', '-q', 'origin', 'own');
+  await git('switch', '-q', 'main');
+  const opened = await site.must(['pr', 'open', 'own', '--title', 'Builds of our own'], '2026-03-06');
+  await site.must(['pr', 'merge', pullOf(opened)], '2026-03-06');
+  const add = (release: number) => [
+    'add',
+    join(DEMO, `packages/apps/harbor-monitor-4.2-${release}.h9.x86_64.rpm`),
+    ...['--to', OWN, '--propose'],
+  ];
+  const first = await site.must(add(1), '2026-03-06');
+  await site.must(['pr', 'merge', pullOf(first)], '2026-03-06');
+  await site.keep('before-add');
+  return { name: 'add', from: 'before-add', args: add(2), day: '2026-03-07' };
 }
 
 function pullOf(output: string): string {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { publishMain, verifyMirror, writeRepofile } from '../../src/flows/publish.ts';
+import { Client } from '../fixtures/dnfClient.ts';
 import { type Gpg, startGpg } from '../fixtures/gpg.ts';
 import { CORPUS, oracle } from '../fixtures/oracle.ts';
 import { answerFile, startServer } from '../fixtures/server.ts';
@@ -171,7 +172,7 @@ describe.skipIf(!CORPUS || !oracle('dnf') || !isRoot)('a client that checks ever
     await step('v1');
     const old = await Client.of(await repofile(site));
     await old.dnf('install', 'pgdg-srpm-macros');
-    expect(await old.installed()).toBe('pgdg-srpm-macros-1.0.38-1PGDG.rhel8.noarch');
+    expect(await old.installed('pgdg-srpm-macros')).toBe('pgdg-srpm-macros-1.0.38-1PGDG.rhel8.noarch');
 
     await site.change({
       'policies/keys/second': second.publicKey,
@@ -185,7 +186,7 @@ describe.skipIf(!CORPUS || !oracle('dnf') || !isRoot)('a client that checks ever
     await site.change({ 'policies/site.yaml': signing({ second }) });
     await step('v3');
     await young.dnf('--refresh', 'upgrade');
-    expect(await young.installed()).toMatch(/^pgdg-srpm-macros-/);
+    expect(await young.installed('pgdg-srpm-macros')).toMatch(/^pgdg-srpm-macros-/);
     await old.dnf('clean', 'all'); // with metadata of before it goes on from that
     await expect(old.dnf('makecache')).rejects.toMatchObject({
       stderr: expect.stringMatching(/GPG|signature|repomd/i),
@@ -201,44 +202,4 @@ async function repofile(site: Site): Promise<string> {
   expect(text).toMatch(/^gpgcheck=1$/m);
   expect(text).toMatch(/^repo_gpgcheck=1$/m);
   return text;
-}
-
-/** dnf in a root of its own. */
-class Client {
-  readonly #dir: string;
-
-  private constructor(dir: string) {
-    this.#dir = dir;
-  }
-
-  static async of(repofile: string): Promise<Client> {
-    const dir = await tempDir();
-    for (const folder of ['repos', 'log', 'root']) await mkdir(join(dir, folder));
-    await writeFile(join(dir, 'repos', 'sluice.repo'), repofile);
-    return new Client(dir);
-  }
-
-  async dnf(...args: string[]): Promise<string> {
-    const own = [
-      '-y',
-      '--disableplugin=local',
-      `--installroot=${join(this.#dir, 'root')}`,
-      `--setopt=reposdir=${join(this.#dir, 'repos')}`,
-      `--setopt=cachedir=${join(this.#dir, 'cache')}`,
-      `--setopt=logdir=${join(this.#dir, 'log')}`,
-      '--setopt=localpkg_gpgcheck=1',
-      '--setopt=*.skip_if_unavailable=0',
-      '--setopt=install_weak_deps=False',
-      '--setopt=module_platform_id=platform:el8',
-      '--releasever=8',
-      '--forcearch=x86_64',
-    ];
-    const { stdout } = await run('dnf', [...own, ...args], { env: { ...process.env, LC_ALL: 'C' } });
-    return stdout;
-  }
-
-  async installed(): Promise<string> {
-    const { stdout } = await run('rpm', ['--root', join(this.#dir, 'root'), '-q', 'pgdg-srpm-macros']);
-    return stdout.trim();
-  }
 }

@@ -98,6 +98,28 @@ describe('policies', () => {
     expect(patternMatches(java, at('java-17-openjdk', 'stable', 'x', 'other'))).toBe(false);
   });
 
+  it('of builds of one’s own have no address, and sign packages, not metadata', () => {
+    const path = 'policies/upstreams/rocky-9-x86_64-appstream.yaml';
+    const own = APPSTREAM.replace(/baseurl: .*\n/, 'source: added\n');
+    expect(loadPolicies(files({ [path]: own })).upstreams.get('rocky-9-x86_64-appstream')).toMatchObject({
+      source: 'added',
+      baseurl: [],
+      content: 'full',
+    });
+    const thin = files({ [path]: `${own}content: thin\n` });
+    expect(collectComplaints(thin).map(said)).toEqual([
+      `POLICY_INVALID ${path}:7:10 content builds that were added are nowhere else`,
+    ]);
+    const key = 'keys: [{ file: keys/k, fingerprint: "21cb256ae16fc54c6e652949702d426d350d275d" }]\n';
+    const signed = own.replace(
+      'metadata: { signatures: none, reason: "x" }',
+      'metadata: { signatures: required }',
+    );
+    expect(collectComplaints(files({ [path]: `${signed}${key}` })).map(said)).toEqual([
+      `POLICY_INVALID ${path}:6:25 metadata.signatures the metadata of what was added is made by Sluice`,
+    ]);
+  });
+
   it('have all their complaints told at once, by file, line and column', () => {
     const bad = files({
       'policies/teams/infra.yaml': TEAM.replace('2d', '3 dyas')
