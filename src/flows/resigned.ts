@@ -35,15 +35,21 @@ export async function compareByFetching(
   const wanted = rerolled.map(({ now: { pin, href, base, primary } }) => {
     return { pin, href, primary, ...(base === undefined ? {} : { base }) };
   });
+  const fresh = new Set<Rerolled>();
+  for (const one of rerolled) if (!(await o.pool.has(one.now.pin.checksum))) fresh.add(one);
   const { refused } = await fetchPackages(upstream, o.mirrors?.[0]?.href ?? '', wanted, o);
   const { pool, trust } = o;
   const pins = rerolled.flatMap(({ was, now }) => [was, now.pin]);
   const contents = await contentsOf(pins, { pool, trust, upstream: upstream.id });
   const comparisons = new Map<string, Comparison>();
-  for (const { was, now } of rerolled) {
+  for (const one of rerolled) {
+    const { was, now } = one;
     const [before, after] = [was, now.pin].map((pin) => contents.get(formatChecksum(pin.checksum)));
     if (refused.has(formatChecksum(now.pin.checksum))) continue; // kept out, whatever it is
-    comparisons.set(formatNevra(was.nevra), compared(before, after));
+    const comparison = compared(before, after);
+    comparisons.set(formatNevra(was.nevra), comparison);
+    // what stops the run leaves nothing: `accept` fetches it again
+    if (comparison.kind !== 'same' && fresh.has(one)) await pool.remove(now.pin.checksum);
   }
   return { comparisons, refused };
 }

@@ -7,6 +7,7 @@ import type { Snapshot } from '../../src/manifest/snapshot.ts';
 import { openCatalog } from '../../src/pool/catalog.ts';
 import { type GcEntry, type GcOptions, gc } from '../../src/publish/gc.ts';
 import { verify } from '../../src/publish/verify.ts';
+import { ALL } from '../fixtures/sample.ts';
 import { filesBelow } from '../fixtures/tempDir.ts';
 import {
   files,
@@ -264,7 +265,7 @@ describe('whatever the history', () => {
           expect(failures).toEqual([]);
         },
       ),
-      { numRuns: 25 },
+      { numRuns: ALL ? 25 : 8 },
     );
   }, 120_000);
 });

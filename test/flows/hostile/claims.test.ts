@@ -7,6 +7,7 @@ import { sync } from '../../../src/flows/sync.ts';
 import type { Draft } from '../../../src/forge/forge.ts';
 import { openLocalForge } from '../../../src/forge/local.ts';
 import { openRepository } from '../../../src/forge/repository.ts';
+import { sampled } from '../../fixtures/sample.ts';
 import {
   expectFault,
   expectLine,
@@ -77,69 +78,77 @@ function set(key: string, ...values: string[]) {
 const PULL = /^#\d+$|^[0-9a-f]{40}$|^policies\/|^Sluice-Catalog$|^infra-/;
 
 describe('trailers that lie', () => {
-  it.each([
-    ['a Sluice-Now in the future', set('Sluice-Now', '2036-01-01T00:00:00.000Z'), 'HISTORY_REFUSED'],
-    [
-      'a Sluice-Now at the end of all dates',
-      set('Sluice-Now', '+275760-09-13T00:00:00.000Z'),
-      'HISTORY_REFUSED',
-    ],
-    [
-      'a Sluice-Now before the commit it builds on',
-      set('Sluice-Now', '1999-01-01T00:00:00.000Z'),
-      'HISTORY_REFUSED',
-    ],
-    ['a Sluice-Now before all dates', set('Sluice-Now', '-271821-04-20T00:00:00.000Z'), 'HISTORY_REFUSED'],
-    ['a Sluice-Now that is a number', set('Sluice-Now', '1e400'), 'PLAN_DIFFERS'],
-    ['no Sluice-Now', set('Sluice-Now'), 'PLAN_DIFFERS'],
-    ['another tier', set('Sluice-Scope', `infra/unstable ${SET}`), 'PLAN_DIFFERS'],
-    ['another client set', set('Sluice-Scope', 'infra/stable other-9-x86_64'), 'PLAN_DIFFERS'],
-    ['a team that is none', set('Sluice-Scope', `.../stable ${SET}`), ['NOT_FOUND', 'PLAN_DIFFERS']],
-    [
-      'a team called constructor',
-      set('Sluice-Scope', `constructor/stable ${SET}`),
-      ['NOT_FOUND', 'PLAN_DIFFERS'],
-    ],
-    [
-      'a tier called constructor',
-      set('Sluice-Scope', `infra/constructor ${SET}`),
-      ['NOT_FOUND', 'PLAN_DIFFERS'],
-    ],
-    ['a scope with a path', set('Sluice-Scope', '../../etc/passwd x'), 'PLAN_DIFFERS'],
-    ['no scope', set('Sluice-Scope'), 'PLAN_DIFFERS'],
-    ['another verb', set('Sluice-Verb', 'sync'), 'PLAN_DIFFERS'],
-    ['the verb init', set('Sluice-Verb', 'init'), ['PLAN_DIFFERS', 'USAGE']],
-    ['a verb that is none', set('Sluice-Verb', 'constructor'), 'PLAN_DIFFERS'],
-    ['another upstream state', set('Sluice-Catalog', `${ID} sha256:${'ab'.repeat(32)}`), 'PLAN_DIFFERS'],
-    ['a checksum that is none', set('Sluice-Catalog', `${ID} sha256:../../x`), ['MALFORMED', 'PLAN_DIFFERS']],
-    [
-      'an upstream called __proto__',
-      set('Sluice-Catalog', `__proto__ sha256:${'ab'.repeat(32)}`),
-      'PLAN_DIFFERS',
-    ],
-    ['a package that nobody named', set('Sluice-Named', 'alpha', 'nobody'), 'PLAN_DIFFERS'],
-    ['only one of the packages', set('Sluice-Named', 'alpha'), 'PLAN_DIFFERS'],
-  ] as const)('%s', async (_what, change, code) => {
+  it.each(
+    sampled([
+      ['a Sluice-Now in the future', set('Sluice-Now', '2036-01-01T00:00:00.000Z'), 'HISTORY_REFUSED'],
+      [
+        'a Sluice-Now at the end of all dates',
+        set('Sluice-Now', '+275760-09-13T00:00:00.000Z'),
+        'HISTORY_REFUSED',
+      ],
+      [
+        'a Sluice-Now before the commit it builds on',
+        set('Sluice-Now', '1999-01-01T00:00:00.000Z'),
+        'HISTORY_REFUSED',
+      ],
+      ['a Sluice-Now before all dates', set('Sluice-Now', '-271821-04-20T00:00:00.000Z'), 'HISTORY_REFUSED'],
+      ['a Sluice-Now that is a number', set('Sluice-Now', '1e400'), 'PLAN_DIFFERS'],
+      ['no Sluice-Now', set('Sluice-Now'), 'PLAN_DIFFERS'],
+      ['another tier', set('Sluice-Scope', `infra/unstable ${SET}`), 'PLAN_DIFFERS'],
+      ['another client set', set('Sluice-Scope', 'infra/stable other-9-x86_64'), 'PLAN_DIFFERS'],
+      ['a team that is none', set('Sluice-Scope', `.../stable ${SET}`), ['NOT_FOUND', 'PLAN_DIFFERS']],
+      [
+        'a team called constructor',
+        set('Sluice-Scope', `constructor/stable ${SET}`),
+        ['NOT_FOUND', 'PLAN_DIFFERS'],
+      ],
+      [
+        'a tier called constructor',
+        set('Sluice-Scope', `infra/constructor ${SET}`),
+        ['NOT_FOUND', 'PLAN_DIFFERS'],
+      ],
+      ['a scope with a path', set('Sluice-Scope', '../../etc/passwd x'), 'PLAN_DIFFERS'],
+      ['no scope', set('Sluice-Scope'), 'PLAN_DIFFERS'],
+      ['another verb', set('Sluice-Verb', 'sync'), 'PLAN_DIFFERS'],
+      ['the verb init', set('Sluice-Verb', 'init'), ['PLAN_DIFFERS', 'USAGE']],
+      ['a verb that is none', set('Sluice-Verb', 'constructor'), 'PLAN_DIFFERS'],
+      ['another upstream state', set('Sluice-Catalog', `${ID} sha256:${'ab'.repeat(32)}`), 'PLAN_DIFFERS'],
+      [
+        'a checksum that is none',
+        set('Sluice-Catalog', `${ID} sha256:../../x`),
+        ['MALFORMED', 'PLAN_DIFFERS'],
+      ],
+      [
+        'an upstream called __proto__',
+        set('Sluice-Catalog', `__proto__ sha256:${'ab'.repeat(32)}`),
+        'PLAN_DIFFERS',
+      ],
+      ['a package that nobody named', set('Sluice-Named', 'alpha', 'nobody'), 'PLAN_DIFFERS'],
+      ['only one of the packages', set('Sluice-Named', 'alpha'), 'PLAN_DIFFERS'],
+    ]),
+  )('%s', async (_what, change, code) => {
     await lie(change, { code: [code].flat(), at: PULL });
   });
 
-  it.each([
-    ['a word', 'x'],
-    ['open brackets', '['.repeat(290)],
-    ['an unfinished object', '{"like":'],
-    ['null', 'null'],
-    ['a number', '1e999'],
-    ['a list', '[]'],
-    ['a source that is an object', '{"like":{"toString":1}}'],
-    ['a team that is none', '{"like":"../x"}'],
-    ['a date that is a number', '{"at":1e308}'],
-    ['a date that is none', '{"at":"yesterday"}'],
-    ['a list that is a word', '{"list":"abc"}'],
-    ['a list of numbers', '{"list":[1,2,3]}'],
-    ['a list of what is no build', '{"list":["../../etc/passwd"]}'],
-    ['__proto__', '{"__proto__":{"list":["alpha-1.0-1.el9.x86_64"]},"like":"nobody"}'],
-    ['an unknown key', '{"from":"x"}'],
-  ])('a Sluice-Fill of %s', async (_what, json) => {
+  it.each(
+    sampled([
+      ['a word', 'x'],
+      ['open brackets', '['.repeat(290)],
+      ['an unfinished object', '{"like":'],
+      ['null', 'null'],
+      ['a number', '1e999'],
+      ['a list', '[]'],
+      ['a source that is an object', '{"like":{"toString":1}}'],
+      ['a team that is none', '{"like":"../x"}'],
+      ['a date that is a number', '{"at":1e308}'],
+      ['a date that is none', '{"at":"yesterday"}'],
+      ['a list that is a word', '{"list":"abc"}'],
+      ['a list of numbers', '{"list":[1,2,3]}'],
+      ['a list of what is no build', '{"list":["../../etc/passwd"]}'],
+      ['__proto__', '{"__proto__":{"list":["alpha-1.0-1.el9.x86_64"]},"like":"nobody"}'],
+      ['an unknown key', '{"from":"x"}'],
+    ]),
+  )('a Sluice-Fill of %s', async (_what, json) => {
     const change = (trailers: readonly Trailer[]) =>
       set('Sluice-Fill', json)(set('Sluice-Verb', 'fill')(trailers));
     await lie(change, { code: ['PLAN_DIFFERS', 'NOT_FOUND', 'USAGE', 'MALFORMED'], at: PULL });
@@ -208,13 +217,15 @@ describe('what is hidden in a promotion', () => {
     },
   );
 
-  it.each([
-    ['a link for the manifest', { [`${STABLE}.yaml`]: { mode: '120000', text: '/etc/shadow' } }],
-    ['a link for a team', { 'policies/teams/x.yaml': { mode: '120000', text: 'infra.yaml' } }],
-    ['a submodule', { 'snapshots/x': { mode: '160000', text: 'c0ffee'.padEnd(40, '0') } }],
-    ['an exec bit', { 'policies/site.yaml': { mode: '100755', text: 'x' } }],
-    ['a hook', { 'docs/.git/hooks/post-checkout': 'x' }],
-  ] as const)('%s', async (_what, files) => {
+  it.each(
+    sampled([
+      ['a link for the manifest', { [`${STABLE}.yaml`]: { mode: '120000', text: '/etc/shadow' } }],
+      ['a link for a team', { 'policies/teams/x.yaml': { mode: '120000', text: 'infra.yaml' } }],
+      ['a submodule', { 'snapshots/x': { mode: '160000', text: 'c0ffee'.padEnd(40, '0') } }],
+      ['an exec bit', { 'policies/site.yaml': { mode: '100755', text: 'x' } }],
+      ['a hook', { 'docs/.git/hooks/post-checkout': 'x' }],
+    ]),
+  )('%s', async (_what, files) => {
     await evil(files, {
       code: ['UNSAFE_PATH', 'MANIFEST_INVALID', 'MANIFEST_NOT_CANONICAL', 'POLICY_INVALID'],
       at: /./,
@@ -232,15 +243,17 @@ describe('what is hidden in a promotion', () => {
 describe('words on the command line', () => {
   const wanted = (at: RegExp): Refusal => ({ code: ['MALFORMED', 'NOT_FOUND', 'USAGE'], at });
 
-  it.each([
-    ['a line feed', 'a\nSluice-Older: accepted'],
-    ['a carriage return', 'a\rb'],
-    ['an order to skip checks', 'fine [skip ci]'],
-    ['a right-to-left override', 'a \u202e b'],
-    ['301 characters', 'x'.repeat(301)],
-    ['nothing but a space', ' '],
-    ['half a surrogate pair', 'a\ud800'],
-  ])('--reason with %s', async (_what, reason) => {
+  it.each(
+    sampled([
+      ['a line feed', 'a\nSluice-Older: accepted'],
+      ['a carriage return', 'a\rb'],
+      ['an order to skip checks', 'fine [skip ci]'],
+      ['a right-to-left override', 'a \u202e b'],
+      ['301 characters', 'x'.repeat(301)],
+      ['nothing but a space', ' '],
+      ['half a surrogate pair', 'a\ud800'],
+    ]),
+  )('--reason with %s', async (_what, reason) => {
     await target().lay(later({}));
     for (const how of ['propose', 'write'] as const) {
       const work = () =>
@@ -255,7 +268,7 @@ describe('words on the command line', () => {
     }
   });
 
-  it.each(['../../etc/passwd', '..', '__proto__', 'constructor', '', '-x', 'a b', `${ID}/..`])(
+  it.each(sampled(['../../etc/passwd', '..', '__proto__', 'constructor', '', '-x', 'a b', `${ID}/..`]))(
     'an upstream called %j',
     async (id) => {
       await expectRefused(
@@ -276,16 +289,15 @@ describe('words on the command line', () => {
     );
   });
 
-  it.each(['__proto__', 'constructor', '$(id)', '`id`', '--upload-pack=x', 'a\nb', 'x'.repeat(10_000)])(
-    'a package called %j',
-    async (name) => {
-      const request = { packages: [name], team: 'infra', to: 'stable', how: 'propose', all: false } as const;
-      await expectRefused(target(), () => promote(target().site.world(), request), {
-        code: 'NOT_FOUND',
-        at: /^infra\/stable$/,
-      });
-    },
-  );
+  it.each(
+    sampled(['__proto__', 'constructor', '$(id)', '`id`', '--upload-pack=x', 'a\nb', 'x'.repeat(10_000)]),
+  )('a package called %j', async (name) => {
+    const request = { packages: [name], team: 'infra', to: 'stable', how: 'propose', all: false } as const;
+    await expectRefused(target(), () => promote(target().site.world(), request), {
+      code: 'NOT_FOUND',
+      at: /^infra\/stable$/,
+    });
+  });
 
   it('as it is typed', async () => {
     await expectLine(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TIMING } from '../../../src/upstream/attempt.ts';
+import { sampled } from '../../fixtures/sample.ts';
 import { answerFile, startServer, type TestServer } from '../../fixtures/server.ts';
 import { type Files, makeRepository, rpmOf, sha256 } from '../../fixtures/upstreamRepository.ts';
 import { makeSite, type Site } from '../site.ts';
@@ -185,7 +186,7 @@ const PLAIN_ONLY: typeof CASES = [
 ];
 
 describe.each(BOTH)('group 8: the server of %s', (which) => {
-  it.each(which === 'repodata/repomd.xml' ? CASES : [...CASES, ...PLAIN_ONLY])(
+  it.each(sampled(which === 'repodata/repomd.xml' ? CASES : [...CASES, ...PLAIN_ONLY]))(
     '%s',
     async (_what, answer, code) => {
       const { site, turn } = hostileServer();
