@@ -11,6 +11,7 @@ import { openLocalForge } from '../../src/forge/local.ts';
 import { git } from '../fixtures/gitHistory.ts';
 import { makeForge } from '../fixtures/localForge.ts';
 import { oracle } from '../fixtures/oracle.ts';
+import { sampled } from '../fixtures/sample.ts';
 import { filesBelow } from '../fixtures/tempDir.ts';
 
 const WORKER = fileURLToPath(new URL('../fixtures/forgeWorker.ts', import.meta.url));
@@ -102,11 +103,16 @@ describe('killed', () => {
     for (const path of left) utimesSync(join(dir, path), new Date(0), new Date(0));
   };
 
-  it.skipIf(!oracle('strace')).each([
-    ['refs/sluice/pulls', 0],
-    ['refs/heads/main', 1],
-    ['refs/sluice/applied', 1],
-  ])(
+  it.skipIf(!oracle('strace')).each(
+    sampled(
+      [
+        ['refs/sluice/pulls', 0],
+        ['refs/heads/main', 1],
+        ['refs/sluice/applied', 1],
+      ],
+      2,
+    ),
+  )(
     'git, in a merge, before it writes %s: %i merges, and work goes on',
     { timeout: 120_000 },
     async (ref, merges) => {
@@ -140,12 +146,17 @@ describe('killed', () => {
     },
   );
 
-  it.skipIf(!oracle('strace')).each([
-    ['refs/sluice/pulls', 0],
-    ['refs/heads/sluice/promote/a', 1],
-    ['refs/pull/1/head', 1],
-    ['refs/sluice/applied', 1],
-  ])(
+  it.skipIf(!oracle('strace')).each(
+    sampled(
+      [
+        ['refs/sluice/pulls', 0],
+        ['refs/heads/sluice/promote/a', 1],
+        ['refs/pull/1/head', 1],
+        ['refs/sluice/applied', 1],
+      ],
+      2,
+    ),
+  )(
     'git, in a proposal, before it writes %s: %i are open, and work goes on',
     { timeout: 120_000 },
     async (ref, open) => {
