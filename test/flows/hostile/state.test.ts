@@ -251,15 +251,18 @@ describe('group 10: a tree that a person pushed', () => {
     },
   );
 
-  it.each(['an alias bomb', '50 MB', 'nothing', 'a NUL'])('a main that nobody checked: %s', async (which) => {
-    const [, change] = MANIFESTS.find(([what]) => what === which) ?? [];
-    await bypass(
-      ({ repoDir }) => ({
-        [`${STABLE}.yaml`]: change?.(readFileSync(join(repoDir, `${STABLE}.yaml`), 'utf8')) ?? '',
-      }),
-      UNREADABLE,
-    );
-  });
+  it.each(sampled(['an alias bomb', '50 MB', 'nothing', 'a NUL'], 2))(
+    'a main that nobody checked: %s',
+    async (which) => {
+      const [, change] = MANIFESTS.find(([what]) => what === which) ?? [];
+      await bypass(
+        ({ repoDir }) => ({
+          [`${STABLE}.yaml`]: change?.(readFileSync(join(repoDir, `${STABLE}.yaml`), 'utf8')) ?? '',
+        }),
+        UNREADABLE,
+      );
+    },
+  );
 
   it('a main that nobody checked: a manifest that is a link', async () => {
     await bypass(() => ({ [`${STABLE}.yaml`]: link }), UNREADABLE);
@@ -305,7 +308,7 @@ describe('group 11: a policy that a person pushed', () => {
     );
   });
 
-  it.each(['look-around', 'a cycle of tiers', 'an unknown key'])(
+  it.each(sampled(['look-around', 'a cycle of tiers', 'an unknown key']))(
     'a main that nobody checked: %s',
     async (which) => {
       const [, change] = POLICIES.find(([what]) => what === which) ?? [];
