@@ -1,3 +1,4 @@
+import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
@@ -178,11 +179,10 @@ async function refetch(
 ): Promise<void> {
   const live = state.snapshot(liveName(upstream));
   if (upstream.content !== 'full' || !live?.upstream) return;
-  const missing = new Set<string>();
-  for (const pin of live.pins) if (!(await mirror.pool.has(pin.checksum))) missing.add(pin.record);
+  const missing = await mirror.pool.missing(live.pins.map((pin) => pin.checksum));
   if (missing.size === 0) return;
   const { builds } = await readUpstream(mirror.catalog, upstream, live.upstream);
-  const wanted = builds.filter(({ pin }) => missing.has(pin.record));
+  const wanted = builds.filter(({ pin }) => missing.has(formatChecksum(pin.checksum)));
   await fetchPackages(upstream, mirrors[0]?.href ?? '', wanted, {
     pool: mirror.pool,
     progress: world.progress,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Dirent } from 'node:fs';
 import { copyFile, link, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
@@ -10,6 +10,7 @@ import {
   sameChecksum,
 } from '../base/checksum.ts';
 import { codeOf, Fault } from '../base/fault.ts';
+import { groupBy } from '../base/order.ts';
 import { mkdirp, syncFolder, temporaryPath } from './disk.ts';
 import { onDisk } from './disk-fault.ts';
 import { takeIn } from './incoming.ts';
@@ -19,6 +20,8 @@ export interface Pool {
   readonly mirrorRoot: string;
   path(sum: Checksum): string;
   has(sum: Checksum): Promise<boolean>;
+  /** Those that are not there, as text. Each folder is read once: thousands of files cost less so than one question each. */
+  missing(sums: Iterable<Checksum>): Promise<ReadonlySet<string>>;
   /** Verified while it streams: SIZE_MISMATCH, CHECKSUM_MISMATCH, DISK. A build that is there already is not read. */
   put(source: AsyncIterable<Buffer>, expect: { checksum: Checksum; size: number }): Promise<void>;
   /** Idempotent by inode. POOL_MISSING, POOL_CONFLICT where another file has that name, DISK across devices. */
@@ -43,6 +46,7 @@ export function openPool(mirrorRoot: string): Pool {
     mirrorRoot,
     path,
     has: (sum) => isFile(path(sum)),
+    missing: (sums) => missing(path, sums),
     put: async (source, expect) => {
       const target = path(expect.checksum);
       if (await isFile(target)) return;
@@ -68,6 +72,18 @@ async function isFile(path: string): Promise<boolean> {
     if (codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR') return false;
     throw cause;
   }
+}
+
+async function missing(
+  path: (sum: Checksum) => string,
+  sums: Iterable<Checksum>,
+): Promise<ReadonlySet<string>> {
+  const absent = new Set<string>();
+  for (const [folder, wanted] of groupBy(sums, (sum) => dirname(path(sum)))) {
+    const there = new Set((await entriesOf(folder)).filter((e) => e.isFile()).map((e) => e.name));
+    for (const sum of wanted) if (!there.has(basename(path(sum)))) absent.add(formatChecksum(sum));
+  }
+  return absent;
 }
 
 async function linkInto(mirrorRoot: string, source: string, target: string): Promise<void> {
@@ -174,9 +190,12 @@ async function* list(root: string): AsyncIterable<{ checksum: Checksum; size: nu
 }
 
 async function foldersOf(path: string): Promise<string[]> {
+  return (await entriesOf(path)).flatMap((e) => (e.isDirectory() ? [e.name] : [])).sort();
+}
+
+async function entriesOf(path: string): Promise<Dirent[]> {
   try {
-    const entries = await readdir(path, { withFileTypes: true });
-    return entries.flatMap((e) => (e.isDirectory() ? [e.name] : [])).sort();
+    return await readdir(path, { withFileTypes: true });
   } catch (cause) {
     if (codeOf(cause) === 'ENOENT') return [];
     throw cause;

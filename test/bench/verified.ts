@@ -109,7 +109,7 @@ try {
   await new Promise((resolve) => traced.on('close', resolve));
   const opened = (await readFile(trace, 'utf8'))
     .split('\n')
-    .filter((line) => line.includes('/mirror/pool/')).length;
+    .filter((line) => /\/mirror\/pool\/.*\.rpm"/.test(line)).length;
   console.log(
     JSON.stringify({
       builds: BUILDS,

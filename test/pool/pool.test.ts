@@ -80,6 +80,15 @@ describe('a build in the pool', () => {
     expect(await filesBelow(mirror)).toEqual([]);
   });
 
+  it('is missing where there is no file, or a link in its place', async () => {
+    const { pool } = await poolWithBuild();
+    const [absent, linked] = [sha256Of(Buffer.from('absent')), sha256Of(Buffer.from('linked'))];
+    await mkdir(dirname(pool.path(linked)), { recursive: true });
+    await symlink(pool.path(sum), pool.path(linked));
+    expect(await pool.missing([absent, sum, linked])).toEqual(new Set([absent, linked].map(formatChecksum)));
+    expect(await pool.missing([])).toEqual(new Set());
+  });
+
   it('is listed in order, and what is no build is not', async () => {
     const { pool } = await poolWithBuild();
     const sums: Checksum[] = [sum];
