@@ -1,0 +1,135 @@
+import type { PackageIndex } from '../repodata/packageIndex.ts';
+import type { Relation } from '../repodata/primary.ts';
+import { type Capability, formatCapability } from '../rpm/capability.ts';
+import { holds, parseRich, type Rich, richLeaves } from '../rpm/rich.ts';
+
+/** A set of builds of a universe: 1 where the build of that number is in it. */
+export type BuildSet = Uint8Array;
+
+/**
+ * Who requires what, and who satisfies it, over all builds of a universe: computed once, and the same whatever is pinned.
+ * Distinct requirements are numbered from 0; `rpmlib(…)` is rpm's own to provide and is none of them.
+ */
+export class Requirements {
+  readonly index: PackageIndex;
+  /** How many distinct requirements there are. */
+  readonly size: number;
+  readonly #capabilities: readonly Capability[];
+  readonly #rich: readonly (Rich | undefined)[];
+  readonly #ofBuild: Lists;
+  readonly #requirers: Lists;
+  readonly #satisfiers: Lists;
+  readonly #satisfied: Lists;
+  readonly #leaves: ReadonlyMap<Rich, ReadonlyMap<Capability, Int32Array>>;
+
+  /** DEPENDENCY_INVALID where a rich dependency cannot be read. */
+  constructor(index: PackageIndex, relation: Relation = 'requires') {
+    this.index = index;
+    const { capabilities, ofBuild } = distinct(index, relation);
+    this.#capabilities = capabilities;
+    this.size = capabilities.length;
+    this.#rich = capabilities.map((c) => (c.name.startsWith('(') ? parseRich(c.name, 'a dependency') : undefined));
+    const leaves = new Map<Rich, Map<Capability, Int32Array>>();
+    const satisfiers = capabilities.map((c, i) => {
+      const rich = this.#rich[i];
+      if (!rich) return index.satisfying(c);
+      const each = new Map(richLeaves(rich).map((leaf) => [leaf, Int32Array.from(index.satisfying(leaf))]));
+      leaves.set(rich, each);
+      return [...new Set([...each.values()].flatMap((builds) => [...builds]))].sort((a, b) => a - b);
+    });
+    this.#leaves = leaves;
+    this.#ofBuild = new Lists(ofBuild);
+    this.#requirers = this.#ofBuild.inverted(this.size);
+    this.#satisfiers = new Lists(satisfiers);
+    this.#satisfied = this.#satisfiers.inverted(index.size);
+  }
+
+  capability(requirement: number): Capability {
+    return this.#capabilities[requirement] as Capability;
+  }
+
+  text(requirement: number): string {
+    return formatCapability(this.capability(requirement));
+  }
+
+  isRich(requirement: number): boolean {
+    return this.#rich[requirement] !== undefined;
+  }
+
+  /** What a build requires, none twice. */
+  of(build: number): Int32Array {
+    return this.#ofBuild.at(build);
+  }
+
+  /** Who requires it. */
+  requirers(requirement: number): Int32Array {
+    return this.#requirers.at(requirement);
+  }
+
+  /** Builds that satisfy it; of a rich one those that any part of it asks for. */
+  satisfiers(requirement: number): Int32Array {
+    return this.#satisfiers.at(requirement);
+  }
+
+  /** Requirements that a build satisfies, or, of rich ones, has a part in. */
+  satisfiedBy(build: number): Int32Array {
+    return this.#satisfied.at(build);
+  }
+
+  /** Whether a set of builds that are all installed satisfies it. */
+  isMet(requirement: number, set: BuildSet): boolean {
+    const rich = this.#rich[requirement];
+    if (!rich) return this.satisfiers(requirement).some((build) => set[build] === 1);
+    const leaves = this.#leaves.get(rich);
+    return holds(rich, (leaf) => leaves?.get(leaf) ?? [], (build) => set[build] === 1);
+  }
+}
+
+function distinct(index: PackageIndex, relation: Relation) {
+  const numbers = new Map<number, number>();
+  const byText = new Map<string, number>();
+  const capabilities: Capability[] = [];
+  const ofBuild: number[][] = [];
+  for (let build = 0; build < index.size; build += 1) {
+    const own = new Set<number>();
+    for (const number of index.relation(build, relation)) {
+      let requirement = numbers.get(number);
+      if (requirement === undefined) {
+        const capability = index.capability(number);
+        const text = formatCapability(capability);
+        requirement = capability.name.startsWith('rpmlib(') ? -1 : (byText.get(text) ?? capabilities.length);
+        if (requirement === capabilities.length) capabilities.push(capability);
+        byText.set(text, requirement);
+        numbers.set(number, requirement);
+      }
+      if (requirement >= 0) own.add(requirement);
+    }
+    ofBuild.push([...own]);
+  }
+  return { capabilities, ofBuild };
+}
+
+/** Many short lists of numbers in one piece of memory. */
+class Lists {
+  readonly #from: Int32Array;
+  readonly #items: Int32Array;
+
+  constructor(lists: readonly (readonly number[])[]) {
+    this.#from = new Int32Array(lists.length + 1);
+    for (const [i, list] of lists.entries()) this.#from[i + 1] = (this.#from[i] as number) + list.length;
+    this.#items = new Int32Array(this.#from[lists.length] as number);
+    for (const [i, list] of lists.entries()) this.#items.set(list, this.#from[i]);
+  }
+
+  at(i: number): Int32Array {
+    return this.#items.subarray(this.#from[i], this.#from[i + 1]);
+  }
+
+  /** For each number below `size`: in which lists it is, ascending. */
+  inverted(size: number): Lists {
+    const lists: number[][] = Array.from({ length: size }, () => []);
+    const { length } = this.#from;
+    for (let i = 0; i + 1 < length; i += 1) for (const item of this.at(i)) lists[item]?.push(i);
+    return new Lists(lists);
+  }
+}
