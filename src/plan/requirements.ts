@@ -1,7 +1,8 @@
 import type { PackageIndex } from '../repodata/packageIndex.ts';
 import type { Relation } from '../repodata/primary.ts';
 import { type Capability, formatCapability } from '../rpm/capability.ts';
-import { holds, parseRich, type Rich, richLeaves } from '../rpm/rich.ts';
+import { capabilitiesOf, isRich, matching, parseRich, type Rich } from '../rpm/rich.ts';
+import { canHold } from '../rpm/richChoice.ts';
 
 /** A set of builds of a universe: 1 where the build of that number is in it. */
 export type BuildSet = Uint8Array;
@@ -28,12 +29,14 @@ export class Requirements {
     const { capabilities, ofBuild } = distinct(index, relation);
     this.#capabilities = capabilities;
     this.size = capabilities.length;
-    this.#rich = capabilities.map((c) => (c.name.startsWith('(') ? parseRich(c.name, 'a dependency') : undefined));
+    this.#rich = capabilities.map((c) => (isRich(c.name) ? parseRich(c.name, 'a dependency') : undefined));
     const leaves = new Map<Rich, Map<Capability, Int32Array>>();
     const satisfiers = capabilities.map((c, i) => {
       const rich = this.#rich[i];
       if (!rich) return index.satisfying(c);
-      const each = new Map(richLeaves(rich).map((leaf) => [leaf, Int32Array.from(index.satisfying(leaf))]));
+      const each = new Map(
+        [...capabilitiesOf(rich)].map((leaf) => [leaf, Int32Array.from(index.satisfying(leaf))]),
+      );
       leaves.set(rich, each);
       return [...new Set([...each.values()].flatMap((builds) => [...builds]))].sort((a, b) => a - b);
     });
@@ -76,14 +79,20 @@ export class Requirements {
     return this.#satisfied.at(build);
   }
 
-  /** Whether a set of builds that are all installed satisfies it. */
+  /** Whether a set of builds offers what meets it: somebody in it satisfies it; of a rich one some choice of them does. */
   isMet(requirement: number, set: BuildSet): boolean {
     const rich = this.#rich[requirement];
     if (!rich) return this.satisfiers(requirement).some((build) => set[build] === 1);
     const leaves = this.#leaves.get(rich);
-    return holds(rich, (leaf) => leaves?.get(leaf) ?? [], (build) => set[build] === 1);
+    const satisfiersOf = (leaf: Capability): Int32Array => leaves?.get(leaf) ?? NOBODY;
+    return canHold(rich, (term) => {
+      if (term.kind === 'capability') return satisfiersOf(term.capability).some((build) => set[build] === 1);
+      return [...matching(term, satisfiersOf)].some((build) => set[build] === 1);
+    });
   }
 }
+
+const NOBODY = new Int32Array(0);
 
 function distinct(index: PackageIndex, relation: Relation) {
   const numbers = new Map<number, number>();
@@ -95,7 +104,7 @@ function distinct(index: PackageIndex, relation: Relation) {
     for (const number of index.relation(build, relation)) {
       let requirement = numbers.get(number);
       if (requirement === undefined) {
-        const capability = index.capability(number);
+        const capability = plainly(index.capability(number));
         const text = formatCapability(capability);
         requirement = capability.name.startsWith('rpmlib(') ? -1 : (byText.get(text) ?? capabilities.length);
         if (requirement === capabilities.length) capabilities.push(capability);
@@ -107,6 +116,13 @@ function distinct(index: PackageIndex, relation: Relation) {
     ofBuild.push([...own]);
   }
   return { capabilities, ofBuild };
+}
+
+/** `(foo)` is foo. */
+function plainly(capability: Capability): Capability {
+  if (!isRich(capability.name)) return capability;
+  const rich = parseRich(capability.name, 'a dependency');
+  return rich.kind === 'capability' ? rich.capability : capability;
 }
 
 /** Many short lists of numbers in one piece of memory. */
