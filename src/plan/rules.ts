@@ -160,16 +160,26 @@ const window: Rule = (c) => {
 /** The first reason wins, so this is the order in which people read them. */
 const RULES: readonly Rule[] = [withdrawn, origin, filtered, mode, held, wait, window];
 
-/** Rules that a person passes by naming the build: they speak of what moves by itself. */
-const PASSED_BY_NAME: ReadonlySet<Rule> = new Set([mode, held, window]);
+/** Only what lets no new name in: a dependency is not one that came by itself. */
+const updatesOnly: Rule = (c) => (c.tier.mode === 'updates-only' ? mode(c) : READY);
 
-/** Judges one candidate. A named one passes the rules that keep builds from moving by themselves, and says which. */
-export function judge(c: Candidate, named: boolean): { verdict: Verdict; past: readonly string[] } {
+export type Passes = ReadonlySet<Rule>;
+export const NONE: Passes = new Set();
+/** What a person passes by naming the build: the rules that speak of what moves by itself. */
+export const BY_NAME: Passes = new Set([mode, held, window]);
+/** What a build passes that a named one needs: but for holds, which are overridden with a reason or not at all. */
+export const WITH_NAMED: Passes = new Set([mode, window]);
+/** What a build passes that another one needs which moves by itself. */
+export const AS_DEPENDENCY: Passes = new Set([updatesOnly]);
+
+/** Judges one candidate. What it passes of the rules that would keep it is said. */
+export function judge(c: Candidate, passes: Passes): { verdict: Verdict; past: readonly string[] } {
   const past: string[] = [];
   for (const rule of RULES) {
     const verdict = rule(c);
     if (verdict.kind === 'ready') continue;
-    if (!named || !PASSED_BY_NAME.has(rule)) return { verdict, past: [] };
+    const passed = passes.has(rule) || (rule === mode && passes.has(updatesOnly) && updatesOnly(c) !== READY);
+    if (!passed) return { verdict, past: [] };
     past.push(verdict.kind === 'held' ? `hold ${verdict.rule} (${verdict.why})` : verdict.why);
   }
   return { verdict: READY, past };

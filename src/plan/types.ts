@@ -58,6 +58,8 @@ export type Reason =
       readonly expired: boolean;
     }
   | { readonly kind: 'with'; readonly other: string; readonly why: string; readonly until?: Date }
+  /** With it something of the client set would be broken, and nothing that waits or is held would mend that. */
+  | { readonly kind: 'broken'; readonly why: string }
   | { readonly kind: 'mode'; readonly why: string }
   | { readonly kind: 'filtered'; readonly rule: string; readonly why: string }
   | { readonly kind: 'withdrawn'; readonly why: string }
@@ -71,6 +73,9 @@ export interface Early {
   readonly otherwise: Date;
 }
 
+/** Why a build came along that nobody asked for: who needs it, and what of it, from the one that was to move. */
+export type Along = readonly { readonly build: string; readonly needs: string }[];
+
 /** One thing that the plan changes in one repository. */
 export type Change =
   | {
@@ -80,6 +85,7 @@ export type Change =
       /** By name, past these rules, when a person asked for it by name. */
       readonly past: readonly string[];
       readonly early?: Early;
+      readonly along?: Along;
       /** Set where `updates-only` lets a new name in: what it replaces. */
       readonly replaces?: string;
     }
@@ -90,6 +96,7 @@ export type Change =
       readonly source: string;
       readonly past: readonly string[];
       readonly early?: Early;
+      readonly along?: Along;
     }
   | { readonly kind: 'rerolled'; readonly from: Pin; readonly to: Pin; readonly source: string }
   /** The same content under another signature: a change of its own, because every byte that is installed is as it was. */

@@ -57,6 +57,7 @@ export function why(reason: Reason): string {
     case 'wait':
     case 'window':
     case 'with':
+    case 'broken':
     case 'mode':
     case 'filtered':
     case 'withdrawn':
@@ -77,6 +78,8 @@ export function when(reason: Reason): string {
       return reason.until ? `not before ${moment(reason.until)}` : `with ${reason.other}`;
     case 'held':
       return 'by hand';
+    case 'broken':
+      return 'when that is mended';
     case 'mode':
       return 'by name';
     case 'filtered':

@@ -4,10 +4,16 @@ import { type Checksum, formatChecksum } from '../../src/base/checksum.ts';
 import type { RepositoryName } from '../../src/manifest/ids.ts';
 import { loadPolicies, type Policies } from '../../src/manifest/policy.ts';
 import { makeSnapshot, type Pin, type Snapshot } from '../../src/manifest/snapshot.ts';
+import type { Closure } from '../../src/plan/closing.ts';
 import { groupPins } from '../../src/plan/groups.ts';
+import { NameArches } from '../../src/plan/nameArches.ts';
 import type { PromoteInput } from '../../src/plan/promote.ts';
+import { Requirements } from '../../src/plan/requirements.ts';
 import type { AdvisoryFacts, Facts, Stay } from '../../src/plan/types.ts';
+import { PackageIndex } from '../../src/repodata/packageIndex.ts';
+import { formatEvr } from '../../src/rpm/evr.ts';
 import { formatNevra, parseNevra } from '../../src/rpm/nevra.ts';
+import { packageElement } from '../fixtures/repodata.ts';
 
 /** A scenario as people write it: NEVRAs with the day since when they stand there. */
 export interface Given {
@@ -26,6 +32,12 @@ export interface Given {
   /** Source package by package name. */
   readonly sources?: Readonly<Record<string, string>>;
   readonly obsoletes?: Readonly<Record<string, readonly string[]>>;
+  /** By package name or NEVRA, as a spec file has them: `libfoo >= 2`, `(a if b)`. Every build provides its own name. */
+  readonly requires?: Readonly<Record<string, readonly string[]>>;
+  readonly provides?: Readonly<Record<string, readonly string[]>>;
+  /** What clients have besides (`also:`). */
+  readonly also?: readonly string[];
+  readonly overrideHolds?: string;
   readonly streams?: Readonly<Record<string, readonly string[]>>;
   readonly advisories?: readonly {
     readonly id: string;
@@ -134,6 +146,8 @@ export function inputOf(given: Given): PromoteInput {
     set: 'harbor-9-x86_64',
     facts,
     named: given.named ?? [],
+    ...(given.overrideHolds === undefined ? {} : { overrideHolds: given.overrideHolds }),
+    closure: closureOf(given, [...parent, ...target]),
     now: new Date(given.now),
     repositories: [
       {
@@ -158,6 +172,68 @@ export function inputOf(given: Given): PromoteInput {
       },
     ],
   };
+}
+
+/** The same questions as of a real set, but for module filters: every build is seen, or the newest of each name.arch. */
+function closureOf(given: Given, pins: readonly Pin[]): Closure {
+  const index = new PackageIndex();
+  const numbers = new Map<string, number>();
+  const also = (given.also ?? []).map((n) => pin(n));
+  for (const p of [...pins, ...also]) {
+    if (!numbers.has(p.record)) numbers.set(p.record, index.add(elementOf(p, given)));
+  }
+  const universe = { requirements: new Requirements(index), names: new NameArches(index) };
+  const shows = new Uint8Array(index.size).fill(1);
+  const alsoSet = new Uint8Array(index.size);
+  for (const p of also) alsoSet[numbers.get(p.record) as number] = 1;
+  return {
+    universe,
+    number: (p) => numbers.get(p.record),
+    also: alsoSet,
+    filters: () => [
+      { label: 'every build', shows, newestOnly: false },
+      { label: 'newest, default streams', shows, newestOnly: true },
+    ],
+  };
+}
+
+function elementOf({ nevra, checksum }: Pin, given: Given): Buffer {
+  const { name, arch, evr } = nevra;
+  const text = formatNevra(nevra);
+  const listed = (of: Readonly<Record<string, readonly string[]>> | undefined) => [
+    ...(of?.[name] ?? []),
+    ...(of?.[text] ?? []),
+  ];
+  const own = `${name} = ${formatEvr(evr)}`;
+  const entries = (kind: string, texts: readonly string[]) =>
+    texts.length === 0
+      ? ''
+      : `<rpm:${kind}>\n${texts.map((t) => `      ${entry(t)}\n`).join('')}    </rpm:${kind}>`;
+  return packageElement({
+    name: `<name>${name}</name>`,
+    arch: `<arch>${arch}</arch>`,
+    version: `<version epoch="${evr.epoch}" ver="${evr.version}" rel="${evr.release}"/>`,
+    checksum: `<checksum type="sha256" pkgid="YES">${checksum.hex}</checksum>`,
+    location: `<location href="${text}.rpm"/>`,
+    format: [
+      '<rpm:license>MIT</rpm:license>',
+      entries('provides', [own, ...listed(given.provides)]),
+      entries('requires', listed(given.requires)),
+      entries('obsoletes', given.obsoletes?.[name] ?? []),
+    ].join('\n    '),
+  });
+}
+
+const FLAGS: Readonly<Record<string, string>> = { '<': 'LT', '<=': 'LE', '=': 'EQ', '>=': 'GE', '>': 'GT' };
+
+function entry(text: string): string {
+  const [, name, operator = '', evr = ''] = /^(\(.*\)|\S+)(?: ([<=>]+) (\S+))?$/.exec(text) ?? [];
+  if (name === undefined) throw new Error(`${text} is no dependency`);
+  const escaped = name.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  if (operator === '') return `<rpm:entry name="${escaped}"/>`;
+  const [, epoch = '0', version, release] = /^(?:(\d+):)?([^-]+)(?:-(.+))?$/.exec(evr) ?? [];
+  const rel = release === undefined ? '' : ` rel="${release}"`;
+  return `<rpm:entry name="${escaped}" flags="${FLAGS[operator]}" epoch="${epoch}" ver="${version}"${rel}/>`;
 }
 
 function stays(days: Readonly<Record<string, string>>): ReadonlyMap<string, Stay> {

@@ -1,0 +1,212 @@
+import { formatChecksum } from '../base/checksum.ts';
+import { groupBy } from '../base/order.ts';
+import { upstreamId } from '../manifest/ids.ts';
+import type { Snapshot } from '../manifest/snapshot.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+import { groupJudged, type Judged } from './candidates.ts';
+import { modulesFor } from './documents.ts';
+import { groupPins } from './groups.ts';
+import { Lags } from './lags.ts';
+import type { PromoteInput, PromoteRepository } from './promote.ts';
+import { mayGo } from './retain.ts';
+import { type Option, pull, type Settled, settle, type Unit } from './settle.ts';
+import type { Along, Pin } from './types.ts';
+import { type Filter, Sighting, type Universe } from './watch.ts';
+
+/** What a plan must know to leave a client set closed. */
+export interface Closure {
+  readonly universe: Universe;
+  /** The build of the universe that a pin names; undefined where no client installs it (sources). */
+  number(pin: Pin): number | undefined;
+  /** Builds that clients have besides (`also:`, repositories that the plan leaves alone): seen, never changed. */
+  readonly also: Uint8Array;
+  /** The clients of the set where its repositories have these builds and module documents. */
+  filters(contents: readonly Contents[]): readonly Filter[];
+}
+
+export interface Contents {
+  /** The upstream's id. */
+  readonly repository: string;
+  readonly pins: Iterable<Pin>;
+  readonly modules: Snapshot['modules'];
+}
+
+/** One build that comes into a repository, and what goes for it. */
+export interface Move {
+  readonly judged: Judged;
+  readonly to: Pin;
+  /** The same NEVRA with other bytes. */
+  readonly replaces: readonly Pin[];
+  /** Too old to be kept any longer. */
+  readonly drops: readonly Pin[];
+}
+
+/** What becomes of one name.arch (and module stream) of one repository. */
+export interface Outcome {
+  readonly repository: PromoteRepository;
+  readonly move: Move | undefined;
+  /** Why it came along, if it did not move for its own sake. */
+  readonly along: Along | undefined;
+  /** Newer builds than the one that moves, each with its verdict. */
+  readonly stays: readonly Judged[];
+}
+
+/** The builds of the parent that could come into one name.arch and stream. */
+interface Group {
+  readonly repository: PromoteRepository;
+  readonly judged: readonly Judged[];
+  /** The newest first. */
+  readonly moves: readonly Move[];
+  readonly starts: boolean;
+}
+
+/**
+ * Of what the policy lets move, what may move without breaking anything for a client of the set. What must not gets a verdict
+ * that names what it waits for.
+ */
+export function closeSet(judged: readonly Judged[], input: PromoteInput): Outcome[] {
+  const groups = input.repositories.flatMap((r) => groupsOf(r, judged, input));
+  const bundles = bundlesOf(groups, input);
+  const settled = settleBundles(bundles, input);
+  const lags = new Lags(input, judged, settled);
+  const outcomes: Outcome[] = [];
+  for (const [i, bundle] of bundles.entries()) {
+    const option = settled.chosen[i] as number;
+    for (const { repository, judged: own, moves } of bundle.groups) {
+      const move = moves[option];
+      const behind = move ? own.slice(own.indexOf(move.judged) + 1) : own;
+      for (const [place, other] of moves.entries()) {
+        if (place < option || !move)
+          lags.say(other.judged, i, Math.min(place, bundle.unit.options.length - 1));
+      }
+      const along = move ? lags.along(i) : undefined;
+      outcomes.push({ repository, move, along, stays: behind.filter((j) => j.asked) });
+    }
+  }
+  return outcomes;
+}
+
+function groupsOf(
+  r: PromoteRepository,
+  judged: readonly Judged[],
+  { facts, tier, now }: PromoteInput,
+): Group[] {
+  const current = groupPins(r.target?.pins ?? [], facts);
+  const since = (pin: Pin) => {
+    const sum = formatChecksum(pin.checksum);
+    const [seen, here] = [r.seen.get(sum), r.inTarget.get(sum)];
+    return seen && here ? { seen, here } : undefined;
+  };
+  const own = judged.filter((j) => j.repository === r);
+  return [...groupJudged(own)].map(([key, group]) => {
+    const starts = group.some((j) => isReady(j));
+    const may = group.filter((j) => (starts ? isReady(j) : j.along !== undefined)).reverse();
+    const moves = may.map((j): Move => {
+      const to: Pin = { ...j.build, withdrawn: false };
+      const had = current.get(key) ?? [];
+      const replaces = had.filter((pin) => formatNevra(pin.nevra) === formatNevra(to.nevra));
+      const next = [...had.filter((pin) => !replaces.includes(pin)), to];
+      const drops = mayGo(key, next, { keep: tier.keep, children: r.children, since, now });
+      return { judged: j, to, replaces, drops };
+    });
+    return { repository: r, judged: group, moves, starts };
+  });
+}
+
+function isReady(j: Judged): boolean {
+  return j.asked && j.verdict.kind === 'ready';
+}
+
+/** What moves as one: a name.arch, or all that a module's stream has. */
+interface Bundle {
+  readonly groups: readonly Group[];
+  readonly unit: Unit;
+}
+
+function bundlesOf(groups: readonly Group[], input: PromoteInput): Bundle[] {
+  const { facts, closure } = input;
+  const { names } = closure.universe;
+  const streamOf = (group: Group): string => {
+    const [first] = group.judged;
+    const streams = first ? facts.streams(formatNevra(first.build.nevra)) : [];
+    const id = upstreamId(group.repository.repository);
+    return streams.length > 0 ? `${id} ~${streams.join(' ')}` : `${id} ${first?.key}`;
+  };
+  const bundled = [...groupBy(groups, streamOf)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const ranked = bundled
+    .map(([key, own]) => ({ key, own, rank: Math.min(...own.flatMap((g) => g.moves).map(severityRank), 5) }))
+    .sort((a, b) => a.rank - b.rank); // stable: by key within a rank
+  return ranked.map(({ own }, priority) => {
+    const length = Math.max(...own.map((group) => group.moves.length));
+    const options = Array.from({ length }, (_, i) =>
+      optionOf(
+        own.flatMap((g) => g.moves[i] ?? []),
+        closure,
+      ),
+    );
+    const nameArches = [...new Set(options.flatMap((o) => [...o.adds, ...o.drops]).map((b) => names.of(b)))];
+    const modular = own.some((g) =>
+      g.judged.some((j) => facts.streams(formatNevra(j.build.nevra)).length > 0),
+    );
+    return {
+      groups: own,
+      unit: { nameArches, options, priority, modular, starts: own.some((g) => g.starts) },
+    };
+  });
+}
+
+const SEVERITIES = ['critical', 'important', 'moderate', 'low', 'none'];
+
+/** 0 for a critical advisory, 5 for none. */
+function severityRank({ judged }: Move): number {
+  return Math.min(
+    ...judged.candidate.advisories.map((a) => SEVERITIES.indexOf(a.severity)),
+    SEVERITIES.length,
+  );
+}
+
+function optionOf(moves: readonly Move[], closure: Closure): Option {
+  const numbers = (pins: readonly Pin[]) => pins.flatMap((pin) => closure.number(pin) ?? []);
+  return {
+    adds: numbers(moves.map((move) => move.to)),
+    drops: numbers(moves.flatMap((move) => [...move.replaces, ...move.drops])),
+  };
+}
+
+function settleBundles(bundles: readonly Bundle[], input: PromoteInput): Settled {
+  const { closure, repositories, facts, named } = input;
+  const { universe, also } = closure;
+  const members = also.slice();
+  for (const r of repositories) {
+    for (const pin of r.target?.pins ?? []) {
+      const build = closure.number(pin);
+      if (build !== undefined) members[build] = (members[build] as number) + 1;
+    }
+  }
+  const now = repositories.map((r) => ({
+    repository: upstreamId(r.repository),
+    pins: r.target?.pins ?? [],
+    modules: r.target?.modules ?? new Map(),
+  }));
+  const filters = (chosen: Int32Array): readonly Filter[] => {
+    const contents = repositories.map((r) => {
+      const pins = new Set(r.target?.pins ?? []);
+      for (const [i, bundle] of bundles.entries()) {
+        for (const group of bundle.groups) {
+          const move = group.repository === r ? group.moves[chosen[i] as number] : undefined;
+          if (!move) continue;
+          for (const gone of [...move.replaces, ...move.drops]) pins.delete(gone);
+          pins.add(move.to);
+        }
+      }
+      return { repository: upstreamId(r.repository), pins, modules: modulesFor(pins, r, facts) };
+    });
+    return closure.filters(contents);
+  };
+  const has = (build: number) => members[build] !== 0;
+  const before = closure.filters(now).map((filter) => Sighting.of(universe, filter, has));
+  const units = bundles.map((bundle) => bundle.unit);
+  const settling = { universe, units, members, before, filters };
+  if (named.length === 0) return settle(settling);
+  return pull(settling, new Set(units.flatMap((unit, i) => (unit.starts ? [i] : []))));
+}
