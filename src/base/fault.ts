@@ -22,6 +22,7 @@ export type FaultCode =
   | 'MANIFEST_NOT_CANONICAL'
   | 'LOCK_MISMATCH' // a snapshot's two files disagree
   | 'POLICY_INVALID'
+  | 'HELD' // a hold is in the way of what a person asked for
   | 'PROVENANCE' // a build that its team's rule on origins and signatures does not let in
   | 'NOT_SUPPORTED'
   | 'NOT_FOUND' // a package, team, tier, pull request or revision that does not exist

@@ -1,4 +1,5 @@
 import { formatChecksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
 import { groupBy } from '../base/order.ts';
 import { upstreamId } from '../manifest/ids.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
@@ -10,7 +11,7 @@ import { Lags } from './lags.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
 import { mayGo } from './retain.ts';
 import { type Option, pull, type Settled, settle, type Unit } from './settle.ts';
-import type { Along, Pin } from './types.ts';
+import type { Along, Pin, Reason } from './types.ts';
 import { type Filter, Sighting, type Universe } from './watch.ts';
 
 /** What a plan must know to leave a client set closed. */
@@ -83,7 +84,21 @@ export function closeSet(judged: readonly Judged[], input: PromoteInput): Outcom
       outcomes.push({ repository, move, along, stays: behind.filter((j) => j.asked) });
     }
   }
+  if (input.named.length > 0 && lags.held.size > 0) throw heldInTheWay(lags.held, input);
   return outcomes;
+}
+
+function heldInTheWay(
+  held: ReadonlyMap<string, Reason & { kind: 'held' }>,
+  { named, team, tier }: PromoteInput,
+): Fault {
+  const said = [...held].map(
+    ([nevra, { rule, why, owner }]) => `${nevra} is held by ${rule}: ${why} (${owner})`,
+  );
+  return new Fault('HELD', `${named.join(', ')} cannot move without what is held. ${said.join('; ')}`, {
+    at: `${team.team}/${tier.name}`,
+    hint: 'Ask the owner of the hold; then say why: the same command with --override-hold REASON.',
+  });
 }
 
 function groupsOf(

@@ -1,8 +1,9 @@
+import { byCodeUnit } from '../base/order.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Judged } from './candidates.ts';
 import type { PromoteInput } from './promote.ts';
 import { nevraOf } from './rules.ts';
-import type { Cause, Settled } from './settle.ts';
+import type { Lack, Settled } from './settle.ts';
 import type { Along, Reason } from './types.ts';
 
 /** Says of what stays behind for its dependencies what it waits for, and of what came along, for whom. */
@@ -11,6 +12,8 @@ export class Lags {
   readonly #settled: Settled;
   readonly #byBuild = new Map<number, Judged>();
   readonly #newer = new Map<number, Judged[]>();
+  /** Holds in the way, by the build that each one keeps. */
+  readonly held = new Map<string, Reason & { kind: 'held' }>();
 
   constructor(input: PromoteInput, judged: readonly Judged[], settled: Settled) {
     this.#input = input;
@@ -27,8 +30,8 @@ export class Lags {
 
   /** Gives a build that was ready the reason why it does not move after all. */
   say(j: Judged, unit: number, option: number): void {
-    const cause = this.#settled.causes.get(unit)?.get(option);
-    if (cause && j.verdict.kind === 'ready') j.verdict = this.#reason(cause);
+    const lacks = this.#settled.causes.get(unit)?.get(option);
+    if (lacks && j.verdict.kind === 'ready') j.verdict = this.#reason(lacks);
   }
 
   /** The way from a build that moves for its own sake to one that came along. */
@@ -46,32 +49,43 @@ export class Lags {
     return path.length > 0 ? path : undefined;
   }
 
-  #reason(cause: Cause): Reason {
-    const { path, broken, hides } = cause;
-    const laggard = this.#laggard(cause);
-    const needs = path.map((step, i) => {
-      const text = `needs ${this.#needs(step.requirement)}`;
-      const next = path[i + 1];
-      return next ? `${text} of ${this.#text(next.build)}, which ` : text;
+  /** The one that lasts longest: a group is as old as the youngest that it needs, and what nothing mends is said first. */
+  #reason(lacks: readonly Lack[]): Reason {
+    const ranked = lacks.map((lack) => {
+      const laggard = this.#laggard(lack);
+      return { lack, laggard, ends: laggard ? endOf(laggard) : Number.POSITIVE_INFINITY };
     });
-    const isThere = this.#byBuild.get(broken.build) === undefined;
-    const [gone] = hides;
-    const lost = `${this.#text(broken.build)} ${needs.at(-1)}`;
-    const what = isThere
-      ? `${needs.slice(0, -1).join('')}${lost}${gone === undefined ? '' : `, which only ${this.#text(gone)} has`}`
-      : needs.join('');
-    if (!laggard) {
-      const nobody = isThere || gone !== undefined ? '' : ', which nothing in the client set has';
-      return { kind: 'broken', why: `${what}${nobody}` };
-    }
+    const { lack, laggard } = ranked.reduce((a, b) => (later(a, b) ? a : b));
+    const what = this.#words(lack);
+    if (!laggard) return { kind: 'broken', why: what };
     const { verdict } = laggard;
     const until = 'until' in verdict && verdict.until ? { until: verdict.until } : {};
     const other = nevraOf(laggard.build);
+    if (verdict.kind === 'held') this.held.set(other, verdict);
     return { kind: 'with', other, why: `${what}: ${other} ${clause(laggard)}`, ...until };
   }
 
+  /** `needs b >= 2 of b-2-1.noarch, which needs c`, or what another build would lose. */
+  #words({ path, broken, hides, own }: Lack): string {
+    const [gone] = hides;
+    const ways = path.slice(0, -1).map((step, i) => {
+      const next = path[i + 1];
+      return `needs ${this.#needs(step.requirement)}${next ? ` of ${this.#text(next.build)}, which ` : ''}`;
+    });
+    const needs = `needs ${this.#needs(broken.requirement)}`;
+    if (!own) {
+      const only = gone === undefined ? '' : `, which only ${this.#text(gone)} has`;
+      return `${ways.join('')}${this.#text(broken.build)} ${needs}${only}`;
+    }
+    if (gone !== undefined)
+      return `${ways.join('')}${needs} of ${this.#text(gone)}, which gives way to a newer build`;
+    const { universe } = this.#input.closure;
+    const nobody = universe.requirements.satisfiers(broken.requirement).length === 0;
+    return `${ways.join('')}${needs}${nobody ? ', which nothing in the client set has' : ''}`;
+  }
+
   /** Who could mend it and does not move: the one that moves first, else one that somebody must move. */
-  #laggard({ broken }: Cause): Judged | undefined {
+  #laggard({ broken }: Lack): Judged | undefined {
     const { universe } = this.#input.closure;
     const satisfiers = [...universe.requirements.satisfiers(broken.requirement)];
     const provide = satisfiers.flatMap((build) => this.#byBuild.get(build) ?? []);
@@ -79,11 +93,7 @@ export class Lags {
       (j) => this.#input.closure.number(j.build) !== broken.build,
     );
     const behind = [...provide, ...newer].filter((j) => j.verdict.kind !== 'ready');
-    const time = ({ verdict }: Judged) =>
-      'until' in verdict && verdict.until ? verdict.until.getTime() : Infinity;
-    return behind.sort(
-      (a, b) => time(a) - time(b) || (formatNevra(a.build.nevra) < formatNevra(b.build.nevra) ? -1 : 1),
-    )[0];
+    return behind.sort((a, b) => endOf(a) - endOf(b) || byCodeUnit(nevraOf(a.build), nevraOf(b.build)))[0];
   }
 
   #text(build: number): string {
@@ -93,6 +103,21 @@ export class Lags {
   #needs(requirement: number): string {
     return this.#input.closure.universe.requirements.text(requirement);
   }
+}
+
+/** When it moves by itself; what a person must move comes after every day. */
+function endOf({ verdict }: Judged): number {
+  return 'until' in verdict && verdict.until ? verdict.until.getTime() : Number.MAX_SAFE_INTEGER;
+}
+
+interface Ranked {
+  readonly lack: Lack;
+  readonly ends: number;
+}
+
+/** Later, or as late and nearer; the first of equals. */
+function later(a: Ranked, b: Ranked): boolean {
+  return a.ends === b.ends ? a.lack.path.length <= b.lack.path.length : a.ends > b.ends;
 }
 
 function clause({ verdict }: Judged): string {

@@ -19,12 +19,14 @@ export interface Unit {
   readonly starts: boolean;
 }
 
-/** Why a unit's option is not taken: with it, and all else as the result has it, this would be broken for that client. */
-export interface Cause {
+/** Something that would be broken for a client if a unit's option were taken, with all else as the result has it. */
+export interface Lack {
   readonly client: string;
   readonly broken: Break;
   /** From the unit's own build: what each one needs of the next; the last one is what is broken. */
   readonly path: readonly Break[];
+  /** Whether it is one of the path's own builds that lacks something; else one that is there, or that moves. */
+  readonly own: boolean;
   /** Builds that meet the requirement now, for that client, and would be out of its sight. */
   readonly hides: readonly number[];
 }
@@ -33,7 +35,7 @@ export interface Settled {
   /** Of each unit the option that is taken; its number of options where it stays. */
   readonly chosen: Int32Array;
   /** By unit, then by option: why it is not the one. */
-  readonly causes: ReadonlyMap<number, ReadonlyMap<number, Cause>>;
+  readonly causes: ReadonlyMap<number, ReadonlyMap<number, readonly Lack[]>>;
   /** Units that came along: for whom, and for which of its requirements. */
   readonly pulled: ReadonlyMap<number, { readonly by: number; readonly broken: Break }>;
   readonly watches: readonly Watch[];
@@ -69,7 +71,10 @@ export function pull(input: SettleInput, named: ReadonlySet<number>): Settled {
   return work.result(causes);
 }
 
-type Causes = Map<number, Map<number, Cause>>;
+type Causes = Map<number, Map<number, readonly Lack[]>>;
+
+/** More than these need not be known to say why something stays. */
+const MAX_LACKS = 16;
 
 class Settling {
   readonly #o: SettleInput;
@@ -78,6 +83,7 @@ class Settling {
   readonly #members: Uint8Array;
   readonly #byName = new Map<number, number[]>();
   readonly #pulled = new Map<number, { by: number; broken: Break }>();
+  readonly #brought = new Set<number>();
   #watches: Watch[];
 
   constructor(input: SettleInput) {
@@ -126,8 +132,13 @@ class Settling {
     for (const watch of this.#watches) {
       for (const broken of watch.added()) {
         const by = this.#moverOf(broken.build);
-        const mend = this.#repair(watch, broken, (unit) => !this.#unit(unit).starts && !this.#hasMoved(unit));
+        const mend = this.#repair(
+          watch,
+          broken,
+          (unit) => !this.#unit(unit).starts && !this.#brought.has(unit),
+        );
         if (!mend || by === undefined) continue;
+        this.#brought.add(mend.unit); // once: what is taken back again does not come back here
         this.#pulled.set(mend.unit, { by, broken });
         this.#choose([[mend.unit, mend.option]]);
         return true;
@@ -144,9 +155,9 @@ class Settling {
       for (const unit of this.#order) {
         if (!this.#unit(unit).starts) continue;
         for (let option = 0; option < this.#at(unit); option += 1) {
-          const cause = this.#attempt(unit, option);
-          if (!cause) raised = true;
-          else causes.set(unit, (causes.get(unit) ?? new Map<number, Cause>()).set(option, cause));
+          const lacks = this.#attempt(unit, option);
+          if (lacks.length === 0) raised = true;
+          else causes.set(unit, (causes.get(unit) ?? new Map<number, readonly Lack[]>()).set(option, lacks));
         }
       }
       if (raised) continue;
@@ -160,8 +171,9 @@ class Settling {
     for (const unit of this.#order) {
       if (!named.has(unit)) continue;
       for (let option = 0; option < this.#at(unit); option += 1) {
-        const cause = this.#attempt(unit, option);
-        if (cause) causes.set(unit, (causes.get(unit) ?? new Map<number, Cause>()).set(option, cause));
+        const lacks = this.#attempt(unit, option);
+        if (lacks.length > 0)
+          causes.set(unit, (causes.get(unit) ?? new Map<number, readonly Lack[]>()).set(option, lacks));
       }
     }
     this.#giveBackAll((unit) => named.has(unit));
@@ -183,36 +195,43 @@ class Settling {
     else this.#choose([[unit, was]]);
   }
 
-  /** Takes an option, with what it needs of the others; puts everything back and says why where that does not do. */
-  #attempt(unit: number, option: number): Cause | undefined {
+  /** Takes an option, with what it needs of the others; puts everything back and says what is lacking where that does not do. */
+  #attempt(unit: number, option: number): Lack[] {
     const was = new Map([[unit, this.#at(unit)]]);
     const pulled = new Map<number, { by: number; broken: Break }>();
+    const lacks: Lack[] = [];
+    const lost = new Set<string>();
     this.#choose([[unit, option]]);
-    for (;;) {
-      const found = this.#nearestBreak([...was.keys()]);
-      if (!found) {
-        for (const [other, why] of pulled) this.#pulled.set(other, why);
-        return undefined;
-      }
+    while (lacks.length < MAX_LACKS) {
+      const found = this.#nearestBreak([...was.keys()], lost);
+      if (!found) break;
       const { watch, broken, by } = found;
       const mend = this.#repair(watch, broken, (other) => !was.has(other));
-      if (!mend) {
-        const cause = this.#causeOf(watch, broken, this.#pathTo(by, unit, pulled));
-        this.#choose([...was]);
-        return cause;
+      if (mend) {
+        was.set(mend.unit, this.#at(mend.unit));
+        pulled.set(mend.unit, { by, broken });
+        this.#choose([[mend.unit, mend.option]]);
+      } else {
+        const own = was.has(this.#moverOf(broken.build) ?? -1);
+        lacks.push(this.#lackOf(watch, broken, own, this.#pathTo(by, unit, pulled)));
+        lost.add(`${broken.build} ${broken.requirement}`);
       }
-      was.set(mend.unit, this.#at(mend.unit));
-      pulled.set(mend.unit, { by, broken });
-      this.#choose([[mend.unit, mend.option]]);
     }
+    if (lacks.length > 0) this.#choose([...was]);
+    else for (const [other, why] of pulled) this.#pulled.set(other, why);
+    return lacks;
   }
 
   /** Of the units in the order in which they came: so that every path is as short as there is. */
-  #nearestBreak(movers: readonly number[]): { watch: Watch; broken: Break; by: number } | undefined {
+  #nearestBreak(
+    movers: readonly number[],
+    without: ReadonlySet<string>,
+  ): { watch: Watch; broken: Break; by: number } | undefined {
     const [first = 0] = movers;
     let nearest: { watch: Watch; broken: Break; by: number; place: number } | undefined;
     for (const watch of this.#watches) {
       for (const broken of watch.added()) {
+        if (without.has(`${broken.build} ${broken.requirement}`)) continue;
         const by = this.#moverOf(broken.build) ?? this.#taker(watch, broken, movers) ?? first;
         const place = movers.indexOf(by);
         if (!nearest || place < nearest.place) nearest = { watch, broken, by, place };
@@ -264,11 +283,11 @@ class Settling {
     return options.sort((a, b) => this.#unit(a.unit).priority - this.#unit(b.unit).priority)[0];
   }
 
-  #causeOf(watch: Watch, broken: Break, path: readonly Break[]): Cause {
+  #lackOf(watch: Watch, broken: Break, own: boolean, path: readonly Break[]): Lack {
     const hides = [...this.#o.universe.requirements.satisfiers(broken.requirement)].filter((build) => {
       return watch.before.sees[build] === 1 && watch.now.sees[build] === 0;
     });
-    return { client: watch.label, broken, hides, path: [...path, broken] };
+    return { client: watch.label, broken, hides, own, path: [...path, broken] };
   }
 
   /** The units that moved and without which it might not be broken: the one that requires it, and those that took it away. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parse, stringify } from 'yaml';
 import { type Checksum, formatChecksum } from '../../src/base/checksum.ts';
+import { by } from '../../src/base/order.ts';
 import type { RepositoryName } from '../../src/manifest/ids.ts';
 import { loadPolicies, type Policies } from '../../src/manifest/policy.ts';
 import { makeSnapshot, type Pin, type Snapshot } from '../../src/manifest/snapshot.ts';
@@ -179,7 +180,8 @@ function closureOf(given: Given, pins: readonly Pin[]): Closure {
   const index = new PackageIndex();
   const numbers = new Map<string, number>();
   const also = (given.also ?? []).map((n) => pin(n));
-  for (const p of [...pins, ...also]) {
+  const all = [...pins, ...also].sort(by((p) => `${formatNevra(p.nevra)} ${p.record}`));
+  for (const p of all) {
     if (!numbers.has(p.record)) numbers.set(p.record, index.add(elementOf(p, given)));
   }
   const universe = { requirements: new Requirements(index), names: new NameArches(index) };
