@@ -1,3 +1,4 @@
+import { byCodeUnit } from '../base/order.ts';
 import { formatRepositoryId } from '../manifest/ids.ts';
 import type { Pin, Snapshot } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
@@ -5,7 +6,7 @@ import { PathSearch } from '../repodata/filelists.ts';
 import { isPrimaryFile } from '../repodata/headerRelations.ts';
 import { PackageIndex } from '../repodata/packageIndex.ts';
 import { RELATIONS, type Relation } from '../repodata/primary.ts';
-import { compareNevra } from '../rpm/nevra.ts';
+import { compareNevra, nameArch } from '../rpm/nevra.ts';
 
 /**
  * Every build that dependency questions of a client set may look at, one for each record of the catalog. Source packages are no
@@ -50,8 +51,7 @@ export async function loadUniverse(
   const elements = await elementsOf(catalog, [...pins.keys()], primaries);
   const index = new PackageIndex();
   const numbers = new Map<string, number>();
-  const builds = [...pins.values()].filter(({ nevra }) => !NO_SOURCES.has(nevra.arch));
-  for (const { record } of builds.sort(byNevraAndRecord)) {
+  for (const { record } of inOrder([...pins.values()].filter(({ nevra }) => !NO_SOURCES.has(nevra.arch)))) {
     numbers.set(record, index.add(elements.get(record) as Buffer, `record ${record}`));
   }
   return {
@@ -145,8 +145,17 @@ async function elementsOf(
   return new Map(records.map((record) => [record, (known.get(record) ?? read.get(record)) as Buffer]));
 }
 
-function byNevraAndRecord(a: Pin, b: Pin): number {
-  return compareNevra(a.nevra, b.nevra) || (a.record < b.record ? -1 : 1);
+/** By NEVRA and record, so that numbers do not depend on the order of the manifests. */
+function inOrder(pins: readonly Pin[]): Pin[] {
+  return pins
+    .map((pin) => ({ pin, key: nameArch(pin.nevra) }))
+    .sort(
+      (a, b) =>
+        byCodeUnit(a.key, b.key) ||
+        compareNevra(a.pin.nevra, b.pin.nevra) ||
+        byCodeUnit(a.pin.record, b.pin.record),
+    )
+    .map(({ pin }) => pin);
 }
 
 /** Nothing is opened unless a dependency names a path for which no primary.xml has the answer. */

@@ -50,6 +50,14 @@ export class InternTable {
     return this.arena.subarray(this.starts[id] ?? 0, this.starts[id + 1] ?? 0);
   }
 
+  /** All of them one after the other, and where one begins: for loops to which `bytes` is too dear. Void after `intern`. */
+  get all(): Buffer {
+    return this.arena;
+  }
+  startOf(id: number): number {
+    return this.starts[id] as number;
+  }
+
   private sameBytes(id: number, bytes: Uint8Array, from: number, length: number): boolean {
     const start = this.starts[id] as number;
     if ((this.starts[id + 1] as number) - start !== length) return false;

@@ -108,10 +108,15 @@ export class PackageIndex {
   /** The numbers of the capabilities that any build has in this relation, ascending, none twice. */
   distinct(relation: Relation): Int32Array {
     const marked = new Uint8Array(this.entries.size);
+    const place = RELATIONS.indexOf(relation);
     for (let build = 0; build < this.size; build += 1) {
-      for (const number of this.relation(build, relation)) marked[number] = 1;
+      const i = (build * RELATIONS.length + place) * 2;
+      const end = this.spans.at(i + 1);
+      for (let ref = this.spans.at(i); ref < end; ref += 1) marked[this.refs.at(ref)] = 1;
     }
-    return Int32Array.from(marked.keys().filter((number) => marked[number] === 1));
+    const numbers = new Numbers();
+    for (let number = 0; number < marked.length; number += 1) if (marked[number] === 1) numbers.push(number);
+    return numbers.between(0, numbers.length);
   }
 
   /** The files that primary.xml lists for a build, and those that addFiles was told. */

@@ -1,5 +1,5 @@
 import { type Capability, overlaps } from '../rpm/capability.ts';
-import { hashOf, InternTable } from './internTable.ts';
+import { HASH_PRIME, HASH_START, InternTable } from './internTable.ts';
 import { type Groups, groupNumbers, Numbers } from './numbers.ts';
 
 /** What the answers are made from: an index that is filled. */
@@ -117,16 +117,20 @@ export class Providers {
 
   /** Of an entry's name, without reading the rest of the capability. */
   private nameNumber(entry: number): number {
-    const bytes = this.filled.entries.bytes(entry);
-    let end = NAME_AT;
+    const { entries } = this.filled;
+    const bytes = entries.all;
+    const from = entries.startOf(entry) + NAME_AT;
+    let end = from;
+    let hash = HASH_START;
     for (let byte = bytes[end]; byte !== QUOTE; byte = bytes[end]) {
       // a reference, or what XML takes for a space
       if (byte === 0x26 || byte === 9 || byte === 10 || byte === 13 || byte === undefined) {
         return this.names.internText(this.filled.capability(entry).name);
       }
+      hash = Math.imul(hash ^ byte, HASH_PRIME);
       end += 1;
     }
-    return this.names.intern(bytes, NAME_AT, end, hashOf(bytes, NAME_AT, end));
+    return this.names.intern(bytes, from, end, hash);
   }
 }
 
