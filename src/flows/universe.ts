@@ -1,12 +1,13 @@
+import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
-import { formatRepositoryId } from '../manifest/ids.ts';
+import { formatRepositoryId, lockPath } from '../manifest/ids.ts';
 import type { Pin, Snapshot } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { PathSearch } from '../repodata/filelists.ts';
 import { isPrimaryFile } from '../repodata/headerRelations.ts';
 import { PackageIndex } from '../repodata/packageIndex.ts';
 import { RELATIONS, type Relation } from '../repodata/primary.ts';
-import { compareNevra, nameArch } from '../rpm/nevra.ts';
+import { compareNevra, formatNevra, nameArch, sameNevra } from '../rpm/nevra.ts';
 
 /**
  * Every build that dependency questions of a client set may look at, one for each record of the catalog. Source packages are no
@@ -40,7 +41,7 @@ const NO_SOURCES = new Set(['src', 'nosrc']);
 
 /**
  * Reads the builds of these manifests into one index. `primaries`: those that were read already, by record; what is not among
- * them comes from the catalog. CATALOG_MISSING where a build's record is lost.
+ * them comes from the catalog. CATALOG_MISSING where a build's record is lost, LOCK_MISMATCH where it is another build's.
  */
 export async function loadUniverse(
   catalog: Catalog,
@@ -54,6 +55,7 @@ export async function loadUniverse(
   for (const { record } of inOrder([...pins.values()].filter(({ nevra }) => !NO_SOURCES.has(nevra.arch)))) {
     numbers.set(record, index.add(elements.get(record) as Buffer, `record ${record}`));
   }
+  for (const snapshot of snapshots) checkRecords(snapshot, index, numbers);
   return {
     index,
     numbers,
@@ -143,6 +145,21 @@ async function elementsOf(
 ): Promise<ReadonlyMap<string, Buffer>> {
   const read = await catalog.getPrimaries(records.filter((record) => !known.has(record)));
   return new Map(records.map((record) => [record, (known.get(record) ?? read.get(record)) as Buffer]));
+}
+
+/** A lock is text: a record that is another build's would answer for the wrong dependencies. */
+function checkRecords(
+  { repository, pins }: Snapshot,
+  index: PackageIndex,
+  numbers: ReadonlyMap<string, number>,
+): void {
+  for (const { nevra, record } of pins) {
+    const number = numbers.get(record);
+    if (number === undefined || sameNevra(nevra, index.nevra(number))) continue;
+    const message = `${formatNevra(nevra)} has the record ${record}, which is that of ${formatNevra(index.nevra(number))}`;
+    const hint = 'Remove its line from the lock and run sluice fix.';
+    throw new Fault('LOCK_MISMATCH', message, { hint, at: lockPath(repository) });
+  }
 }
 
 /** By NEVRA and record, so that numbers do not depend on the order of the manifests. */

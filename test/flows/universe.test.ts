@@ -109,6 +109,41 @@ describe('a universe', () => {
   });
 });
 
+describe('what is wrong with a manifest or with metadata', () => {
+  it('a record of another build', async () => {
+    const { catalog, snapshot } = await madeCatalog();
+    const live = await snapshot(LIVE, [{ nevra: 'a-1-1.x86_64' }, { nevra: 'b-1-1.x86_64' }]);
+    const [a, b] = live.pins;
+    if (!a || !b) throw new Error('no pins');
+    const forged = makeSnapshot({ ...live, pins: [{ ...a, record: b.record }] });
+    await expect(loadUniverse(catalog, [live, forged])).rejects.toMatchObject({
+      code: 'LOCK_MISMATCH',
+      at: 'snapshots/vendor/live/rocky-9-x86_64-base.lock',
+      message: expect.stringMatching(
+        /^a-1-1\.x86_64 has the record [0-9a-f]{12}, which is that of b-1-1\.x86_64$/,
+      ),
+    });
+  });
+
+  it.each([
+    [
+      '10,000 alternatives',
+      `(${Array.from({ length: 10_000 }, (_, i) => `/opt/${i}`).join(' or ')})`,
+      10_000,
+    ],
+    ['parentheses that never close', `(${'/a('.repeat(50_000)}`, 1],
+    ['one path of 200,000 parentheses', `(/a${'()'.repeat(100_000)} or b)`, 1],
+    ['a hundred ifs', `${'('.repeat(100)}/x${' if /y)'.repeat(100)}`, 2],
+  ])('a rich dependency with %s takes a moment', async (_, rich, paths) => {
+    const { catalog, snapshot } = await madeCatalog();
+    const live = await snapshot(LIVE, [{ nevra: 'a-1-1.x86_64', requires: [rich], filelists: ['/opt/7'] }]);
+    const start = performance.now();
+    const { files } = await loadUniverse(catalog, [live]);
+    expect(new Set([...(files?.asked.values() ?? [])].flat()).size).toBe(paths);
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+});
+
 describe('files', () => {
   const owner = {
     nevra: 'owner-1-1.x86_64',
