@@ -21,6 +21,7 @@ import { isOpen, nextOpening } from '../manifest/window.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
 import { type Claim, recompute } from './recompute.ts';
 import { liveName, parentName, type State, stateOf } from './state.ts';
@@ -55,7 +56,7 @@ export async function checkFiles(
     complaints.push(...found);
     if (found.length === 0) complaints.push(...checkPlace(state, state.snapshot(name) as Snapshot));
   }
-  complaints.push(...(await checkKeys(state)));
+  complaints.push(...(await checkKeys(state)), ...checkProfiles(state));
   for (const path of texts.keys()) {
     if (!path.startsWith('snapshots/') || !path.endsWith('.lock')) continue;
     const yaml = path.replace(/\.lock$/, '.yaml');
@@ -87,6 +88,18 @@ async function checkKeys(state: State): Promise<Fault[]> {
     }
   }
   return [...complaints.values()];
+}
+
+function checkProfiles(state: State): Fault[] {
+  return [...state.policies.teams.values()].flatMap((team) => {
+    try {
+      readProfiles(state, team);
+      return [];
+    } catch (error) {
+      if (error instanceof Fault) return [error];
+      throw error;
+    }
+  });
 }
 
 /** A manifest stands where its policies say that one may stand, and names the parent that they name. */

@@ -12,24 +12,30 @@ import { formatNevra, parseNevra } from '../rpm/nevra.ts';
 const MAX_UPDATEINFO = 1 << 30;
 const MAX_MODULE = 16 << 20;
 
-/** What the plan may ask, from the catalog: reads the records and documents of these manifests once. */
-export async function loadFacts(catalog: Catalog, snapshots: readonly Snapshot[]): Promise<Facts> {
-  const pins = new Map<string, Pin>();
+/**
+ * What the plan may ask, from the catalog: reads the records and documents of these manifests once. `primaries` (by record) are
+ * not read again where somebody has them all: a universe.
+ */
+export async function loadFacts(
+  catalog: Catalog,
+  snapshots: readonly Snapshot[],
+  primaries?: ReadonlyMap<string, Buffer>,
+): Promise<Facts> {
   const modules = new Map<string, { nsvca: string; sum: Checksum }>();
   const updateinfos = new Map<string, Checksum>();
   for (const snapshot of snapshots) {
-    for (const pin of snapshot.pins) pins.set(pin.record, pin);
     for (const [nsvca, sum] of snapshot.modules)
       modules.set(`${nsvca} ${formatChecksum(sum)}`, { nsvca, sum });
     const sum = snapshot.upstream?.documents.get('updateinfo');
     if (sum) updateinfos.set(formatChecksum(sum), sum);
   }
-  const primaries = await catalog.getPrimaries([...pins.keys()]);
+  const records = new Set(snapshots.flatMap(({ pins }) => pins.map(({ record }) => record)));
+  const elements = primaries ?? (await catalog.getPrimaries([...records]));
   const documents: ModuleDocument[] = [];
   for (const { nsvca, sum } of modules.values()) documents.push(await moduleDocument(catalog, nsvca, sum));
   const advisories: Advisory[] = [];
   for (const sum of updateinfos.values()) advisories.push(...(await readAdvisories(catalog, sum)));
-  return factsOf(primaries, documents, advisories);
+  return factsOf(elements, documents, advisories);
 }
 
 /** The same from what was just read. `primaries` by record id. */

@@ -6,7 +6,8 @@ import { type FillRepository, planFill, type Selection } from '../plan/fill.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { identify } from '../repodata/primary.ts';
-import { formatNevra, parseNevra } from '../rpm/nevra.ts';
+import { installedKeys, readInstalled } from '../rpm/installed.ts';
+import { formatNevra } from '../rpm/nevra.ts';
 import { loadFacts } from './facts.ts';
 import type { PromoteScope } from './plan-promote.ts';
 import {
@@ -113,24 +114,11 @@ async function selectionOf(
   return { kind: 'dated', fileTime, date: dateOf(request.at) };
 }
 
-/** `rpm -qa` prints no epoch, so a line matches with any; nothing that is not there is invented. */
+/** `rpm -qa` prints no epoch, so such a line matches with any; nothing that is not there is invented. */
 function listed(lines: readonly string[], sources: readonly Snapshot[]): ReadonlySet<string> {
-  const wanted = new Set<string>();
-  for (const line of lines) {
-    const text = line.trim();
-    if (text === '' || text.startsWith('#') || text.startsWith('gpg-pubkey-')) continue;
-    const { name, evr, arch } = parseNevra(text.replace(/\.rpm$/, ''));
-    wanted.add(`${name}-${evr.version}-${evr.release}.${arch}`);
-    if (/-\d+:/.test(text)) wanted.add(formatNevra({ name, evr, arch }));
-  }
-  const found = new Set<string>();
-  for (const { pins } of sources) {
-    for (const { nevra } of pins) {
-      const bare = `${nevra.name}-${nevra.evr.version}-${nevra.evr.release}.${nevra.arch}`;
-      if (wanted.has(bare) || wanted.has(formatNevra(nevra))) found.add(formatNevra(nevra));
-    }
-  }
-  return found;
+  const wanted = installedKeys(readInstalled(lines.join('\n'), 'the list'));
+  const pins = sources.flatMap((source) => source.pins);
+  return new Set(pins.filter(({ nevra }) => wanted(nevra)).map(({ nevra }) => formatNevra(nevra)));
 }
 
 /** A day, or a moment in RFC 3339; a Fault on anything else. */

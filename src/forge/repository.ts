@@ -40,7 +40,7 @@ export interface Repository {
   history(rev?: string): Promise<History>;
   /** Where `origin` is, as git has it. */
   origin(): Promise<string | undefined>;
-  /** All files below snapshots/ and policies/ (or the folders named) at a commit or a tree. */
+  /** All files below snapshots/, policies/ and profiles/ (or the folders named) at a commit or a tree. */
   readCommitted(rev: string, folders?: readonly string[]): Promise<Map<string, RepositoryFile>>;
   readWorkTree(folders?: readonly string[]): Promise<Map<string, RepositoryFile>>;
   /** Into the work tree; `null` deletes. Never through a link. */
@@ -52,7 +52,7 @@ export interface Repository {
 }
 
 /** What Sluice reads of a state repository. */
-export const STATE_FOLDERS: readonly string[] = ['snapshots', 'policies'];
+export const STATE_FOLDERS: readonly string[] = ['snapshots', 'policies', 'profiles'];
 
 /** From any folder inside a work tree, or a bare repository's own. */
 export async function openRepository(dir: string): Promise<Repository> {

@@ -1,6 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
-import { LIVE_TEAM, LIVE_TIER, parseRepositoryId, type RepositoryName, upstreamId } from './ids.ts';
+import { checkClients } from './client-sets.ts';
 import { lintPattern } from './pattern.ts';
 import type { Policies, SitePolicy, TeamPolicy, UpstreamPolicy } from './policy.ts';
 import { type PolicyFile, refuse } from './policy-reading.ts';
@@ -122,31 +122,13 @@ function checkNames(
     const hint = `Write policies/upstreams/${id}.yaml, or correct the id.`;
     refuse(file, ['repositories', i], `names ${id}, which no policy declares`, hint);
   });
-  team?.also.forEach((id, i) => {
-    if (declared(id) || isDeclaredRepository(id, policies, files)) return;
-    const hint = "Use an upstream's id, or the repository id of a team's tier.";
-    refuse(file, ['also', i], `names ${id}, which no policy declares`, hint);
-  });
-  if (team) checkProvenance(team, policies.upstreams, declaredIds(files), file);
+  if (!team) return;
+  checkClients(team, policies, file, files);
+  checkProvenance(team, policies.upstreams, declaredIds(files), file);
 }
 
 function declaredIds(files: ReadonlyMap<string, string>): string[] {
   return [...files.keys()].flatMap((path) => /^policies\/upstreams\/([^/]+)\.yaml$/.exec(path)?.[1] ?? []);
-}
-
-function isDeclaredRepository(id: string, policies: Policies, files: ReadonlyMap<string, string>): boolean {
-  let name: RepositoryName;
-  try {
-    name = parseRepositoryId(id);
-  } catch (error) {
-    if (error instanceof Fault) return false;
-    throw error;
-  }
-  const upstream = upstreamId(name);
-  if (name.team === LIVE_TEAM && name.tier === LIVE_TIER) return policies.upstreams.has(upstream);
-  const team = policies.teams.get(name.team);
-  if (!team) return files.has(`policies/teams/${name.team}.yaml`); // with complaints of its own
-  return team.repositories.includes(upstream) && team.tiers.some((tier) => tier.name === name.tier);
 }
 
 function byPlace(a: Fault, b: Fault): number {

@@ -126,8 +126,28 @@ export interface TeamPolicy {
   readonly allow: readonly Filter[];
   /** What any of these matches never comes in; what is there stays. */
   readonly deny: readonly Filter[];
-  /** Further repositories that the clients have: upstream ids, or repository ids. */
-  readonly also: readonly string[];
+  /** Further repositories that the clients have: seen when dependencies are resolved, never changed. */
+  readonly also: readonly Also[];
+  /** What hosts have installed: the upgrade of such a host is asked for. */
+  readonly profiles: readonly Profile[];
+}
+
+/** A further repository: an upstream's id (live's manifest of it) or the repository id of another team's tier. */
+export interface Also {
+  readonly id: string;
+  /** Client sets of the team (`rocky-9-x86_64`); absent: as its own name says. */
+  readonly for?: readonly string[];
+  /** `policies/teams/infra.yaml:12:5` */
+  readonly at: string;
+}
+
+/** A list of installed packages in the state repository. */
+export interface Profile {
+  /** `profiles/web.txt` */
+  readonly file: string;
+  /** Client sets of the team; absent: all of them. */
+  readonly for?: readonly string[];
+  readonly at: string;
 }
 
 /** `policies/site.yaml`; every key has a default. */

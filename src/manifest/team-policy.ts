@@ -1,3 +1,4 @@
+import { type AlsoData, type ProfileData, readAlso, readProfiles } from './client-sets.ts';
 import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
 import { compileGlob, compileRegex, type Filter, type Hold } from './pattern.ts';
 import type { Hastened, ProvenanceRule, TeamPolicy, TierPolicy } from './policy.ts';
@@ -39,7 +40,8 @@ interface TierData {
 export interface TeamData {
   readonly team: string;
   readonly repositories: readonly string[];
-  readonly also?: readonly string[];
+  readonly also?: readonly (string | AlsoData)[];
+  readonly profiles?: readonly (string | ProfileData)[];
   readonly tiers: Readonly<Record<string, TierData>>;
   readonly holds?: readonly HoldData[];
   readonly allow?: readonly FilterData[];
@@ -68,7 +70,6 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
     );
   }
   refuseTwice(file, 'repositories', data.repositories);
-  refuseTwice(file, 'also', data.also ?? []);
   const { tiers: tierMap } = data;
   // by place in the file: JavaScript would put a tier named `1` before all others
   const names = Object.keys(tierMap).sort(
@@ -90,7 +91,8 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
     holds: (data.holds ?? []).map((hold, i) => readHold(hold, ['holds', i], data, file)),
     allow: filters(data.allow, 'allow'),
     deny: filters(data.deny, 'deny'),
-    also: data.also ?? [],
+    also: readAlso(data.also, file),
+    profiles: readProfiles(data.profiles, file),
   };
 }
 

@@ -12,11 +12,11 @@ export interface TreeEntry {
 
 /** Names that need no quoting anywhere: not in git, a shell, a URL, or on a disk that folds case. */
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._+~@-]{0,200}$/;
-const OURS = /^(snapshots|policies)(\/|$)/i;
+const OURS = /^(snapshots|policies|profiles)(\/|$)/i;
 
 /**
- * What must not be in the tree of a state repository, in the order of the paths: below `snapshots/` and `policies/` only plain
- * files in their places, and nowhere a path that git or a disk would read as another one.
+ * What must not be in the tree of a state repository, in the order of the paths: below `snapshots/`, `policies/` and `profiles/` only
+ * plain files in their places, and nowhere a path that git or a disk would read as another one.
  */
 export function checkTree(entries: readonly TreeEntry[]): Fault[] {
   const sorted = [...entries].sort((a, b) => byCodeUnit(a.path, b.path));
@@ -34,8 +34,8 @@ function whyNot(entry: TreeEntry): [message: string, hint: string] | undefined {
   if (segments.some((s) => isGitFolder(s))) return ['leads into a .git folder', 'Remove it.'];
   if (segments.some((s) => s === '' || s === '.' || s === '..')) return ['is not a plain path', 'Remove it.'];
   if (!OURS.test(path)) return undefined; // the rest of the repository is not read
-  if (!/^(snapshots|policies)(\/|$)/.test(path)) {
-    return ['looks like snapshots/ or policies/, in other letters', 'Rename it.'];
+  if (!/^(snapshots|policies|profiles)(\/|$)/.test(path)) {
+    return ['looks like snapshots/, policies/ or profiles/, in other letters', 'Rename it.'];
   }
   if (!segments.every((s) => SEGMENT.test(s) || s === '.gitkeep')) {
     return ['has characters that a name here may not have', 'Rename it: letters, digits, and . _ + ~ @ -'];
@@ -56,6 +56,10 @@ function whyNotHere(path: string): [message: string, hint: string] | undefined {
       'is not the place of a snapshot',
       'Use snapshots/<team>/<tier>/<os>-<version>-<arch>-<repo>.yaml.',
     ];
+  }
+  if (path.startsWith('profiles/')) {
+    if (/^profiles\/[^/]+$/.test(path)) return undefined;
+    return ['is not the place of a profile', 'Use profiles/<name>.'];
   }
   if (/^policies\/(site\.yaml|upstreams\/[^/]+\.yaml|teams\/[^/]+\.yaml|keys\/[^/]+)$/.test(path))
     return undefined;

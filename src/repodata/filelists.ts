@@ -1,4 +1,5 @@
 import { type Frame, frame } from './canonical.ts';
+import { hashOf, InternTable } from './internTable.ts';
 import { utf8Text, XmlReader } from './xml.ts';
 
 /** The checksum digits, in lower case, that say whose list a `<package>` of filelists.xml or other.xml is. */
@@ -37,6 +38,59 @@ export function* plainFilesOf(element: Buffer): Iterable<string> {
     const path = found[2] ?? '';
     yield path.includes('&') ? decodeText(path) : path;
   }
+}
+
+/** A few paths, to be found among the files of many builds: no text is made of all the others, and most are not even read twice. */
+export class PathSearch {
+  private readonly wanted = new InternTable();
+  /** By length and last byte: whether any of the paths is so. */
+  private readonly ends = new Uint8Array(1 << 16);
+
+  constructor(paths: Iterable<string>) {
+    for (const path of paths) {
+      const bytes = this.wanted.bytes(this.wanted.internText(path));
+      this.ends[endOf(bytes, 0, bytes.length)] = 1;
+    }
+  }
+
+  /** Those that the build has, directories and ghosts too. For canonical elements, as `plainFilesOf`. */
+  in(element: Buffer): string[] {
+    const found = new Set<number>();
+    const { length } = element;
+    const references = element.includes(AMPERSAND);
+    for (let i = element.indexOf('<file'); i >= 0 && i < length; i += 1) {
+      if (element[i] !== LT || !isFileTag(element, i)) continue;
+      const from = element.indexOf(GT, i) + 1;
+      if (from === 0) break;
+      i = from;
+      while (i < length && element[i] !== LT) i += 1;
+      const id = references
+        ? this.wanted.findText(decodeText(element.toString('utf8', from, i)))
+        : this.find(element, from, i);
+      if (id >= 0) found.add(id);
+    }
+    return [...found].map((id) => this.wanted.bytes(id).toString('utf8'));
+  }
+
+  private find(element: Buffer, from: number, to: number): number {
+    if (this.ends[endOf(element, from, to)] === 0) return -1;
+    return this.wanted.find(element, from, to, hashOf(element, from, to));
+  }
+}
+
+function endOf(bytes: Buffer, from: number, to: number): number {
+  return (((to - from) & 0xff) << 8) | (bytes[to - 1] as number);
+}
+
+const LT = 0x3c;
+const GT = 0x3e;
+const AMPERSAND = 0x26;
+
+/** `<file>` or `<file type="dir">`. */
+function isFileTag(b: Buffer, i: number): boolean {
+  if (b[i + 1] !== 0x66 || b[i + 2] !== 0x69 || b[i + 3] !== 0x6c || b[i + 4] !== 0x65) return false;
+  const next = b[i + 5] as number;
+  return next === GT || next === 0x20 || next === 0x09 || next === 0x0a || next === 0x0d;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };

@@ -25,8 +25,37 @@ export class InternTable {
     }
   }
 
+  /** The number of `bytes[from, to)`; -1 where it has none. */
+  find(bytes: Uint8Array, from: number, to: number, hash: number): number {
+    const mask = this.slots.length - 1;
+    for (let slot = spread(hash) & mask; ; slot = (slot + 1) & mask) {
+      const id = (this.slots[slot] as number) - 1;
+      if (id < 0 || (this.hashes[id] === hash && this.sameBytes(id, bytes, from, to - from))) return id;
+    }
+  }
+
+  /** As `intern`, of a text. */
+  internText(text: string): number {
+    const bytes = Buffer.from(text);
+    return this.intern(bytes, 0, bytes.length, hashOf(bytes, 0, bytes.length));
+  }
+
+  /** As `find`, of a text. */
+  findText(text: string): number {
+    const bytes = Buffer.from(text);
+    return this.find(bytes, 0, bytes.length, hashOf(bytes, 0, bytes.length));
+  }
+
   bytes(id: number): Buffer {
     return this.arena.subarray(this.starts[id] ?? 0, this.starts[id + 1] ?? 0);
+  }
+
+  /** All of them one after the other, and where one begins: for loops to which `bytes` is too dear. Void after `intern`. */
+  get all(): Buffer {
+    return this.arena;
+  }
+  startOf(id: number): number {
+    return this.starts[id] as number;
   }
 
   private sameBytes(id: number, bytes: Uint8Array, from: number, length: number): boolean {
@@ -72,6 +101,12 @@ export class InternTable {
 /** FNV-1a, 32 bits: `hash` of the bytes before, HASH_START for none. Scanners inline it. */
 export const HASH_START = 0x811c9dc5 | 0;
 export const HASH_PRIME = 0x01000193;
+
+export function hashOf(bytes: Uint8Array, from: number, to: number): number {
+  let hash = HASH_START;
+  for (let i = from; i < to; i += 1) hash = Math.imul(hash ^ (bytes[i] as number), HASH_PRIME);
+  return hash;
+}
 
 function spread(hash: number): number {
   return hash ^ (hash >>> 15); // FNV's low bits alone are weak

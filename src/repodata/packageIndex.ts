@@ -1,8 +1,10 @@
-import { type Capability, overlaps } from '../rpm/capability.ts';
+import type { Capability } from '../rpm/capability.ts';
 import { type Nevra, nevra } from '../rpm/nevra.ts';
 import { Head, type ScanSink, scanPackage } from './entryScanner.ts';
 import { HASH_PRIME, HASH_START, InternTable } from './internTable.ts';
+import { Numbers } from './numbers.ts';
 import { capability, RELATIONS, type Relation, readPackage } from './primary.ts';
+import { Providers } from './providers.ts';
 import { invalid, utf8Text, XmlReader } from './xml.ts';
 
 /**
@@ -16,15 +18,17 @@ export class PackageIndex {
   private readonly byName = new Map<string, number[]>();
   /** Distinct `rpm:entry` attributes, as bytes. */
   private readonly entries = new InternTable();
+  /** Distinct paths, without references. */
   private readonly paths = new InternTable();
-  private readonly capabilities: Capability[] = [];
+  private readonly read: Capability[] = [];
   /** Numbers of capabilities, build by build; and for each build and relation where its own begin and end. */
   private readonly refs = new Numbers();
   private readonly spans = new Numbers();
   private readonly files = new Numbers();
   private readonly fileSpans = new Numbers();
   private providerIndex: Providers | undefined;
-  private readonly added = new Map<number, string[]>();
+  /** Numbers of the paths that addFiles was told, by build. */
+  private readonly added = new Map<number, number[]>();
 
   /** How many builds there are. */
   get size(): number {
@@ -79,75 +83,92 @@ export class PackageIndex {
 
   /** By number; equal numbers are equal capabilities (not always the other way round). */
   capability(number: number): Capability {
-    const known = this.capabilities[number];
+    const known = this.read[number];
     if (known) return known;
-    const attributes = utf8Text(this.entries.bytes(number), 'a capability');
-    const reader = new XmlReader(`<rpm:entry${attributes}/>`, 'a capability');
-    reader.root('rpm:entry');
-    const read = capability((name) => reader.attribute(name), 'a capability');
-    this.capabilities[number] = read;
+    const read = readEntry(utf8Text(this.entries.bytes(number), 'a capability'));
+    this.read[number] = read;
     return read;
+  }
+
+  /** How many distinct capabilities there are: their numbers are below. */
+  get capabilities(): number {
+    return this.entries.size;
+  }
+
+  /** Whether a capability is a rich dependency: its name begins with `(`. */
+  isRich(number: number): boolean {
+    return this.firstLetter(number) === 0x28;
+  }
+
+  /** Whether a capability names a path. */
+  isPath(number: number): boolean {
+    return this.firstLetter(number) === 0x2f;
+  }
+
+  /** The numbers of the capabilities that any build has in this relation, ascending, none twice. */
+  distinct(relation: Relation): Int32Array {
+    const marked = new Uint8Array(this.entries.size);
+    const place = RELATIONS.indexOf(relation);
+    for (let build = 0; build < this.size; build += 1) {
+      const i = (build * RELATIONS.length + place) * 2;
+      const end = this.spans.at(i + 1);
+      for (let ref = this.spans.at(i); ref < end; ref += 1) marked[this.refs.at(ref)] = 1;
+    }
+    const numbers = new Numbers();
+    for (let number = 0; number < marked.length; number += 1) if (marked[number] === 1) numbers.push(number);
+    return numbers.between(0, numbers.length);
   }
 
   /** The files that primary.xml lists for a build, and those that addFiles was told. */
   filesOf(build: number): string[] {
-    const listed = [...this.files.between(this.fileSpans.at(build * 2), this.fileSpans.at(build * 2 + 1))];
-    return [...listed.map((path) => this.path(path)), ...(this.added.get(build) ?? [])];
+    return this.pathsOf(build).map((path) => this.paths.bytes(path).toString('utf8'));
   }
 
   /** Further files of a build, from filelists.xml: those that something requires are enough. */
   addFiles(build: number, paths: readonly string[]): void {
-    this.added.set(build, [...(this.added.get(build) ?? []), ...paths]);
-    this.providerIndex = undefined;
+    const known = new Set(this.pathsOf(build));
+    const fresh = new Set(
+      paths.map((path) => this.paths.internText(path)).filter((path) => !known.has(path)),
+    );
+    this.added.set(build, [...(this.added.get(build) ?? []), ...fresh]);
+    this.providerIndex?.forgetFiles();
   }
 
   /** Builds that provide this name in some version, or own this path; in order of their numbers, none twice. */
   providing(name: string): readonly number[] {
-    return this.providers().get(name) ?? [];
+    return this.providers().providing(name);
   }
 
   /** Builds that satisfy a plain requirement (not a rich one): a provide that overlaps, or a file of that path. */
   satisfying(require: Capability): number[] {
-    return this.providing(require.name).filter((build) => {
-      for (const number of this.relation(build, 'provides')) {
-        const provide = this.capability(number);
-        if (provide.name === require.name && overlaps(provide, require)) return true;
-      }
-      return require.name.startsWith('/') && this.filesOf(build).includes(require.name);
-    });
+    return this.providers().satisfying(require);
+  }
+
+  /** As `satisfying`, of the capability of that number: ascending, and worked out once. */
+  satisfiersOf(number: number): Int32Array {
+    return this.providers().satisfiersOf(number);
   }
 
   private providers(): Providers {
-    if (this.providerIndex) return this.providerIndex;
-    const providers: Providers = new Map();
-    const note = (name: string, build: number) => {
-      const builds = providers.get(name);
-      if (builds === undefined) providers.set(name, [build]);
-      else if (builds[builds.length - 1] !== build) builds.push(build);
-    };
-    const names: (string | undefined)[] = new Array(this.entries.size);
-    for (let build = 0; build < this.size; build += 1) {
-      for (const number of this.relation(build, 'provides')) {
-        const name = names[number] ?? this.entryName(number);
-        names[number] = name;
-        note(name, build);
-      }
-      for (const path of this.filesOf(build)) note(path, build);
-    }
-    this.providerIndex = providers;
-    return providers;
+    this.providerIndex ??= new Providers({
+      size: this.size,
+      entries: this.entries,
+      paths: this.paths,
+      capability: (entry) => this.capability(entry),
+      provides: (build) => this.relation(build, 'provides'),
+      files: (build) => this.pathsOf(build),
+    });
+    return this.providerIndex;
   }
 
-  /** Only the name, without reading the rest of the capability. */
-  private entryName(number: number): string {
-    const bytes = this.entries.bytes(number);
-    const from = ' name="'.length;
-    const name = bytes.toString('utf8', from, bytes.indexOf('"', from));
-    return /[&\t\r\n]/.test(name) ? this.capability(number).name : name;
+  private pathsOf(build: number): number[] {
+    const listed = this.files.between(this.fileSpans.at(build * 2), this.fileSpans.at(build * 2 + 1));
+    return [...listed, ...(this.added.get(build) ?? [])];
   }
 
-  private path(number: number): string {
-    return decoded(this.paths.bytes(number));
+  private firstLetter(number: number): number {
+    const first = this.entries.bytes(number)[NAME_AT] ?? 0;
+    return first === AMPERSAND ? this.capability(number).name.charCodeAt(0) : first;
   }
 
   /** For elements that are not written as createrepo_c does: read properly, then stored as if they were. */
@@ -155,20 +176,13 @@ export class PackageIndex {
     const read = readPackage(element, where);
     for (const relation of RELATIONS) {
       this.spans.push(this.refs.length);
-      for (const c of read[relation]) this.refs.push(this.internText(this.entries, entryText(c)));
+      for (const c of read[relation]) this.refs.push(this.entries.internText(entryText(c)));
       this.spans.push(this.refs.length);
     }
-    for (const path of read.files) this.files.push(this.internText(this.paths, escaped(path)));
+    for (const path of read.files) this.files.push(this.paths.internText(path));
     return read.nevra;
   }
-
-  private internText(table: InternTable, text: string): number {
-    const bytes = Buffer.from(text);
-    return table.intern(bytes, 0, bytes.length, hashOf(bytes, 0, bytes.length));
-  }
 }
-
-type Providers = Map<string, number[]>;
 
 /** Puts what the scanner finds into the index; each relation must be in one piece to be a span. */
 class Collector implements ScanSink {
@@ -198,43 +212,17 @@ class Collector implements ScanSink {
   }
 
   file(from: number, to: number): void {
-    this.files.push(this.paths.intern(this.element, from, to, hashOf(this.element, from, to)));
-  }
-}
-
-/** A growing list of 32-bit numbers. */
-class Numbers {
-  length = 0;
-  private values = new Int32Array(1 << 10);
-
-  at(i: number): number {
-    return i < this.length ? (this.values[i] as number) : 0;
-  }
-
-  push(value: number): void {
-    if (this.length === this.values.length) this.grow(this.length + 1);
-    this.values[this.length] = value;
-    this.length += 1;
-  }
-
-  pushAll(values: Int32Array): void {
-    if (this.length + values.length > this.values.length) this.grow(this.length + values.length);
-    this.values.set(values, this.length);
-    this.length += values.length;
-  }
-
-  between(from: number, to: number): Int32Array {
-    return this.values.subarray(from, to);
-  }
-
-  truncate(length: number): void {
-    this.length = length;
-  }
-
-  private grow(needed: number): void {
-    const larger = new Int32Array(Math.max(this.values.length * 2, needed));
-    larger.set(this.values);
-    this.values = larger;
+    const { element, paths } = this;
+    let hash = HASH_START;
+    let plain = true;
+    for (let i = from; i < to; i += 1) {
+      const byte = element[i] as number;
+      if (byte === AMPERSAND) plain = false;
+      hash = Math.imul(hash ^ byte, HASH_PRIME);
+    }
+    this.files.push(
+      plain ? paths.intern(element, from, to, hash) : paths.internText(decoded(element.subarray(from, to))),
+    );
   }
 }
 
@@ -249,6 +237,9 @@ function readHead(element: Buffer, head: Head, where: string): Nevra {
   }
   return readPackage(element, where).nevra;
 }
+
+const AMPERSAND = 0x26;
+const NAME_AT = ' name="'.length;
 
 const PLAIN_VERSION = /^<version epoch="([^"&]*)" ver="([^"&]*)" rel="([^"&]*)"\/?$/;
 
@@ -269,17 +260,26 @@ function escaped(text: string): string {
   return text.replace(/[&<>"\t\r\n]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
+/** How createrepo_c writes the attributes, and nothing in them that stands for something else. */
+const PLAIN_ENTRY =
+  /^ name="([^"&\t\r\n]+)"(?: flags="([A-Z]*)")?(?: epoch="([^"&\s]*)")?(?: ver="([^"&\s]*)")?(?: rel="([^"&\s]*)")?(?: pre="([^"&\s]*)")?$/;
+
+function readEntry(attributes: string): Capability {
+  const plain = PLAIN_ENTRY.exec(attributes);
+  if (plain) {
+    const [, name, flags, epoch, ver, rel, pre] = plain;
+    const values: Readonly<Record<string, string | undefined>> = { name, flags, epoch, ver, rel, pre };
+    return capability((attribute) => values[attribute], 'a capability');
+  }
+  const reader = new XmlReader(`<rpm:entry${attributes}/>`, 'a capability');
+  reader.root('rpm:entry');
+  return capability((name) => reader.attribute(name), 'a capability');
+}
+
 function decoded(bytes: Buffer): string {
-  if (!bytes.includes(0x26)) return bytes.toString('utf8');
   const reader = new XmlReader(`<file>${utf8Text(bytes, 'a path')}</file>`, 'a path');
   reader.root('file');
   return reader.textContent();
-}
-
-function hashOf(bytes: Uint8Array, from: number, to: number): number {
-  let hash = HASH_START;
-  for (let i = from; i < to; i += 1) hash = Math.imul(hash ^ (bytes[i] as number), HASH_PRIME);
-  return hash;
 }
 
 function at<T>(list: readonly T[], i: number): T {

@@ -3,7 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const SCRIPTS = [
-  ['primary.ts', "reading AppStream's primary to a queryable index, beside libsolv's rpmmd2solv"],
+  ['primary.ts', 'AppStream and BaseOS to a queryable index, and all satisfiers, beside rpmmd2solv'],
+  [
+    'universe.ts',
+    'the universe of AppStream, BaseOS and rpmsphere, from a catalog, with a look into filelists',
+  ],
   ['publish.ts', 'publishing AppStream after one changed pin, beside createrepo_c --update --skip-stat'],
   ['flows.ts', 'whole processes on AppStream: sync, promotion, publish; time, CPU, peak memory'],
   ['history.ts', 'the history clock over 1,000 daily syncs of 17,649 pins'],

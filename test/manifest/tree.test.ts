@@ -18,6 +18,8 @@ const GOOD = [
   blob('policies/upstreams/rocky-9-x86_64-appstream.yaml'),
   blob('policies/keys/RPM-GPG-KEY-Rocky-9'),
   blob('policies/README.md'),
+  blob('profiles/web.txt'),
+  blob('profiles/README.md'),
   blob('snapshots/.gitkeep'),
   blob('scripts/run', '100755'),
   blob('docs/a link', '120000'),
@@ -50,6 +52,8 @@ describe('the tree of a state repository', () => {
       'is not the place of a snapshot',
     ],
     ['a policy in a wrong folder', blob('policies/team/infra.yaml'), 'is not the place of a policy'],
+    ['a profile too deep', blob('profiles/web/1.txt'), 'is not the place of a profile'],
+    ['a link for a profile', blob('profiles/web.txt', '120000'), 'is a symbolic link'],
     ['a .git folder', blob('snapshots/.git/config'), 'leads into a .git folder'],
     ['a .git folder elsewhere', blob('docs/.git/hooks/post-checkout'), 'leads into a .git folder'],
     ['a .GIT folder', blob('docs/.GiT/config'), 'leads into a .git folder'],
@@ -62,7 +66,7 @@ describe('the tree of a state repository', () => {
     [
       'other letters',
       blob('Snapshots/infra/stable/rocky-9-x86_64-appstream.yaml'),
-      'looks like snapshots/ or policies/',
+      'looks like snapshots/, policies/ or profiles/',
     ],
     [
       'bytes that are not UTF-8',

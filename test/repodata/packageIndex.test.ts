@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PackageIndex } from '../../src/repodata/packageIndex.ts';
 import { RELATIONS, readPackage } from '../../src/repodata/primary.ts';
+import { type Capability, overlaps } from '../../src/rpm/capability.ts';
 import { CORPUS } from '../fixtures/oracle.ts';
 import { corpusRepositories, document, elementsOf, packageElement, repomdOf } from '../fixtures/repodata.ts';
 import { fault } from './fault.ts';
@@ -66,6 +67,99 @@ describe('the index', () => {
     expect(index.size).toBe(3);
     expect(told(index, index.add(packageElement()))).toEqual(read(packageElement()));
   });
+});
+
+describe('satisfiers by number', () => {
+  const v = (flags: string, ver: string): string => ` flags="${flags}" epoch="0" ver="${ver}"`;
+  const requires = [
+    provide('x', v('GE', '2')),
+    provide('x', `${v('GE', '2')} pre="1"`),
+    provide('/usr/bin/tool'),
+    provide('/usr/share/late'),
+    provide('/a&amp;b'),
+    provide('&#x2f;a&amp;b'),
+    provide('(x or y)'),
+    provide('nobody'),
+  ];
+  const index = new PackageIndex();
+  index.add(build('a', provide('x', v('EQ', '1')) + provide('x', v('EQ', '3')), requires.join('')));
+  index.add(
+    build('b', provide('x', v('EQ', '3')) + provide('/usr/bin/tool'), '', '<file>/usr/bin/tool</file>'),
+  );
+  index.add(build('c', '', provide('nobody'), '<file>/usr/bin/tool</file><file>/a&#38;b</file>'));
+  const numbers = index.relation(0, 'requires');
+  const answers = () => [...numbers].map((n) => [index.capability(n).name, [...index.satisfiersOf(n)]]);
+
+  it('are ascending, of provides and files, none twice', () => {
+    expect(answers()).toEqual([
+      ['x', [0, 1]],
+      ['x', [0, 1]],
+      ['/usr/bin/tool', [1, 2]],
+      ['/usr/share/late', []],
+      ['/a&b', [2]],
+      ['/a&b', [2]],
+      ['(x or y)', []],
+      ['nobody', []],
+    ]);
+  });
+  it('are worked out once', () => {
+    for (const n of numbers) expect(index.satisfiersOf(n)).toBe(index.satisfiersOf(n));
+  });
+  it('know further files and further builds', () => {
+    index.addFiles(0, ['/usr/share/late', '/usr/share/late', '/usr/bin/tool']);
+    index.addFiles(2, ['/usr/bin/tool']);
+    expect(index.filesOf(2)).toEqual(['/usr/bin/tool', '/a&b']);
+    expect(Object.fromEntries(answers())).toMatchObject({
+      '/usr/share/late': [0],
+      '/usr/bin/tool': [0, 1, 2],
+      x: [0, 1],
+    });
+    index.add(build('d', provide('nobody') + provide('nobody', v('EQ', '1'))));
+    expect(Object.fromEntries(answers())).toMatchObject({ nobody: [3], '/usr/bin/tool': [0, 1, 2] });
+  });
+  it('know rich dependencies and paths by their first letter', () => {
+    const is = (test: (n: number) => boolean) => [...numbers].map((n) => (test(n) ? 1 : 0)).join('');
+    expect(is((n) => index.isRich(n))).toBe('00000010');
+    expect(is((n) => index.isPath(n))).toBe('00111100');
+  });
+  it('are asked of each distinct requirement', () => {
+    expect([...index.distinct('requires')]).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+    expect(index.distinct('obsoletes')).toHaveLength(0);
+    expect(index.capabilities).toBeGreaterThan(numbers.length);
+  });
+
+  it.each(['centos-9-baseos/v1-2024-03', 'pgdg-common', 'opensuse-11.0-update'].filter(() => CORPUS))(
+    'of %s are those that a look at every provide finds',
+    async (path) => {
+      const folder = join(CORPUS ?? '', path);
+      const elements = await elementsOf(
+        document(folder, repomdOf(folder), 'primary') ?? Buffer.alloc(0),
+        'package',
+        path,
+      );
+      const all = new PackageIndex();
+      const provided = new Map<string, { build: number; provide: Capability }[]>();
+      for (const element of elements) {
+        const number = all.add(element);
+        const { provides, files } = readPackage(element, path);
+        for (const provide of [...provides, ...files.map((name) => ({ name }))]) {
+          provided.set(provide.name, [...(provided.get(provide.name) ?? []), { build: number, provide }]);
+        }
+      }
+      let found = 0;
+      for (const number of all.distinct('requires')) {
+        const require = all.capability(number);
+        const wanted = (provided.get(require.name) ?? [])
+          .filter(({ provide }) => overlaps(provide, require))
+          .map(({ build: provider }) => provider);
+        const expected = [...new Set(wanted)].sort((a, b) => a - b);
+        expect([...all.satisfiersOf(number)], require.name).toEqual(expected);
+        expect(all.satisfying(require)).toEqual(expected);
+        found += expected.length;
+      }
+      expect(found).toBeGreaterThan(300);
+    },
+  );
 });
 
 describe('reads what readPackage reads', () => {

@@ -94,6 +94,7 @@ names the mirror's folder once for all commands.
 | \`policies/upstreams/\` | where packages come from |
 | \`policies/teams/\` | who has which repositories, the tiers and the holds |
 | \`policies/site.yaml\` | what holds for the whole mirror |
+| \`profiles/\` | what hosts have installed, where a team's policy names such lists |
 | \`snapshots/<team>/<tier>/\` | the pinned builds: \`.yaml\` for people, \`.lock\` for machines |
 | \`examples/\` | nginx and systemd |
 

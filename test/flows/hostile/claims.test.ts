@@ -75,7 +75,7 @@ function set(key: string, ...values: string[]) {
 }
 
 /** The pull request, or what of the repository its trailers contradict. */
-const PULL = /^#\d+$|^[0-9a-f]{40}$|^policies\/|^Sluice-Catalog$|^infra-/;
+const PULL = /^#\d+$|^[0-9a-f]{40}$|^policies\/|^Sluice-Catalog$|^the list:\d+$|^infra-/;
 
 describe('trailers that lie', () => {
   it.each(
