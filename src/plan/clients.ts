@@ -1,3 +1,4 @@
+import { Fault } from '../base/fault.ts';
 import type { Active } from './activate.ts';
 import { type ClientSet, Sight } from './sight.ts';
 
@@ -20,6 +21,7 @@ export interface Clients {
  */
 export function clientsOf(set: ClientSet): Clients {
   const sight = new Sight(set);
+  if (sight.streams.length > MAX_STREAMS) throw tooMany(sight.streams.length);
   const shared = sharing();
   const clients: Client[] = [{ label: 'every build', sees: shared(sight.every) }];
   const unusable: string[] = [];
@@ -33,6 +35,15 @@ export function clientsOf(set: ClientSet): Clients {
     else unusable.push(stream);
   }
   return { clients, unusable };
+}
+
+/** Each one is a client, for whom everything is asked again. Enterprise Linux 8 has about a hundred. */
+const MAX_STREAMS = 1_000;
+
+function tooMany(streams: number): Fault {
+  return new Fault('TOO_LARGE', `the set has builds of ${streams} module streams, more than ${MAX_STREAMS}`, {
+    hint: 'Look at the module documents of its repositories.',
+  });
 }
 
 const NOTHING: Active = { variants: new Set(), streams: new Set() };

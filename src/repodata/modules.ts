@@ -170,6 +170,10 @@ function requiresOf(node: unknown, at: string): Map<string, string[]>[] {
         const listed =
           typeof streams === 'string' && streams !== '' ? [streams] : listOf(streams, 'required streams', at);
         for (const stream of listed) word(stream.replace(/^-/, ''), at);
+        // libmodulemd drops such a document: its builds would be nobody's.
+        if (new Set(listed.map((stream) => stream.startsWith('-'))).size > 1) {
+          throw invalid(`it requires streams of ${quote(name)} and forbids others`, at);
+        }
         return [word(name, at) as string, [...new Set(listed)].sort(byCodeUnit)];
       }),
     );

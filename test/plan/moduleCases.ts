@@ -21,10 +21,19 @@ const needs = (text: string) => ({ requires: `${text}, platform: [el9]` });
 
 export const CASES: readonly ModuleCase[] = [
   one('no default: builds of streams are hidden, the one without a module stays', WEB, WEBS),
-  one('a default hides a newer build of the same name that no stream lists', WEB, [...WEBS, defaults('web:1')]),
+  one('a default hides a newer build of the same name that no stream lists', WEB, [
+    ...WEBS,
+    defaults('web:1'),
+  ]),
   one(
     'a build that provides a name of an active stream is hidden, a source package of any name is not',
-    ['web-1-1.x86_64', 'httpd-1-1.x86_64 provides web', 'web-2-1.src', 'other-1-1.src provides web', 'db-1-1.noarch'],
+    [
+      'web-1-1.x86_64',
+      'httpd-1-1.x86_64 provides web',
+      'web-2-1.src',
+      'other-1-1.src provides web',
+      'db-1-1.noarch',
+    ],
     [stream('web:1', ['web-0:1-1.x86_64']), defaults('web:1')],
   ),
   one(
@@ -78,39 +87,32 @@ export const CASES: readonly ModuleCase[] = [
       defaults('web:1'),
     ],
   ),
-  one(
-    'two contexts that a person named, with the same requirements',
-    WEB,
-    [
-      stream('web:1', ['web-0:1-1.x86_64'], { fixed: true, context: 'b', version: 7 }),
-      stream('web:1', ['web-0:2-1.x86_64'], { fixed: true, context: 'a', version: 3 }),
-      defaults('web:1'),
-    ],
-  ),
-  one(
-    'a hash beside a named context: the same requirements are the same context',
-    WEB,
-    [
-      stream('web:1', ['web-0:1-1.x86_64'], { fixed: true, context: 'rhel9', version: 7 }),
-      stream('web:1', ['web-0:2-1.x86_64'], { context: 'abcdef12', version: 3 }),
-      defaults('web:1'),
-    ],
-  ),
-  one(
-    'versions of one stream are active together',
-    WEB,
-    [
-      stream('web:1', ['web-0:1-1.x86_64'], { version: 9 }),
-      stream('web:1', ['web-0:2-1.x86_64'], { version: 10 }),
-      defaults('web:1'),
-    ],
-  ),
+  one('two contexts that a person named, with the same requirements', WEB, [
+    stream('web:1', ['web-0:1-1.x86_64'], { fixed: true, context: 'b', version: 7 }),
+    stream('web:1', ['web-0:2-1.x86_64'], { fixed: true, context: 'a', version: 3 }),
+    defaults('web:1'),
+  ]),
+  one('a hash beside a named context: the same requirements are the same context', WEB, [
+    stream('web:1', ['web-0:1-1.x86_64'], { fixed: true, context: 'rhel9', version: 7 }),
+    stream('web:1', ['web-0:2-1.x86_64'], { context: 'abcdef12', version: 3 }),
+    defaults('web:1'),
+  ]),
+  one('versions of one stream are active together', WEB, [
+    stream('web:1', ['web-0:1-1.x86_64'], { version: 9 }),
+    stream('web:1', ['web-0:2-1.x86_64'], { version: 10 }),
+    defaults('web:1'),
+  ]),
   one(
     'the newest version cannot be had, the one before can; contexts that a person named',
     [...WEB, ...DB],
     [
       stream('web:1', ['web-0:1-1.x86_64'], { fixed: true, context: 'f', version: 9 }),
-      stream('web:1', ['web-0:2-1.x86_64'], { fixed: true, context: 'f', version: 10, ...needs('gone: [1]') }),
+      stream('web:1', ['web-0:2-1.x86_64'], {
+        fixed: true,
+        context: 'f',
+        version: 10,
+        ...needs('gone: [1]'),
+      }),
       stream('db:1', ['db-0:1-1.x86_64'], needs('web: [1]')),
       defaults('web:1'),
     ],
@@ -147,16 +149,30 @@ export const CASES: readonly ModuleCase[] = [
       defaults('web:1'),
     ],
   ),
-  one('names that left the module are free again', [...WEB, 'web-libs-1-1.x86_64', 'web-libs-9-1.x86_64'], [
-    stream('web:1', ['web-0:1-1.x86_64', 'web-libs-0:1-1.x86_64'], { version: 1 }),
-    stream('web:1', ['web-0:2-1.x86_64', 'web-libs-0:1-1.x86_64'], { version: 2, demodularized: 'web-libs' }),
-    defaults('web:1'),
-  ]),
-  one('names that left an older version only are not', [...WEB, 'web-libs-1-1.x86_64', 'web-libs-9-1.x86_64'], [
-    stream('web:1', ['web-0:1-1.x86_64', 'web-libs-0:1-1.x86_64'], { version: 1, demodularized: 'web-libs' }),
-    stream('web:1', ['web-0:2-1.x86_64'], { version: 2 }),
-    defaults('web:1'),
-  ]),
+  one(
+    'names that left the module are free again',
+    [...WEB, 'web-libs-1-1.x86_64', 'web-libs-9-1.x86_64'],
+    [
+      stream('web:1', ['web-0:1-1.x86_64', 'web-libs-0:1-1.x86_64'], { version: 1 }),
+      stream('web:1', ['web-0:2-1.x86_64', 'web-libs-0:1-1.x86_64'], {
+        version: 2,
+        demodularized: 'web-libs',
+      }),
+      defaults('web:1'),
+    ],
+  ),
+  one(
+    'names that left an older version only are not',
+    [...WEB, 'web-libs-1-1.x86_64', 'web-libs-9-1.x86_64'],
+    [
+      stream('web:1', ['web-0:1-1.x86_64', 'web-libs-0:1-1.x86_64'], {
+        version: 1,
+        demodularized: 'web-libs',
+      }),
+      stream('web:1', ['web-0:2-1.x86_64'], { version: 2 }),
+      defaults('web:1'),
+    ],
+  ),
   one(
     'a stream to stay away from, and a name with a hyphen that dnf takes for one',
     [...WEB, ...DB],
@@ -168,47 +184,76 @@ export const CASES: readonly ModuleCase[] = [
       defaults('db:1'),
     ],
   ),
-  one('another platform', [...WEB, ...DB], [...WEBS, defaults('web:1'), stream('db:1', ['db-0:1-1.x86_64'], { requires: '' }), defaults('db:1')], { platform: 'el8' }),
-  one('any stream of what it requires, by text', [...WEB, ...DB, 'lib-1-1.x86_64', 'lib-10-1.x86_64', 'lib-9-1.x86_64'], [
-    stream('web:1', ['web-0:1-1.x86_64'], needs('lib: []')),
-    stream('web:2', ['web-0:2-1.x86_64'], needs('lib: [10, 9]')),
-    stream('lib:1', ['lib-0:1-1.x86_64'], needs('db: [1]')),
-    stream('lib:10', ['lib-0:10-1.x86_64']),
-    stream('lib:9', ['lib-0:9-1.x86_64']),
-  ]),
-  one('defaults that exclude each other: the one that comes first by name stays', [...WEB, ...DB, 'lib-1-1.x86_64', 'lib-2-1.x86_64'], [
-    stream('web:1', ['web-0:1-1.x86_64'], needs('lib: [1]')),
-    stream('db:1', ['db-0:1-1.x86_64'], needs('lib: [2]')),
-    stream('lib:1', ['lib-0:1-1.x86_64']),
-    stream('lib:2', ['lib-0:2-1.x86_64']),
-    defaults('web:1'),
-    defaults('db:1'),
-  ]),
-  one('three defaults of which any two fit', [...WEB, ...DB, 'lib-1-1.x86_64', 'lib-2-1.x86_64', 'log-1-1.x86_64', 'log-2-1.x86_64'], [
-    stream('a:1', ['web-0:1-1.x86_64'], needs('lib: [1], log: [1, 2]')),
-    stream('b:1', ['web-0:2-1.x86_64'], needs('lib: [1, 2], log: [2]')),
-    stream('c:1', ['db-0:1-1.x86_64'], needs('lib: [2], log: [1]')),
-    stream('lib:1', ['lib-0:1-1.x86_64']),
-    stream('lib:2', ['lib-0:2-1.x86_64']),
-    stream('log:1', ['log-0:1-1.x86_64']),
-    stream('log:2', ['log-0:2-1.x86_64']),
-    defaults('a:1'),
-    defaults('b:1'),
-    defaults('c:1'),
-  ]),
+  one(
+    'another platform',
+    [...WEB, ...DB],
+    [...WEBS, defaults('web:1'), stream('db:1', ['db-0:1-1.x86_64'], { requires: '' }), defaults('db:1')],
+    { platform: 'el8' },
+  ),
+  one(
+    'any stream of what it requires, by text',
+    [...WEB, ...DB, 'lib-1-1.x86_64', 'lib-10-1.x86_64', 'lib-9-1.x86_64'],
+    [
+      stream('web:1', ['web-0:1-1.x86_64'], needs('lib: []')),
+      stream('web:2', ['web-0:2-1.x86_64'], needs('lib: [10, 9]')),
+      stream('lib:1', ['lib-0:1-1.x86_64'], needs('db: [1]')),
+      stream('lib:10', ['lib-0:10-1.x86_64']),
+      stream('lib:9', ['lib-0:9-1.x86_64']),
+    ],
+  ),
+  one(
+    'defaults that exclude each other: the one that comes first by name stays',
+    [...WEB, ...DB, 'lib-1-1.x86_64', 'lib-2-1.x86_64'],
+    [
+      stream('web:1', ['web-0:1-1.x86_64'], needs('lib: [1]')),
+      stream('db:1', ['db-0:1-1.x86_64'], needs('lib: [2]')),
+      stream('lib:1', ['lib-0:1-1.x86_64']),
+      stream('lib:2', ['lib-0:2-1.x86_64']),
+      defaults('web:1'),
+      defaults('db:1'),
+    ],
+  ),
+  one(
+    'three defaults of which any two fit',
+    [...WEB, ...DB, 'lib-1-1.x86_64', 'lib-2-1.x86_64', 'log-1-1.x86_64', 'log-2-1.x86_64'],
+    [
+      stream('a:1', ['web-0:1-1.x86_64'], needs('lib: [1], log: [1, 2]')),
+      stream('b:1', ['web-0:2-1.x86_64'], needs('lib: [1, 2], log: [2]')),
+      stream('c:1', ['db-0:1-1.x86_64'], needs('lib: [2], log: [1]')),
+      stream('lib:1', ['lib-0:1-1.x86_64']),
+      stream('lib:2', ['lib-0:2-1.x86_64']),
+      stream('log:1', ['log-0:1-1.x86_64']),
+      stream('log:2', ['log-0:2-1.x86_64']),
+      defaults('a:1'),
+      defaults('b:1'),
+      defaults('c:1'),
+    ],
+  ),
   {
     what: 'two repositories: one with module_hotfixes, equal builds in both, defaults that disagree',
     repositories: [
-      served('one', [...WEB, ...DB, 'web-2-1.noarch'], [...WEBS, stream('db:1', ['db-0:1-1.x86_64']), defaults('web:1', 5), defaults('db:1', 5)]),
+      served(
+        'one',
+        [...WEB, ...DB, 'web-2-1.noarch'],
+        [...WEBS, stream('db:1', ['db-0:1-1.x86_64']), defaults('web:1', 5), defaults('db:1', 5)],
+      ),
       { ...served('two', ['web-3-1.x86_64', 'web-4-1.x86_64', 'db-1-1.x86_64'], []), moduleHotfixes: true },
-      served('three', ['web-5-1.x86_64', 'web-1-1.x86_64'], [stream('web:1', ['web-0:1-1.x86_64'], { version: 2 }), defaults('web:2', 5), defaults('db:2', 6)]),
+      served(
+        'three',
+        ['web-5-1.x86_64', 'web-1-1.x86_64'],
+        [stream('web:1', ['web-0:1-1.x86_64'], { version: 2 }), defaults('web:2', 5), defaults('db:2', 6)],
+      ),
     ],
   },
   {
     what: 'defaults of the later date',
     repositories: [
       served('one', WEB, [...WEBS, defaults('web:2', 20230102)]),
-      served('two', [], [...WEBS, defaults('web:1', 20230101), defaults('web:1', 20230103), defaults('web:1', 7)]),
+      served(
+        'two',
+        [],
+        [...WEBS, defaults('web:1', 20230101), defaults('web:1', 20230103), defaults('web:1', 7)],
+      ),
     ],
   },
 ];
