@@ -6,7 +6,7 @@ import type { AcceptedState, Pin } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { decompress } from '../repodata/compression.ts';
 import { projectComps } from '../repodata/comps.ts';
-import { type ModuleDocument, readModules, writeModules } from '../repodata/modules.ts';
+import { type ModuleDocument, projectModules, readModules, writeModules } from '../repodata/modules.ts';
 import { type Advisory, projectUpdateinfo, readUpdateinfo } from '../repodata/updateinfo.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 
@@ -66,7 +66,7 @@ export class DocumentProjector {
     const advisories = updateinfo && (await this.#updateinfo(updateinfo, pins));
     if (advisories) side.push(open('updateinfo', advisories));
     if (modules.size > 0)
-      side.push(open('modules', await this.#modulesOf(modules, documents.get('modules'))));
+      side.push(open('modules', writeModules(await this.modules(modules, documents.get('modules')))));
     for (const [type, sum] of [...documents].sort(([a], [b]) => byCodeUnit(a, b))) {
       if (READ.has(type) || COMPS.test(type) || NEVER.test(type)) continue;
       side.push({ type, form: 'opaque', bytes: await this.#raw(sum) });
@@ -91,17 +91,15 @@ export class DocumentProjector {
     return projectUpdateinfo(advisories, (nevra) => here.has(formatNevra(nevra)));
   }
 
-  /** The pinned documents as they are, then what live says beside them about the same modules. */
-  async #modulesOf(pinned: ReadonlyMap<string, Checksum>, sum: Checksum | undefined): Promise<Buffer> {
+  /** The documents of a repository's modules.yaml: the pinned ones, and of live's newest (`sum`) what stands beside them. */
+  async modules(pinned: ReadonlyMap<string, Checksum>, sum: Checksum | undefined): Promise<ModuleDocument[]> {
     const listed = sum ? await this.#moduleDocuments(sum) : [];
     const streams: ModuleDocument[] = [];
     for (const [nsvca, digest] of [...pinned].sort(([a], [b]) => byCodeUnit(a, b))) {
       const current = listed.find((d) => d.nsvca === nsvca && sameChecksum(d.digest, digest));
       streams.push(current ?? (await this.#storedModule(nsvca, digest)));
     }
-    const names = new Set(streams.map((d) => d.name));
-    const beside = listed.filter((d) => d.kind !== 'modulemd' && d.name !== undefined && names.has(d.name));
-    return writeModules([...streams, ...beside]);
+    return projectModules(streams, listed);
   }
 
   async #storedModule(nsvca: string, digest: Checksum): Promise<ModuleDocument> {

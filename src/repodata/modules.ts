@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { parseDocument } from 'yaml';
 import type { Checksum } from '../base/checksum.ts';
 import { malformed, quote } from '../base/fault.ts';
+import { byCodeUnit } from '../base/order.ts';
 import { parseNevra } from '../rpm/nevra.ts';
 import { invalid, utf8Text } from './xml.ts';
 
@@ -19,6 +20,14 @@ export interface ModuleDocument {
   readonly arch?: string;
   /** NEVRAs as written, always with the epoch: `nodejs-1:18.14.2-2.module_el9+227.x86_64`. */
   readonly artifacts: readonly string[];
+  /** What each entry of `dependencies` requires at run time: the streams of a module in order; none for any of them. */
+  readonly requires: readonly ReadonlyMap<string, readonly string[]>[];
+  /** The context is a name that a person gave, the same for every version; otherwise a hash of what it was built with. */
+  readonly staticContext: boolean;
+  /** Names of packages that left the module: builds outside of it may have them again. */
+  readonly demodularized: readonly string[];
+  /** Of defaults: of two that disagree, the higher one counts; 0 where it is absent. */
+  readonly modified: number;
   /** `nodejs:18:9020230327152102:rhel9:x86_64`; only of a modulemd that has all five. */
   readonly nsvca?: string;
   /** The document's own text, without its `---` and `...` lines, ending with a newline. */
@@ -48,6 +57,19 @@ export function readModules(bytes: Buffer, at: string): ModuleDocument[] {
 export function writeModules(docs: readonly ModuleDocument[]): Buffer {
   const [begin, end] = [Buffer.from('---\n'), Buffer.from('...\n')];
   return Buffer.concat(docs.flatMap(({ bytes }) => [begin, bytes, end]));
+}
+
+/**
+ * What a repository publishes that has these streams: their own documents, then what `listed`, the newest modules.yaml of
+ * the upstream, says beside them about the same modules (which stream is the default, what is obsolete).
+ */
+export function projectModules(
+  streams: readonly ModuleDocument[],
+  listed: readonly ModuleDocument[],
+): ModuleDocument[] {
+  const names = new Set(streams.map((d) => d.name));
+  const beside = listed.filter((d) => d.kind !== 'modulemd' && d.name !== undefined && names.has(d.name));
+  return [...streams, ...beside];
 }
 
 /**
@@ -113,19 +135,55 @@ function readDocument(text: string, at: string): ModuleDocument {
     ...(context ? { context } : {}),
     ...(arch ? { arch } : {}),
     artifacts: artifactsOf(child(child(data, 'artifacts'), 'rpms'), at),
+    requires: kind === 'modulemd' ? requiresOf(child(data, 'dependencies'), at) : [],
+    staticContext: textOf(data, 'static_context') === 'true',
+    demodularized: listOf(child(child(data, 'demodularized'), 'rpms'), 'demodularized names', at),
+    modified: kind === 'modulemd-defaults' ? modifiedOf(textOf(data, 'modified'), at) : 0,
     ...(kind === 'modulemd' && five.every((part) => part) ? { nsvca: five.join(':') } : {}),
     bytes,
     digest: { type: 'sha256', hex: createHash('sha256').update(bytes).digest('hex') },
   };
 }
 
-function artifactsOf(list: unknown, at: string): string[] {
-  if (list === undefined || list === '') return [];
-  if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
-    throw invalid('its artifacts are not a list of NEVRAs', at);
-  }
+function artifactsOf(node: unknown, at: string): string[] {
+  const list = listOf(node, 'artifacts', at);
   for (const item of list) parseNevra(item, at); // here is where the document has a name
   return list;
+}
+
+function listOf(node: unknown, what: string, at: string): string[] {
+  if (node === undefined || node === '') return [];
+  if (Array.isArray(node) && node.every((item) => typeof item === 'string')) return node;
+  throw invalid(`its ${what} are not a list of texts`, at);
+}
+
+/** A list of `requires:` maps; in version 1 of the format one map, and one stream per module. */
+function requiresOf(node: unknown, at: string): Map<string, string[]>[] {
+  if (node === undefined || node === '') return [];
+  return (Array.isArray(node) ? node : [node]).map((entry) => {
+    const requires = child(entry, 'requires') || {};
+    if (typeof entry !== 'object' || typeof requires !== 'object' || Array.isArray(requires)) {
+      throw invalid('its dependencies do not name modules and streams', at);
+    }
+    return new Map(
+      Object.entries(requires).map(([name, streams]) => {
+        const listed =
+          typeof streams === 'string' && streams !== '' ? [streams] : listOf(streams, 'required streams', at);
+        for (const stream of listed) word(stream.replace(/^-/, ''), at);
+        // libmodulemd drops such a document: its builds would be nobody's.
+        if (new Set(listed.map((stream) => stream.startsWith('-'))).size > 1) {
+          throw invalid(`it requires streams of ${quote(name)} and forbids others`, at);
+        }
+        return [word(name, at) as string, [...new Set(listed)].sort(byCodeUnit)];
+      }),
+    );
+  });
+}
+
+function modifiedOf(text: string | undefined, at: string): number {
+  if (text === undefined) return 0;
+  if (!/^[0-9]{1,15}$/.test(text)) throw malformed('date of change of a module document', text, at);
+  return Number(text);
 }
 
 function child(node: unknown, key: string): unknown {

@@ -1,0 +1,118 @@
+import { groupBy } from '../base/order.ts';
+import { ModuleSolver } from './moduleSolver.ts';
+import { preferred, type StreamDocument, type Streams } from './streams.ts';
+
+/** Which streams a client has, of those that it enabled and of the defaults. */
+export interface Active {
+  /** `nodejs:18:rhel9`. */
+  readonly variants: ReadonlySet<string>;
+  /** `nodejs:18`. */
+  readonly streams: ReadonlySet<string>;
+}
+
+/**
+ * Answers of libdnf's module solver (ModulePackageContainer::resolveActiveModulePackages), for one set of documents. Of each
+ * module at most one document is chosen; default streams give way when they cannot be had, enabled ones do not.
+ */
+export class Activation {
+  readonly #documents: readonly StreamDocument[];
+  readonly #solver: ModuleSolver;
+  readonly #jobs: readonly Job[];
+
+  /** `platform`: `el9`; undefined where the client's is not known, and taken for the one that is asked for. */
+  constructor({ documents, defaults }: Streams, platform: string | undefined) {
+    this.#documents = documents;
+    this.#solver = new ModuleSolver(documents, platform);
+    const streams = groupBy(documents.keys(), (n) => (documents[n] as StreamDocument).stream);
+    this.#jobs = [...streams].map(([stream, any]) => {
+      const { module } = documents[any[0] as number] as StreamDocument;
+      const possible = this.#solver.possible(any);
+      const best = preferred(possible, documents);
+      const isDefault = `${module}:${defaults.get(module)}` === stream;
+      return { stream, module, isDefault, any, best, choice: best.length < possible.length };
+    });
+  }
+
+  /** Undefined when the enabled streams cannot be had together: then dnf enables none of them. */
+  solve(enabled: ReadonlySet<string>): Active | undefined {
+    const first = this.#solve(enabled);
+    if (!first || enabled.size === 0) return first;
+    // Enabling a stream enables what it requires too, and these are no defaults that could give way any more.
+    return this.#solve(this.#withRequired(first, enabled)) ?? first;
+  }
+
+  #solve(enabled: ReadonlySet<string>): Active | undefined {
+    const firm = this.#jobs.filter(({ stream }) => enabled.has(stream));
+    const modules = new Set(firm.map(({ module }) => module));
+    const loose = this.#jobs.filter(({ module, isDefault }) => isDefault && !modules.has(module));
+    const chosen = this.#chosen(firm, loose)?.map((n) => this.#documents[n] as StreamDocument);
+    return (
+      chosen && {
+        variants: new Set(chosen.map((d) => d.variant)),
+        streams: new Set(chosen.map((d) => d.stream)),
+      }
+    );
+  }
+
+  /** First all and the newest of each; then without the defaults that cannot be had; then older documents too. */
+  #chosen(firm: readonly Job[], loose: readonly Job[]): number[] | undefined {
+    const solver = this.#solver;
+    const all = solver.solve([...strict(firm), ...strict(loose)]);
+    if (all) return all;
+    const [rules, rulesOf] = solver.solve(strict(firm)) ? [strict(firm), strict] : [lenient(firm), lenient];
+    if (!solver.solve(rules)) return undefined;
+    // libsolv gives up the last rule of those that contradict each other; the rules about the newest come last.
+    let kept = [...loose.filter((job) => !job.choice), ...loose.filter((job) => job.choice)];
+    for (;;) {
+      const fits = longest(
+        kept.length,
+        (n) => solver.solve([...rules, ...rulesOf(kept.slice(0, n))]) !== undefined,
+      );
+      if (fits === kept.length) return solver.solve([...rules, ...rulesOf(kept)]);
+      kept = kept.filter((_, n) => n !== fits);
+    }
+  }
+
+  /** libdnf's enableDependencyTree. */
+  #withRequired({ variants }: Active, enabled: ReadonlySet<string>): Set<string> {
+    const active = this.#documents.filter((d) => variants.has(d.variant));
+    const all = new Set(enabled);
+    const waiting = active.filter((d) => all.has(d.stream));
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const words = new Set(next.requires.flat());
+      for (const d of active) {
+        if (all.has(d.stream) || !(words.has(d.module) || words.has(d.stream))) continue;
+        all.add(d.stream);
+        waiting.push(...active.filter((other) => other.stream === d.stream));
+      }
+    }
+    return all;
+  }
+}
+
+/** A stream that should be there: any of its documents, and better one of the newest. */
+interface Job {
+  readonly stream: string;
+  readonly module: string;
+  readonly isDefault: boolean;
+  readonly any: readonly number[];
+  readonly best: readonly number[];
+  /** There are others than the best. */
+  readonly choice: boolean;
+}
+
+type Rules = readonly (readonly number[])[];
+const lenient = (jobs: readonly Job[]): Rules => jobs.map((job) => job.any);
+const strict = (jobs: readonly Job[]): Rules => jobs.flatMap((job) => [job.any, job.best]);
+
+/** The highest n up to `end` that fits, where everything below fits too. 0 does. */
+function longest(end: number, fits: (n: number) => boolean): number {
+  if (fits(end)) return end;
+  let [low, high] = [0, end];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
