@@ -5,7 +5,7 @@ export type FaultCode =
   | 'SIGNATURE_INVALID' // a signature or a key that cannot be read
   | 'SIGNING_FAILED' // our own signature could not be made
   | 'RPM_INVALID' // a file that is not the RPM that it should be
-  | 'DEPENDENCY_INVALID' // a rich dependency that rpm would not read, or too large a question about dependencies
+  | 'DEPENDENCY_INVALID' // a rich dependency that rpm would not read
   | 'METADATA_INVALID' // repodata that cannot be read, or that contradicts itself
   | 'CHECKSUM_MISMATCH'
   | 'SIZE_MISMATCH'
