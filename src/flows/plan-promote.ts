@@ -7,6 +7,7 @@ import { type PromoteRepository, planPromotion, type Stays } from '../plan/promo
 import type { Child } from '../plan/retain.ts';
 import type { Facts, Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
 import {
   checkNow,
@@ -30,12 +31,13 @@ export async function promotionPlan(
   state: State,
   catalog: Catalog,
   scope: PromoteScope,
-  o: { readonly named: readonly string[]; readonly now: Date },
+  o: { readonly named: readonly string[]; readonly now: Date; readonly overrideHolds?: string | undefined },
 ): Promise<Plan> {
   checkNow(state, o.now);
   const upstreams = upstreamsInSet(state, scope);
   const snapshots = upstreams.flatMap((u) => relatedSnapshots(state, scope.team, u));
-  const facts = await loadFacts(catalog, snapshots);
+  const { closure, primaries, notes } = await closureOf(state, catalog, scope);
+  const facts = await loadFacts(catalog, snapshots, primaries.size > 0 ? primaries : undefined);
   const repositories: PromoteRepository[] = [];
   for (const upstream of upstreams) {
     const repository = await promoteRepository(state, scope, upstream, facts, o.now);
@@ -43,7 +45,9 @@ export async function promotionPlan(
   }
   refuseUnknownNames(repositories, o.named, facts, scope);
   const { team, tier, set } = scope;
-  return planPromotion({ team, tier, set, repositories, facts, named: o.named, now: o.now });
+  const { named, now, overrideHolds } = o;
+  const override = overrideHolds === undefined ? {} : { overrideHolds };
+  return planPromotion({ team, tier, set, repositories, facts, closure, notes, named, now, ...override });
 }
 
 function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {

@@ -28,7 +28,7 @@ export interface Closure {
 export interface Contents {
   /** The upstream's id. */
   readonly repository: string;
-  readonly pins: Iterable<Pin>;
+  readonly pins: readonly Pin[];
   readonly modules: Snapshot['modules'];
 }
 
@@ -214,7 +214,7 @@ function settleBundles(bundles: readonly Bundle[], input: PromoteInput): Settled
           pins.add(move.to);
         }
       }
-      return { repository: upstreamId(r.repository), pins, modules: modulesFor(pins, r, facts) };
+      return { repository: upstreamId(r.repository), pins: [...pins], modules: modulesFor(pins, r, facts) };
     });
     return closure.filters(contents);
   };

@@ -46,6 +46,8 @@ export interface PromoteInput {
   /** Why a person takes builds along that a hold keeps, because a named one needs them. */
   readonly overrideHolds?: string;
   readonly closure: Closure;
+  /** Said of the set, in its first repository. */
+  readonly notes?: readonly string[];
   readonly now: Date;
 }
 
@@ -55,9 +57,9 @@ export interface PromoteInput {
  */
 export function planPromotion(input: PromoteInput): Plan {
   const outcomes = closeSet(judgeAll(input), input);
-  const repositories = input.repositories.map((repository) => {
+  const repositories = input.repositories.map((repository, i) => {
     const own = outcomes.filter((outcome) => outcome.repository === repository);
-    return planRepository(repository, own, input);
+    return { ...planRepository(repository, own, input), notes: i === 0 ? (input.notes ?? []) : [] };
   });
   const { team, tier, set, now } = input;
   const about = aboutBuilds(

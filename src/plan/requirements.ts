@@ -1,3 +1,4 @@
+import { Fault } from '../base/fault.ts';
 import type { PackageIndex } from '../repodata/packageIndex.ts';
 import type { Relation } from '../repodata/primary.ts';
 import { type Capability, formatCapability } from '../rpm/capability.ts';
@@ -23,17 +24,18 @@ export class Requirements {
   readonly #satisfied: Lists;
   readonly #leaves: ReadonlyMap<Rich, ReadonlyMap<Capability, Int32Array>>;
 
-  /** DEPENDENCY_INVALID where a rich dependency cannot be read. */
+  /** A rich dependency that cannot be read is met by nobody. */
   constructor(index: PackageIndex, relation: Relation = 'requires') {
     this.index = index;
-    const { capabilities, ofBuild } = distinct(index, relation);
+    const { capabilities, numbers, ofBuild } = distinct(index, relation);
     this.#capabilities = capabilities;
     this.size = capabilities.length;
-    this.#rich = capabilities.map((c) => (isRich(c.name) ? parseRich(c.name, 'a dependency') : undefined));
+    this.#rich = capabilities.map((c) => (isRich(c.name) ? readRich(c.name) : undefined));
     const leaves = new Map<Rich, Map<Capability, Int32Array>>();
     const satisfiers = capabilities.map((c, i) => {
       const rich = this.#rich[i];
-      if (!rich) return index.satisfying(c);
+      const number = numbers[i] as number;
+      if (!rich) return isRich(c.name) ? [] : number < 0 ? index.satisfying(c) : index.satisfiersOf(number);
       const each = new Map(
         [...capabilitiesOf(rich)].map((leaf) => [leaf, Int32Array.from(index.satisfying(leaf))]),
       );
@@ -95,34 +97,47 @@ export class Requirements {
 const NOBODY = new Int32Array(0);
 
 function distinct(index: PackageIndex, relation: Relation) {
-  const numbers = new Map<number, number>();
+  const known = new Map<number, number>();
   const byText = new Map<string, number>();
   const capabilities: Capability[] = [];
+  const numbers: number[] = [];
   const ofBuild: number[][] = [];
   for (let build = 0; build < index.size; build += 1) {
     const own = new Set<number>();
     for (const number of index.relation(build, relation)) {
-      let requirement = numbers.get(number);
+      let requirement = known.get(number);
       if (requirement === undefined) {
         const capability = plainly(index.capability(number));
         const text = formatCapability(capability);
         requirement = capability.name.startsWith('rpmlib(') ? -1 : (byText.get(text) ?? capabilities.length);
-        if (requirement === capabilities.length) capabilities.push(capability);
+        if (requirement === capabilities.length) {
+          capabilities.push(capability);
+          numbers.push(index.isRich(number) ? -1 : number); // `(foo)` is asked as foo
+        }
         byText.set(text, requirement);
-        numbers.set(number, requirement);
+        known.set(number, requirement);
       }
       if (requirement >= 0) own.add(requirement);
     }
     ofBuild.push([...own]);
   }
-  return { capabilities, ofBuild };
+  return { capabilities, numbers, ofBuild };
 }
 
 /** `(foo)` is foo. */
 function plainly(capability: Capability): Capability {
   if (!isRich(capability.name)) return capability;
-  const rich = parseRich(capability.name, 'a dependency');
-  return rich.kind === 'capability' ? rich.capability : capability;
+  const rich = readRich(capability.name);
+  return rich?.kind === 'capability' ? rich.capability : capability;
+}
+
+function readRich(name: string): Rich | undefined {
+  try {
+    return parseRich(name);
+  } catch (thrown) {
+    if (thrown instanceof Fault) return undefined;
+    throw thrown;
+  }
 }
 
 /** Many short lists of numbers in one piece of memory. */
@@ -130,7 +145,7 @@ class Lists {
   readonly #from: Int32Array;
   readonly #items: Int32Array;
 
-  constructor(lists: readonly (readonly number[])[]) {
+  constructor(lists: readonly ArrayLike<number>[]) {
     this.#from = new Int32Array(lists.length + 1);
     for (const [i, list] of lists.entries()) this.#from[i + 1] = (this.#from[i] as number) + list.length;
     this.#items = new Int32Array(this.#from[lists.length] as number);
