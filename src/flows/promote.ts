@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import { checkLine } from '../forge/forge.ts';
 import { mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
@@ -9,6 +10,8 @@ export interface PromoteRequest {
   readonly packages: readonly string[];
   readonly team?: string | undefined;
   readonly to?: string | undefined;
+  /** Why what the named packages need comes along past holds. */
+  readonly overrideHolds?: string | undefined;
   readonly how: Delivery;
   readonly all: boolean;
 }
@@ -16,25 +19,39 @@ export interface PromoteRequest {
 /** Plans what may move up: every team, tier and client set that was asked for, one plan (and pull request) each. */
 export async function promote(world: World, request: PromoteRequest): Promise<Delivered[]> {
   const mirror = mirrorOf(world);
+  const { packages, overrideHolds } = request;
+  if (overrideHolds !== undefined) checkOverride(overrideHolds, packages);
   const { repo, main } = await openState(world);
   const state = await readState(repo, main);
   const delivered: Delivered[] = [];
   for (const scope of scopes(state, request)) {
     const plan = await promotionPlan(state, mirror.catalog, scope, {
-      named: request.packages,
+      named: packages,
+      overrideHolds,
       now: world.now,
     });
     const asked = {
       verb: 'promote',
       scope: `${scope.team.team}/${scope.tier.name} ${scope.set}`,
       now: world.now,
-      options: request.packages.map((name): [string, string] => ['Sluice-Named', name]),
+      options: [
+        ...packages.map((name): [string, string] => ['Sluice-Named', name]),
+        ...(overrideHolds === undefined ? [] : [['Sluice-Override-Hold', overrideHolds] as [string, string]]),
+      ],
     };
     delivered.push(
       await deliver(world, { plan, state, repo, mirror, asked, how: request.how, all: request.all }),
     );
   }
   return delivered;
+}
+
+function checkOverride(reason: string, packages: readonly string[]): void {
+  checkLine('--override-hold', reason);
+  if (packages.length > 0 && reason.trim() !== '') return;
+  throw new Fault('USAGE', '--override-hold is for named packages, with a reason', {
+    hint: 'sluice promote lustre-client --team infra --to stable --override-hold "agreed with HPC, change 4711"',
+  });
 }
 
 /** Every client set of every tier of every team, or of those that are named. */

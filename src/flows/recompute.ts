@@ -27,6 +27,7 @@ export interface Claim {
   readonly rerolled: readonly string[];
   readonly older: boolean;
   readonly reason: string | undefined;
+  readonly overrideHolds: string | undefined;
   /** What `fill` was told of its source, as JSON. */
   readonly fill: string | undefined;
 }
@@ -58,6 +59,7 @@ export function readClaim(trailers: readonly (readonly [string, string])[]): Cla
     now,
     catalog,
     named: all('Sluice-Named'),
+    overrideHolds: all('Sluice-Override-Hold')[0],
     rerolled: all('Sluice-Rerolled'),
     older: all('Sluice-Older').length > 0,
     reason: all('Sluice-Reason')[0],
@@ -76,7 +78,11 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
       checkCatalog(claim, base);
       const team = teamOf(base.policies, claim.team);
       const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
-      return promotionPlan(base, catalog, scope, { named: claim.named, now });
+      return promotionPlan(base, catalog, scope, {
+        named: claim.named,
+        overrideHolds: claim.overrideHolds,
+        now,
+      });
     }
     case 'fill': {
       checkCatalog(claim, base);

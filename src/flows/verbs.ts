@@ -291,7 +291,16 @@ export const VERBS: readonly Verb[] = [
     name: 'promote',
     summary: 'plan what may move up, or what is named',
     operands: '[PACKAGE…]',
-    options: { team: TEAM, to: { type: 'string', value: 'TIER', help: 'only into this tier' }, ...DELIVERY },
+    options: {
+      team: TEAM,
+      to: { type: 'string', value: 'TIER', help: 'only into this tier' },
+      'override-hold': {
+        type: 'string',
+        value: 'REASON',
+        help: 'what the named ones need comes along past holds; the reason is in the commit',
+      },
+      ...DELIVERY,
+    },
     example: 'sluice promote --team infra --to stable --propose',
     run: async (world, args) =>
       delivering(
@@ -300,6 +309,7 @@ export const VERBS: readonly Verb[] = [
           packages: args.operands,
           team: args.text('team'),
           to: args.text('to'),
+          overrideHolds: args.text('override-hold'),
           how: args.how,
           all: args.flag('all'),
         }),

@@ -102,7 +102,8 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
 function along(candidate: Candidate, { named, overrideHolds }: PromoteInput): readonly string[] | undefined {
   const passes = named.length === 0 ? AS_DEPENDENCY : overrideHolds === undefined ? WITH_NAMED : BY_NAME;
   const { verdict, past } = judge(candidate, passes);
-  return verdict.kind === 'ready' ? past : undefined;
+  if (verdict.kind !== 'ready') return undefined;
+  return past.map((rule) => (rule.startsWith('hold ') ? `${rule}, overridden: ${overrideHolds}` : rule));
 }
 
 function isCandidate(build: Pin, has: Pin | undefined, group: readonly Pin[] | undefined): boolean {

@@ -12,7 +12,8 @@ import type { PromoteInput, PromoteRepository } from './promote.ts';
 import { mayGo } from './retain.ts';
 import { type Option, pull, type Settled, settle, type Unit } from './settle.ts';
 import type { Along, Pin, Reason } from './types.ts';
-import { type Filter, Sighting, type Universe } from './watch.ts';
+import { type Break, type Filter, Sighting, type Universe } from './watch.ts';
+import { recommendedNote } from './weak.ts';
 
 /** What a plan must know to leave a client set closed. */
 export interface Closure {
@@ -65,7 +66,10 @@ interface Group {
  * Of what the policy lets move, what may move without breaking anything for a client of the set. What must not gets a verdict
  * that names what it waits for.
  */
-export function closeSet(judged: readonly Judged[], input: PromoteInput): Outcome[] {
+export function closeSet(
+  judged: readonly Judged[],
+  input: PromoteInput,
+): { outcomes: Outcome[]; notes: string[] } {
   const groups = input.repositories.flatMap((r) => groupsOf(r, judged, input));
   const bundles = bundlesOf(groups, input);
   const settled = settleBundles(bundles, input);
@@ -85,7 +89,27 @@ export function closeSet(judged: readonly Judged[], input: PromoteInput): Outcom
     }
   }
   if (input.named.length > 0 && lags.held.size > 0) throw heldInTheWay(lags.held, input);
-  return outcomes;
+  return { outcomes, notes: notesOf(outcomes, settled, input) };
+}
+
+/** What is as it was, and what is not there and need not be: said, and no reason to stay. */
+function notesOf(outcomes: readonly Outcome[], { watches }: Settled, { closure }: PromoteInput): string[] {
+  const [every] = watches;
+  if (!every) return [];
+  const { index } = closure.universe.requirements;
+  const notes: string[] = [];
+  const old = [...every.now.breaks(closure.universe)];
+  if (old.length > 0) {
+    const builds = new Set(old.map(({ build }) => build)).size;
+    const [first] = old as [Break];
+    const example = `${formatNevra(index.nevra(first.build))} needs ${closure.universe.requirements.text(first.requirement)}`;
+    notes.push(
+      `not met by anything in the client set, and not before either: ${old.length} requirements of ${builds} builds (${example})`,
+    );
+  }
+  const moved = outcomes.flatMap(({ move }) => (move ? (closure.number(move.to) ?? []) : []));
+  const recommended = recommendedNote(index, moved, every.now.sees);
+  return recommended === undefined ? notes : [...notes, recommended];
 }
 
 function heldInTheWay(

@@ -56,10 +56,13 @@ export interface PromoteInput {
  * newest build that may move does; nothing is ever lowered; what stays says why and until when.
  */
 export function planPromotion(input: PromoteInput): Plan {
-  const outcomes = closeSet(judgeAll(input), input);
+  const { outcomes, notes } = closeSet(judgeAll(input), input);
   const repositories = input.repositories.map((repository, i) => {
     const own = outcomes.filter((outcome) => outcome.repository === repository);
-    return { ...planRepository(repository, own, input), notes: i === 0 ? (input.notes ?? []) : [] };
+    return {
+      ...planRepository(repository, own, input),
+      notes: i === 0 ? [...(input.notes ?? []), ...notes] : [],
+    };
   });
   const { team, tier, set, now } = input;
   const about = aboutBuilds(

@@ -1,8 +1,7 @@
-import { Fault } from '../base/fault.ts';
 import type { PackageIndex } from '../repodata/packageIndex.ts';
 import type { Relation } from '../repodata/primary.ts';
 import { type Capability, formatCapability } from '../rpm/capability.ts';
-import { capabilitiesOf, isRich, matching, parseRich, type Rich } from '../rpm/rich.ts';
+import { capabilitiesOf, isRich, matching, type Rich, readableRich } from '../rpm/rich.ts';
 import { canHold } from '../rpm/richChoice.ts';
 
 /** A set of builds of a universe: 1 where the build of that number is in it. */
@@ -30,7 +29,7 @@ export class Requirements {
     const { capabilities, numbers, ofBuild } = distinct(index, relation);
     this.#capabilities = capabilities;
     this.size = capabilities.length;
-    this.#rich = capabilities.map((c) => (isRich(c.name) ? readRich(c.name) : undefined));
+    this.#rich = capabilities.map((c) => (isRich(c.name) ? readableRich(c.name) : undefined));
     const leaves = new Map<Rich, Map<Capability, Int32Array>>();
     const satisfiers = capabilities.map((c, i) => {
       const rich = this.#rich[i];
@@ -127,17 +126,8 @@ function distinct(index: PackageIndex, relation: Relation) {
 /** `(foo)` is foo. */
 function plainly(capability: Capability): Capability {
   if (!isRich(capability.name)) return capability;
-  const rich = readRich(capability.name);
+  const rich = readableRich(capability.name);
   return rich?.kind === 'capability' ? rich.capability : capability;
-}
-
-function readRich(name: string): Rich | undefined {
-  try {
-    return parseRich(name);
-  } catch (thrown) {
-    if (thrown instanceof Fault) return undefined;
-    throw thrown;
-  }
 }
 
 /** Many short lists of numbers in one piece of memory. */

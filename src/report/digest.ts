@@ -142,7 +142,12 @@ function flagsOf(group: readonly Moving[]): string[] {
     if ('early' in change && change.early) {
       flags.add(`moves early: ${change.early.why}; else from ${day(change.early.otherwise)}`);
     }
-    if ('past' in change) for (const past of change.past) flags.add(`moved by name, past ${past}`);
+    if ('along' in change && change.along) {
+      flags.add(
+        `comes along: ${change.along.map(({ build, needs }) => `${build} needs ${needs}`).join(', ')}`,
+      );
+      for (const past of change.past) flags.add(`past ${past}`);
+    } else if ('past' in change) for (const past of change.past) flags.add(`moved by name, past ${past}`);
   }
   return [...flags];
 }

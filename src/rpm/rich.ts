@@ -1,4 +1,4 @@
-import { unreachable } from '../base/fault.ts';
+import { Fault, unreachable } from '../base/fault.ts';
 import { type Capability, formatCapability } from './capability.ts';
 import { RichReader } from './richReader.ts';
 
@@ -28,6 +28,16 @@ export function isRich(name: string): boolean {
  */
 export function parseRich(text: string, at?: string): Rich {
   return new RichReader(text, at).rich();
+}
+
+/** Undefined for what rpm would refuse: met by nobody, in a set as in a transaction. */
+export function readableRich(text: string): Rich | undefined {
+  try {
+    return parseRich(text);
+  } catch (thrown) {
+    if (thrown instanceof Fault) return undefined;
+    throw thrown;
+  }
 }
 
 /** The one spelling of a dependency: single spaces, no needless brackets. `parseRich` reads it back, but for a lone capability. */
