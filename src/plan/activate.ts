@@ -18,6 +18,7 @@ export class Activation {
   readonly #documents: readonly StreamDocument[];
   readonly #solver: ModuleSolver;
   readonly #jobs: readonly Job[];
+  readonly #alone = new Map<typeof strict, Map<Job, boolean>>();
 
   /** `platform`: `el9`; undefined where the client's is not known, and taken for the one that is asked for. */
   constructor({ documents, defaults }: Streams, platform: string | undefined) {
@@ -56,21 +57,34 @@ export class Activation {
 
   /** First all and the newest of each; then without the defaults that cannot be had; then older documents too. */
   #chosen(firm: readonly Job[], loose: readonly Job[]): number[] | undefined {
-    const solver = this.#solver;
-    const all = solver.solve([...strict(firm), ...strict(loose)]);
+    const all = this.#solved([...firm, ...loose.filter((job) => this.#fits(job, strict))], strict);
     if (all) return all;
-    const [rules, rulesOf] = solver.solve(strict(firm)) ? [strict(firm), strict] : [lenient(firm), lenient];
-    if (!solver.solve(rules)) return undefined;
+    const rules = [strict, lenient].find((how) => this.#solved(firm, how));
+    if (!rules) return undefined;
     // libsolv gives up the last rule of those that contradict each other; the rules about the newest come last.
-    let kept = [...loose.filter((job) => !job.choice), ...loose.filter((job) => job.choice)];
+    const had = loose.filter((job) => this.#fits(job, rules));
+    let kept = [...had.filter((job) => !job.choice), ...had.filter((job) => job.choice)];
     for (;;) {
-      const fits = longest(
-        kept.length,
-        (n) => solver.solve([...rules, ...rulesOf(kept.slice(0, n))]) !== undefined,
-      );
-      if (fits === kept.length) return solver.solve([...rules, ...rulesOf(kept)]);
+      const first = (n: number) => [...firm, ...kept.slice(0, n)];
+      const fits = longest(kept.length, (n) => this.#solved(first(n), rules) !== undefined);
+      if (fits === kept.length) return this.#solved(first(fits), rules);
       kept = kept.filter((_, n) => n !== fits);
     }
+  }
+
+  /** Whether enabled or not, jobs are in the order of the documents: the first one has the first choice. */
+  #solved(jobs: readonly Job[], rules: typeof strict): number[] | undefined {
+    const wanted = new Set(jobs);
+    return this.#solver.solve(rules(this.#jobs.filter((job) => wanted.has(job))));
+  }
+
+  /** Whether a default can be had at all. What cannot is given up in every question, and so asked once. */
+  #fits(job: Job, rules: typeof strict): boolean {
+    const known = this.#alone.get(rules) ?? new Map<Job, boolean>();
+    this.#alone.set(rules, known);
+    const fits = known.get(job) ?? this.#solved([job], rules) !== undefined;
+    known.set(job, fits);
+    return fits;
   }
 
   /** libdnf's enableDependencyTree. */
@@ -103,7 +117,7 @@ interface Job {
 
 type Rules = readonly (readonly number[])[];
 const lenient = (jobs: readonly Job[]): Rules => jobs.map((job) => job.any);
-const strict = (jobs: readonly Job[]): Rules => jobs.flatMap((job) => [job.any, job.best]);
+const strict = (jobs: readonly Job[]): Rules => [...lenient(jobs), ...jobs.map((job) => job.best)];
 
 /** The highest n up to `end` that fits, where everything below fits too. 0 does. */
 function longest(end: number, fits: (n: number) => boolean): number {

@@ -4,7 +4,9 @@ import { NOARCH, PLATFORM, preferred, type StreamDocument } from './streams.ts';
 const YES = 1;
 const NO = -1;
 /** Looks at a candidate, of all questions together: some seconds. A distribution needs a hundredth of it. */
-const MAX_LOOKS = 300_000_000;
+const MAX_LOOKS = 100_000_000;
+/** Of a question's own beginning: what it costs beside a look, for each document and each candidate of a job. */
+const BEGINNING = 5;
 
 /** Documents that are chosen need one of `any`. Equal ones are one, because every document of a stream has the same. */
 interface Rule {
@@ -59,6 +61,7 @@ export class ModuleSolver {
     this.#jobs = jobs;
     this.#jobsWith = new Map();
     for (const job of jobs) for (const n of job) push(this.#jobsWith, n, job);
+    this.#look(BEGINNING * (this.#documents.length + this.#jobsWith.size));
     for (const n of this.#documents.keys()) {
       if (this.#impossible[n] === 1 || this.#rulesOf[n]?.some(({ any }) => any.length === 0))
         this.#decide(n, NO);

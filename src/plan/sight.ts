@@ -38,6 +38,8 @@ export class Sight {
   readonly #variants: readonly Variant[];
   readonly #shadows = new Map<Variant, readonly number[]>();
   readonly #order: Order;
+  /** Builds by name, and by the rest of the NEVRA; of names that artifacts have. */
+  readonly #named = new Map<string, ReadonlyMap<string, readonly number[]>>();
 
   constructor(set: ClientSet) {
     this.#set = set;
@@ -53,7 +55,7 @@ export class Sight {
     }));
     const there = this.#variants.filter(({ builds }) => builds.length > 0);
     this.streams = [...new Set(there.flatMap((v) => v.documents[0]?.stream ?? []))].sort();
-    this.#order = newestFirst(index, this.every);
+    this.#order = orderOf(index);
   }
 
   /** Undefined when dnf refuses to enable these streams together, or what they require is not there. */
@@ -89,14 +91,20 @@ export class Sight {
   }
 
   /** Builds of the set that are this artifact, letter by letter; `0:` is no epoch. */
-  #artifact(text: string): number[] {
+  #artifact(text: string): readonly number[] {
     const { name, evr, arch } = splitArtifact(text);
     const { index } = this.#set;
-    return index.named(name).filter((build) => {
-      if (this.every[build] !== 1) return false;
+    const textOf = (build: number): string => {
       const nevra = index.nevra(build);
-      return nevra.arch === arch && formatEvr(nevra.evr) === evr;
-    });
+      return `${formatEvr(nevra.evr)}.${nevra.arch}`;
+    };
+    const named = this.#named.get(name) ?? groupBy(this.#here(index.named(name)), textOf);
+    this.#named.set(name, named);
+    return named.get(`${evr}.${arch}`) ?? [];
+  }
+
+  #here(builds: readonly number[]): number[] {
+    return builds.filter((build) => this.every[build] === 1);
   }
 
   #exempt(build: number): boolean {
@@ -110,18 +118,20 @@ export class Sight {
     const { index } = this.#set;
     const isSource = (build: number) => SOURCES.includes(index.nevra(build).arch);
     const [names, sources] = [new Set<string>(), new Set<string>()];
-    for (const d of variant.documents) {
-      const free = demodularized(variant, d.arch);
-      for (const { name, arch } of d.document.artifacts.map(splitArtifact)) {
+    for (const [, documents] of groupBy(variant.documents, (d) => d.document.arch)) {
+      const free = demodularized(documents);
+      for (const { name, arch } of documents.flatMap((d) => d.document.artifacts.map(splitArtifact))) {
         if (!free.has(name)) (SOURCES.includes(arch) ? sources : names).add(name);
       }
     }
-    const shadowed: number[] = [];
+    const shadowed = new Set<number>();
     for (const name of names) {
-      shadowed.push(...index.named(name), ...index.providing(name).filter((build) => !isSource(build)));
+      for (const build of index.named(name)) shadowed.add(build);
+      for (const build of index.providing(name)) if (!isSource(build)) shadowed.add(build);
     }
-    for (const name of sources) shadowed.push(...index.named(name).filter(isSource));
-    const hidden = [...new Set(shadowed)].filter((build) => this.every[build] === 1 && !this.#exempt(build));
+    for (const name of sources)
+      for (const build of index.named(name)) if (isSource(build)) shadowed.add(build);
+    const hidden = this.#here([...shadowed]).filter((build) => !this.#exempt(build));
     this.#shadows.set(variant, hidden);
     return hidden;
   }
@@ -134,11 +144,11 @@ interface Variant {
   readonly builds: readonly number[];
 }
 
-/** Names that the newest of a variant's documents for an arch gave back. */
-function demodularized({ documents }: Variant, arch: number): Set<string> {
-  const own = documents.filter((d) => d.arch === arch);
-  const newest = own.filter((d) => own.every((other) => vercmp(d.version, other.version) >= 0));
-  return new Set(newest.flatMap((d) => d.document.demodularized));
+/** Names that the newest of these versions gave back; two repositories can have the newest. */
+function demodularized(documents: readonly StreamDocument[]): Set<string> {
+  const newest = documents.reduce((a, b) => (vercmp(b.version, a.version) > 0 ? b : a));
+  const all = documents.filter((d) => vercmp(d.version, newest.version) === 0);
+  return new Set(all.flatMap((d) => d.document.demodularized));
 }
 
 /** As parseNevra, which read them all before: without a check, and the EVR as text. */
@@ -157,8 +167,19 @@ interface Order {
   readonly ranks: Int32Array;
 }
 
-function newestFirst(index: PackageIndex, of: Uint8Array): Order {
-  const size = of.reduce((sum, bit) => sum + bit, 0);
+/** Of an index once: a plan asks for the same builds again and again, each time with others in the set. */
+const ORDERS = new WeakMap<PackageIndex, Order>();
+
+function orderOf(index: PackageIndex): Order {
+  const known = ORDERS.get(index);
+  if (known?.builds.length === index.size) return known;
+  const order = newestFirst(index);
+  ORDERS.set(index, order);
+  return order;
+}
+
+function newestFirst(index: PackageIndex): Order {
+  const { size } = index;
   const order = { builds: new Int32Array(size), groups: new Int32Array(size), ranks: new Int32Array(size) };
   let [place, group] = [0, 0];
   const take = (numbers: readonly number[]) => {
@@ -173,12 +194,11 @@ function newestFirst(index: PackageIndex, of: Uint8Array): Order {
     });
     group += 1;
   };
-  for (let build = 0; build < of.length; build += 1) {
+  for (let build = 0; build < size; build += 1) {
     const named = index.named(index.nevra(build).name);
     if (named[0] !== build) continue; // each name once
-    const here = named.filter((n) => of[n] === 1);
-    if (here.length === 1) take(here);
-    else for (const [, alike] of groupBy(here, (n) => index.nevra(n).arch)) take(alike);
+    if (named.length === 1) take(named);
+    else for (const [, alike] of groupBy(named, (n) => index.nevra(n).arch)) take(alike);
   }
   return order;
 }

@@ -81,10 +81,20 @@ describe.skipIf(!oracle('dnf'))('what a client sees, as dnf says', () => {
   });
 
   /**
-   * Where several defaults contradict each other, libsolv gives up the last rule of the first contradiction that it
-   * happens to find, and so may give up more than it must. We keep the longest beginning of them that fits. By case:
+   * Where several defaults contradict each other, libsolv gives up the last rule of whichever contradiction it finds first,
+   * and so now and then more than it must, or another; we keep those that come first, as long as they fit. No distribution
+   * publishes such defaults. By case: the hosts that differ, and why.
    */
-  const RINGS: Readonly<Record<number, string>> = {};
+  const GIVEN_UP: Readonly<Record<number, { readonly hosts: string; readonly why: string }>> = {
+    25: {
+      hosts: 'b:3',
+      why: 'a:1 and d:1 contradict b:3; libsolv gives up c:3 as well, which fits',
+    },
+    29: {
+      hosts: 'defaults a:1 a:2 a:3 b:2 c:2 c:3',
+      why: 'd:1 needs b:1 where b:2 is the default; libsolv gives up e:2 as well, which fits',
+    },
+  };
   it('of sets at random', async () => {
     const seeds = sampled(
       Array.from({ length: 120 }, (_, n) => n),
@@ -103,9 +113,9 @@ describe.skipIf(!oracle('dnf'))('what a client sees, as dnf says', () => {
         differing.set(seeds[q]!, [...(differing.get(seeds[q]!) ?? []), streams.join() || 'defaults']);
       }
     }
-    const known = Object.entries(RINGS).filter(([seed]) => seeds.includes(Number(seed)));
-    expect(Object.fromEntries([...differing].map(([seed, list]) => [seed, list.join(' ')]))).toEqual(
-      Object.fromEntries(known),
+    const known = Object.entries(GIVEN_UP).filter(([seed]) => seeds.includes(Number(seed)));
+    expect([...differing].map(([seed, list]) => [`${seed}`, list.join(' ')])).toEqual(
+      known.map(([seed, { hosts }]) => [seed, hosts]),
     );
     expect(hosts).toBeGreaterThan(seeds.length * 5);
   });

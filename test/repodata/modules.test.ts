@@ -57,6 +57,25 @@ it('reads defaults, obsoletes and what it does not know', () => {
   ]);
 });
 
+it('reads what a stream requires at run time, and which names it gave back', () => {
+  const more = (text: string) => read(`${MODULE.replace('  arch:', `${text}\n  arch:`)}`)[0]!;
+  const told = (text: string) => more(text).requires.map((entry) => Object.fromEntries(entry));
+  expect(told('  dependencies:\n  - buildrequires: {gcc: [1]}')).toEqual([{}]);
+  expect(
+    told('  dependencies:\n  - requires: {perl: [5.30, 5.26, 5.30], platform: [], ruby: ["-2"]}'),
+  ).toEqual([{ perl: ['5.26', '5.30'], platform: [], ruby: ['-2'] }]);
+  expect(told('  dependencies: {requires: {platform: f28}}')).toEqual([{ platform: ['f28'] }]); // version 1
+  expect(told('  dependencies:\n  - requires:')).toEqual([{}]);
+  expect(more('  static_context: true\n  demodularized: {rpms: [a, b]}')).toMatchObject({
+    staticContext: true,
+    demodularized: ['a', 'b'],
+  });
+  const defaults = 'document: modulemd-defaults\nversion: 1\ndata: {module: a, modified: 202001010000}\n';
+  const obsoletes =
+    'document: modulemd-obsoletes\nversion: 1\ndata: {module: a, modified: 2020-05-01T00:00Z}\n';
+  expect([read(defaults)[0]?.modified, read(obsoletes)[0]?.modified]).toEqual([202001010000, 0]);
+});
+
 it('cuts documents where YAML does, whatever ends the lines, and forgets comments between', () => {
   const text = `# a comment\n---\n${MODULE}---\n${MODULE}...\n# the end\n\n`;
   expect(read(text).map((d) => d.bytes.toString())).toEqual([MODULE, MODULE]);
@@ -83,6 +102,13 @@ it.each([
   ['HTML', '<html>Not found</html>\n'],
   ['content behind the marker', '--- {document: modulemd, version: 2}\n'],
   ['invalid UTF-8', Buffer.from([0x64, 0xff, 0x0a])],
+  ['dependencies that are a text', MODULE.replace('  arch:', '  dependencies: yes\n  arch:')],
+  [
+    'requirements that are a list',
+    MODULE.replace('  arch:', '  dependencies: [{requires: [perl]}]\n  arch:'),
+  ],
+  ['streams that are a map', MODULE.replace('  arch:', '  dependencies: [{requires: {a: {b: c}}}]\n  arch:')],
+  ['this and not that', MODULE.replace('  arch:', '  dependencies: [{requires: {a: [1, "-2"]}}]\n  arch:')],
   ['artifacts that are a map', MODULE.replace('    - nodejs', '      nodejs')],
 ])('refuses %s', (_, text) => {
   expect(fault(() => readModules(Buffer.from(text), 'x'))).toBe('METADATA_INVALID');
@@ -92,6 +118,14 @@ it.each([
   ['a path as stream', MODULE.replace('2.10', '../../x')],
   ['a colon in a name', MODULE.replace('nodejs\n', '"node:js"\n')],
   ['a line feed in a context', MODULE.replace('00000000', '"a\\nb"')],
+  [
+    'a path as required stream',
+    MODULE.replace('  arch:', '  dependencies: [{requires: {a: [../b]}}]\n  arch:'),
+  ],
+  [
+    'a date of change in words',
+    'document: modulemd-defaults\nversion: 1\ndata: {module: a, modified: today}\n',
+  ],
   ['no number as version', MODULE.replace('version: 2\n', 'version: two\n')],
 ])('refuses %s as a word', (_, text) => {
   expect(fault(() => read(text))).toBe('MALFORMED');
