@@ -5,6 +5,7 @@ import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { type PromoteScope, promotionPlan } from './plan-promote.ts';
 import { clientSets, readState, type State, teamOf, tierOf, upstreamsOf } from './state.ts';
+import { withUpgrades } from './upgrades.ts';
 
 export interface PromoteRequest {
   readonly packages: readonly string[];
@@ -25,11 +26,12 @@ export async function promote(world: World, request: PromoteRequest): Promise<De
   const state = await readState(repo, main);
   const delivered: Delivered[] = [];
   for (const scope of scopes(state, request)) {
-    const plan = await promotionPlan(state, mirror.catalog, scope, {
+    const promotion = await promotionPlan(state, mirror.catalog, scope, {
       named: packages,
       overrideHolds,
       now: world.now,
     });
+    const plan = await withUpgrades(promotion, state, mirror.catalog, scope);
     const asked = {
       verb: 'promote',
       scope: `${scope.team.team}/${scope.tier.name} ${scope.set}`,

@@ -2,6 +2,7 @@ import type { Checksum } from '../base/checksum.ts';
 import type { RepositoryName } from '../manifest/ids.ts';
 import type { Accepted, Pin, Snapshot } from '../manifest/snapshot.ts';
 import type { InsidePlan } from './inside.ts';
+import type { Trouble } from './upgrades.ts';
 
 /** Since when a build stands in a manifest without a break. Not exact: it began then or earlier. */
 export interface Stay {
@@ -124,6 +125,8 @@ export interface RepositoryPlan {
   readonly staying: readonly Staying[];
   /** Builds that the target has and a person should look at. */
   readonly attention: readonly { readonly build: Pin; readonly why: string }[];
+  /** What clients could do before and not after; absent until somebody asked. */
+  readonly troubles?: readonly Trouble[];
   /** Said in the report: what of the upstream was left out, which documents are new. */
   readonly notes: readonly string[];
 }

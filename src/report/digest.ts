@@ -74,7 +74,7 @@ export function digest(plan: Plan): Digest {
     rows,
     security: securityRows(plan),
     staying: plan.repositories.flatMap((r) => stayRows(r.staying, upstreamId(r.repository))),
-    attention: [...attentionOf(plan), ...flagged(rows)],
+    attention: [...troublesOf(plan), ...attentionOf(plan), ...flagged(rows)],
     dropped: plan.repositories.flatMap((r) =>
       r.changes
         .filter((c) => c.kind === 'drop')
@@ -193,6 +193,16 @@ function attentionOf(plan: Plan) {
       what: formatNevra(build.nevra),
       repository: upstreamId(r.repository),
       why,
+    })),
+  );
+}
+
+function troublesOf(plan: Plan) {
+  return plan.repositories.flatMap((r) =>
+    (r.troubles ?? []).map(({ who, build, what, because }) => ({
+      what: who,
+      repository: upstreamId(r.repository),
+      why: `${build !== undefined && what === 'cannot upgrade' ? 'who has it ' : ''}${what} after this: ${because.join('; ')}`,
     })),
   );
 }

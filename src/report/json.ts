@@ -25,6 +25,9 @@ export function toJson(plan: Plan) {
         },
       })),
       attention: r.attention.map((a) => ({ build: formatNevra(a.build.nevra), why: a.why })),
+      ...(r.troubles
+        ? { troubles: r.troubles.map(({ who, what, because }) => ({ who, what, because })) }
+        : {}),
       notes: r.notes,
     })),
   };

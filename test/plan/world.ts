@@ -14,7 +14,7 @@ import type { AdvisoryFacts, Facts, Stay } from '../../src/plan/types.ts';
 import { PackageIndex } from '../../src/repodata/packageIndex.ts';
 import { formatEvr } from '../../src/rpm/evr.ts';
 import { formatNevra, parseNevra } from '../../src/rpm/nevra.ts';
-import { packageElement } from '../fixtures/repodata.ts';
+import { packageXml } from '../fixtures/libsolv.ts';
 
 /** A scenario as people write it: NEVRAs with the day since when they stand there. */
 export interface Given {
@@ -199,43 +199,20 @@ function closureOf(given: Given, pins: readonly Pin[]): Closure {
   };
 }
 
-function elementOf({ nevra, checksum }: Pin, given: Given): Buffer {
+function elementOf({ nevra }: Pin, given: Given): Buffer {
   const { name, arch, evr } = nevra;
-  const text = formatNevra(nevra);
   const listed = (of: Readonly<Record<string, readonly string[]>> | undefined) => [
     ...(of?.[name] ?? []),
-    ...(of?.[text] ?? []),
+    ...(of?.[formatNevra(nevra)] ?? []),
   ];
-  const own = `${name} = ${formatEvr(evr)}`;
-  const entries = (kind: string, texts: readonly string[]) =>
-    texts.length === 0
-      ? ''
-      : `<rpm:${kind}>\n${texts.map((t) => `      ${entry(t)}\n`).join('')}    </rpm:${kind}>`;
-  return packageElement({
-    name: `<name>${name}</name>`,
-    arch: `<arch>${arch}</arch>`,
-    version: `<version epoch="${evr.epoch}" ver="${evr.version}" rel="${evr.release}"/>`,
-    checksum: `<checksum type="sha256" pkgid="YES">${checksum.hex}</checksum>`,
-    location: `<location href="${text}.rpm"/>`,
-    format: [
-      '<rpm:license>MIT</rpm:license>',
-      entries('provides', [own, ...listed(given.provides)]),
-      entries('requires', listed(given.requires)),
-      entries('obsoletes', given.obsoletes?.[name] ?? []),
-    ].join('\n    '),
-  });
-}
-
-const FLAGS: Readonly<Record<string, string>> = { '<': 'LT', '<=': 'LE', '=': 'EQ', '>=': 'GE', '>': 'GT' };
-
-function entry(text: string): string {
-  const [, name, operator = '', evr = ''] = /^(\(.*\)|\S+)(?: ([<=>]+) (\S+))?$/.exec(text) ?? [];
-  if (name === undefined) throw new Error(`${text} is no dependency`);
-  const escaped = name.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-  if (operator === '') return `<rpm:entry name="${escaped}"/>`;
-  const [, epoch = '0', version, release] = /^(?:(\d+):)?([^-]+)(?:-(.+))?$/.exec(evr) ?? [];
-  const rel = release === undefined ? '' : ` rel="${release}"`;
-  return `<rpm:entry name="${escaped}" flags="${FLAGS[operator]}" epoch="${epoch}" ver="${version}"${rel}/>`;
+  return packageXml(
+    { name, evr: formatEvr(evr), arch },
+    {
+      provides: [`${name} = ${formatEvr(evr)}`, ...listed(given.provides)],
+      requires: listed(given.requires),
+      obsoletes: given.obsoletes?.[name] ?? [],
+    },
+  );
 }
 
 function stays(days: Readonly<Record<string, string>>): ReadonlyMap<string, Stay> {
