@@ -86,9 +86,10 @@ export class Requirements {
     if (!rich) return this.satisfiers(requirement).some((build) => set[build] === 1);
     const leaves = this.#leaves.get(rich);
     const satisfiersOf = (leaf: Capability): Int32Array => leaves?.get(leaf) ?? NOBODY;
+    const isIn = (build: number) => set[build] === 1;
     return canHold(rich, (term) => {
-      if (term.kind === 'capability') return satisfiersOf(term.capability).some((build) => set[build] === 1);
-      return [...matching(term, satisfiersOf)].some((build) => set[build] === 1);
+      if (term.kind === 'capability') return satisfiersOf(term.capability).filter(isIn);
+      return [...matching(term, satisfiersOf)].filter(isIn);
     });
   }
 }

@@ -27,12 +27,9 @@ export function recommendedNote(
 }
 
 function isThere(index: PackageIndex, capability: Capability, sees: BuildSet): boolean {
-  const seen = (wanted: Capability) => index.satisfying(wanted).some((build) => sees[build] === 1);
-  if (!isRich(capability.name)) return seen(capability);
+  const seen = (wanted: Capability) => index.satisfying(wanted).filter((build) => sees[build] === 1);
+  if (!isRich(capability.name)) return seen(capability).length > 0;
   const rich = readableRich(capability.name);
   if (!rich) return false;
-  return canHold(rich, (term) => {
-    if (term.kind === 'capability') return seen(term.capability);
-    return [...matching(term, (wanted) => index.satisfying(wanted))].some((build) => sees[build] === 1);
-  });
+  return canHold(rich, (term) => (term.kind === 'capability' ? seen(term.capability) : matching(term, seen)));
 }

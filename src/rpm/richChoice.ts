@@ -1,85 +1,84 @@
 import { unreachable } from '../base/fault.ts';
 import { formatRich, type Rich } from './rich.ts';
 
-/** Terms that stand in a dependency both as wanted and as unwanted are tried both ways; more than these are taken as free. */
+/** Kinds of builds that help in one place and harm in another are tried with and without; more than these stay out. */
 const MAX_TRIED = 12;
 
 /**
- * Whether some choice of what to install meets a dependency, where `isAvailable` says of a capability (or of `with`, `without`)
- * that a build for it could be installed: `(foo if bar)` is met without foo by leaving bar out. Repositories offer, they do not
- * install, so that is what a repository can be asked; whether one client can have it all together is the solver's question.
+ * Whether some choice of what to install meets a dependency, where `buildsOf` gives, of a capability (or of `with`, `without`),
+ * the builds that could be installed for it: `(foo if bar)` is met without foo by leaving bar out. Repositories offer, they do
+ * not install, so that is what a repository can be asked; whether one client can have it all together is the solver's question.
  */
-export function canHold(rich: Rich, isAvailable: (term: Rich) => boolean): boolean {
-  const both = new Map<string, Rich>();
-  const wanted = new Set<string>();
-  const unwanted = new Set<string>();
-  visit(rich, true, (term, positive) => {
-    const text = formatRich(term);
-    (positive ? wanted : unwanted).add(text);
-    if ((positive ? unwanted : wanted).has(text)) both.set(text, term);
-  });
-  const tried = [...both].filter(([, term]) => isAvailable(term)).slice(0, MAX_TRIED);
+export function canHold(rich: Rich, buildsOf: (term: Rich) => Iterable<number>): boolean {
+  const terms = termsOf(rich, buildsOf);
+  const roles = new Map<number, { wanted: boolean; unwanted: boolean; places: number[] }>();
+  for (const [place, term] of [...terms.values()].entries()) {
+    for (const build of term.builds) {
+      const role = roles.get(build) ?? { wanted: false, unwanted: false, places: [] };
+      role.wanted ||= term.wanted;
+      role.unwanted ||= term.unwanted;
+      role.places.push(place);
+      roles.set(build, role);
+    }
+  }
+  const chosen = new Set<number>();
+  const kinds = new Map<string, number>();
+  for (const [build, { wanted, unwanted, places }] of roles) {
+    if (wanted && unwanted)
+      kinds.set(places.join(), build); // builds of one kind do for each other
+    else if (wanted) chosen.add(build);
+  }
+  const tried = [...kinds.values()].slice(0, MAX_TRIED);
   for (let choice = 0; choice < 1 << tried.length; choice += 1) {
-    const fixed = new Map(tried.map(([text], i) => [text, (choice & (1 << i)) !== 0]));
-    if (new Choice(fixed, isAvailable).can(rich, true)) return true;
+    const builds = new Set([...chosen, ...tried.filter((_, i) => (choice & (1 << i)) !== 0)]);
+    const isMet = (term: Rich): boolean => {
+      for (const build of terms.get(formatRich(term))?.builds ?? []) if (builds.has(build)) return true;
+      return false;
+    };
+    if (holdsIf(rich, isMet)) return true;
   }
   return false;
 }
 
-/** One way to fix the terms of both signs, and what came of it for each part: a condition is asked twice at every level. */
-class Choice {
-  readonly #fixed: ReadonlyMap<string, boolean>;
-  readonly #isAvailable: (term: Rich) => boolean;
-  readonly #known = new Map<Rich, { yes?: boolean; no?: boolean }>();
+interface Term {
+  readonly builds: readonly number[];
+  wanted: boolean;
+  unwanted: boolean;
+}
 
-  constructor(fixed: ReadonlyMap<string, boolean>, isAvailable: (term: Rich) => boolean) {
-    this.#fixed = fixed;
-    this.#isAvailable = isAvailable;
-  }
+function termsOf(rich: Rich, buildsOf: (term: Rich) => Iterable<number>): Map<string, Term> {
+  const terms = new Map<string, Term>();
+  visit(rich, true, (term, positive) => {
+    const text = formatRich(term);
+    const known = terms.get(text) ?? { builds: [...buildsOf(term)], wanted: false, unwanted: false };
+    if (positive) known.wanted = true;
+    else known.unwanted = true;
+    terms.set(text, known);
+  });
+  return terms;
+}
 
-  /** Whether a part can be made true, or false. */
-  can(rich: Rich, be: boolean): boolean {
-    const known = this.#known.get(rich) ?? {};
-    const key = be ? 'yes' : 'no';
-    const answer = known[key] ?? this.#judge(rich, be);
-    this.#known.set(rich, { ...this.#known.get(rich), [key]: answer });
-    return answer;
-  }
-
-  #judge(rich: Rich, be: boolean): boolean {
-    switch (rich.kind) {
-      case 'capability':
-      case 'with':
-      case 'without': {
-        const decided = this.#fixed.size > 0 ? this.#fixed.get(formatRich(rich)) : undefined;
-        if (decided !== undefined) return decided === be;
-        return be ? this.#isAvailable(rich) : true;
-      }
-      case 'and':
-        return be
-          ? rich.of.every((part) => this.can(part, true))
-          : rich.of.some((part) => this.can(part, false));
-      case 'or':
-        return be
-          ? rich.of.some((part) => this.can(part, true))
-          : rich.of.every((part) => this.can(part, false));
-      case 'if': {
-        if (this.can(rich.when, true) && this.can(rich.what, be)) return true;
-        const otherwise = rich.otherwise === undefined ? be : this.can(rich.otherwise, be);
-        return otherwise && this.can(rich.when, false);
-      }
-      case 'unless': {
-        if (this.can(rich.when, false) && this.can(rich.what, be)) return true;
-        const otherwise = rich.otherwise === undefined ? !be : this.can(rich.otherwise, be);
-        return otherwise && this.can(rich.when, true);
-      }
-      default:
-        return unreachable(rich);
-    }
+function holdsIf(rich: Rich, isMet: (term: Rich) => boolean): boolean {
+  const met = (part: Rich): boolean => holdsIf(part, isMet);
+  switch (rich.kind) {
+    case 'capability':
+    case 'with':
+    case 'without':
+      return isMet(rich);
+    case 'and':
+      return rich.of.every(met);
+    case 'or':
+      return rich.of.some(met);
+    case 'if':
+      return met(rich.when) ? met(rich.what) : rich.otherwise === undefined || met(rich.otherwise);
+    case 'unless':
+      return met(rich.when) ? rich.otherwise !== undefined && met(rich.otherwise) : met(rich.what);
+    default:
+      return unreachable(rich);
   }
 }
 
-/** Every term with the sign that it has: conditions of `if` and `unless` have both. */
+/** Every term with its sign: conditions are wanted to be false, and those that have an `else` both. */
 function visit(rich: Rich, positive: boolean, see: (term: Rich, positive: boolean) => void): void {
   switch (rich.kind) {
     case 'capability':
@@ -92,16 +91,24 @@ function visit(rich: Rich, positive: boolean, see: (term: Rich, positive: boolea
       for (const part of rich.of) visit(part, positive, see);
       return;
     case 'if':
-    case 'unless': {
+    case 'unless':
       visit(rich.what, positive, see);
-      const sign = !positive;
-      visit(rich.when, sign, see);
-      if (!rich.otherwise) return;
-      visit(rich.when, !sign, see);
-      visit(rich.otherwise, positive, see);
+      visitCondition(rich.when, rich.otherwise !== undefined, positive, see);
+      if (rich.otherwise) visit(rich.otherwise, positive, see);
       return;
-    }
     default:
       unreachable(rich);
   }
+}
+
+function visitCondition(
+  when: Rich,
+  both: boolean,
+  positive: boolean,
+  see: (term: Rich, positive: boolean) => void,
+): void {
+  visit(when, !positive, (term, sign) => {
+    see(term, sign);
+    if (both) see(term, !sign);
+  });
 }
