@@ -50,8 +50,10 @@ export class RichClauses<Reason> {
       case 'out':
         return formula.builds.map((build) => ({ literals: [no(owner), no(build)], reason }));
       case 'any': {
-        const literals = [no(owner), ...formula.of.flatMap((part) => this.literals(part))];
-        return [{ literals, reason, late: formula.of.some((part) => part.kind === 'out') }];
+        const without = formula.of.filter((part) => part.kind === 'out'); // first: they need nothing
+        const parts = [...without, ...formula.of.filter((part) => part.kind !== 'out')];
+        const literals = [no(owner), ...parts.flatMap((part) => this.literals(part))];
+        return [{ literals, reason, late: without.length > 0 }];
       }
       default:
         return unreachable(formula);
