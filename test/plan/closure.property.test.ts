@@ -4,8 +4,10 @@ import { planPromotion } from '../../src/plan/promote.ts';
 import type { Plan } from '../../src/plan/types.ts';
 import { compareEvr } from '../../src/rpm/evr.ts';
 import { formatNevra, type Nevra, nameArch, parseNevra } from '../../src/rpm/nevra.ts';
+import { ALL } from '../fixtures/sample.ts';
 import { type Given, inputOf } from './world.ts';
 
+const RUNS = ALL ? 1_000 : 200;
 const NAMES = ['ada', 'bob', 'cyd', 'dan', 'eve', 'fay'];
 const VERSIONS = [1, 2, 3];
 const NOW = '2026-03-10T00:00:00Z';
@@ -89,7 +91,7 @@ describe('a promotion of any set', () => {
           expect([...lacks(given, after, newestOnly).difference(before)]).toEqual([]);
         }
       }),
-      { numRuns: 600 },
+      { numRuns: RUNS },
     );
   });
 
@@ -113,7 +115,7 @@ describe('a promotion of any set', () => {
           plan.repositories.flatMap((r) => r.staying.map((s) => [formatNevra(s.build.nevra), s.reason.kind]));
         expect(named(b)).toEqual(named(a));
       }),
-      { numRuns: 300 },
+      { numRuns: RUNS / 2 },
     );
   });
 
@@ -133,7 +135,7 @@ describe('a promotion of any set', () => {
           }
         }
       }),
-      { numRuns: 400 },
+      { numRuns: RUNS },
     );
   });
 
@@ -146,7 +148,7 @@ describe('a promotion of any set', () => {
           for (const { reason } of staying) if (reason.kind === 'with') expect(reason.until).toBeUndefined();
         }
       }),
-      { numRuns: 200 },
+      { numRuns: RUNS / 2 },
     );
   });
 
@@ -168,7 +170,7 @@ describe('a promotion of any set', () => {
           }
         }
       }),
-      { numRuns: 600 },
+      { numRuns: RUNS },
     );
   });
 });
