@@ -2,7 +2,8 @@ import { formatChecksum } from '../base/checksum.ts';
 import { LIVE_TEAM, LIVE_TIER, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
-import type { Closure, Contents } from '../plan/closing.ts';
+import type { Active } from '../plan/activate.ts';
+import type { Closure, Documents } from '../plan/closing.ts';
 import { NameArches } from '../plan/nameArches.ts';
 import { Requirements } from '../plan/requirements.ts';
 import { Sight } from '../plan/sight.ts';
@@ -10,7 +11,6 @@ import type { ModuleSource } from '../plan/streams.ts';
 import type { Filter, Universe } from '../plan/watch.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { type ModuleDocument, projectModules, readModules } from '../repodata/modules.ts';
-import { archesFor } from '../rpm/arches.ts';
 import { clientSetOf } from './client-set.ts';
 import { moduleDocument, whole } from './facts.ts';
 import type { State } from './state.ts';
@@ -49,9 +49,9 @@ export async function closureOf(
     universe,
     number: (pin) => loaded.numbers.get(pin.record),
     also: loaded.setOf(also),
-    filters: (contents) => {
-      const sources = [...contents.map((c) => modules.of(c)), ...also.map((s) => modules.ofSnapshot(s))];
-      return filtersOf(universe, arch, sources, membersOf(loaded, contents, also));
+    filters: (documents, has) => {
+      const sources = [...documents.map((d) => modules.of(d)), ...also.map((s) => modules.ofSnapshot(s))];
+      return viewsOf(universe, arch, sources).filters(has);
     },
   };
   const lists = [...filelistsNotes(loaded, [...own, ...also]).values()];
@@ -67,41 +67,57 @@ function prepare(loaded: Loaded): Universe {
   return known;
 }
 
-function membersOf(loaded: Loaded, contents: readonly Contents[], also: readonly Snapshot[]): Uint8Array {
-  return loaded.setOf([...contents, ...also]);
+/** The clients of a set: every build, the newest of each name.arch by the default streams, and that with each other stream. */
+class Views {
+  readonly #sight: Sight;
+  readonly #every: Filter;
+  readonly #newest: Filter;
+  readonly #defaults: Active;
+  /** Undefined where no client can enable the stream. */
+  readonly #withStream = new Map<string, Filter | undefined>();
+
+  constructor({ requirements: { index } }: Universe, arch: string, repositories: readonly ModuleSource[]) {
+    const members = new Uint8Array(index.size).fill(1);
+    const repositoryOf = new Uint8Array(index.size); // of no account here: nobody has module_hotfixes
+    this.#sight = new Sight({ index, members, repositoryOf, repositories, arch });
+    this.#defaults = this.#sight.activate([]) ?? { variants: new Set(), streams: new Set() };
+    this.#every = { label: 'every build', shows: this.#sight.every, newestOnly: false };
+    const shows = this.#sight.visible(this.#defaults);
+    this.#newest = { label: 'newest, default streams', shows, newestOnly: true };
+  }
+
+  /** One for each stream of which a build is there. Equal ones are one object. */
+  filters(has: (build: number) => boolean): Filter[] {
+    const others = this.#sight.streamsAmong(has).flatMap((stream) => this.#with(stream) ?? []);
+    return [this.#every, this.#newest, ...others];
+  }
+
+  #with(stream: string): Filter | undefined {
+    if (this.#defaults.streams.has(stream)) return undefined;
+    if (this.#withStream.has(stream)) return this.#withStream.get(stream);
+    const active = this.#sight.activate([stream]);
+    const filter = active?.streams.has(stream)
+      ? { label: `newest, with ${stream}`, shows: this.#sight.visible(active), newestOnly: true }
+      : undefined;
+    this.#withStream.set(stream, filter);
+    return filter;
+  }
 }
 
-/** The clients of a set: every build, the newest of each name.arch by the default streams, and that with each other stream. */
-function filtersOf(
-  { requirements: { index } }: Universe,
-  arch: string,
-  repositories: readonly ModuleSource[],
-  members: Uint8Array,
-): Filter[] {
-  if (repositories.every(({ modules }) => modules.length === 0)) {
-    const arches = new Set(archesFor(arch));
-    const shows = Uint8Array.from(members, (_, build) => (arches.has(index.nevra(build).arch) ? 1 : 0));
-    return [
-      { label: 'every build', shows, newestOnly: false },
-      { label: 'newest, default streams', shows, newestOnly: true },
-    ];
-  }
-  const all = new Uint8Array(index.size).fill(1);
-  const repositoryOf = new Uint8Array(index.size);
-  const there = new Sight({ index, members, repositoryOf, repositories, arch });
-  const sight = new Sight({ index, members: all, repositoryOf, repositories, arch });
-  const defaults = sight.activate([]) ?? { variants: new Set<string>(), streams: new Set<string>() };
-  const filters: Filter[] = [
-    { label: 'every build', shows: sight.every, newestOnly: false },
-    { label: 'newest, default streams', shows: sight.visible(defaults), newestOnly: true },
-  ];
-  for (const stream of there.streams) {
-    if (defaults.streams.has(stream)) continue;
-    const active = sight.activate([stream]);
-    if (!active?.streams.has(stream)) continue; // no client can enable it
-    filters.push({ label: `newest, with ${stream}`, shows: sight.visible(active), newestOnly: true });
-  }
-  return filters;
+const views = new WeakMap<Universe, Map<string, Views>>();
+
+/** Of the sets of documents that one plan tries, and the next ones; each is a few times the size of the universe in bytes. */
+const MAX_VIEWS = 32;
+
+function viewsOf(universe: Universe, arch: string, repositories: readonly ModuleSource[]): Views {
+  const known = views.get(universe) ?? new Map<string, Views>();
+  views.set(universe, known);
+  const documents = repositories.map(({ id, modules }) => [id, modules.map((m) => m.digest.hex).sort()]);
+  const key = JSON.stringify([arch, documents]);
+  const view = known.get(key) ?? new Views(universe, arch, repositories);
+  if (known.size >= MAX_VIEWS && !known.has(key)) known.delete(known.keys().next().value ?? '');
+  known.set(key, view);
+  return view;
 }
 
 /** The documents that repositories would publish beside their builds, read before the plan, which reads nothing. */
@@ -139,7 +155,7 @@ class ModuleDocuments {
     return new ModuleDocuments(pinned, listed);
   }
 
-  of({ repository, modules }: Pick<Contents, 'repository' | 'modules'>): ModuleSource {
+  of({ repository, modules }: Documents): ModuleSource {
     const streams = [...modules].flatMap(([nsvca, sum]) => {
       return this.#pinned.get(`${nsvca} ${formatChecksum(sum)}`) ?? [];
     });

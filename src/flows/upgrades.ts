@@ -1,5 +1,4 @@
 import { upstreamId } from '../manifest/ids.ts';
-import type { Contents } from '../plan/closing.ts';
 import { Satisfiers } from '../plan/satisfiers.ts';
 import type { Plan, Snapshot } from '../plan/types.ts';
 import { askUpgrades, type Host, type Trouble, type Upgrades } from '../plan/upgrades.ts';
@@ -53,17 +52,17 @@ export async function withUpgrades(
 
 /** What a client with the default streams is shown of these repositories. */
 function shownTo({ closure }: ClosureOfSet, snapshots: readonly Snapshot[]): Uint8Array {
-  const contents = snapshots.map(({ repository, pins, modules }): Contents => {
-    return { repository: upstreamId(repository), pins, modules };
-  });
-  const [, filter] = closure.filters(contents);
   const set = closure.also.slice();
-  for (const { pins } of contents) {
+  for (const { pins } of snapshots) {
     for (const pin of pins) {
       const build = closure.number(pin);
       if (build !== undefined) set[build] = 1;
     }
   }
+  const documents = snapshots.map(({ repository, modules }) => {
+    return { repository: upstreamId(repository), modules };
+  });
+  const [, filter] = closure.filters(documents, (build) => set[build] !== 0);
   return set.map((bit, build) => (bit !== 0 && filter?.shows[build] === 1 ? 1 : 0));
 }
 

@@ -7,7 +7,7 @@ import { formatNevra } from '../rpm/nevra.ts';
 import { groupJudged, type Judged } from './candidates.ts';
 import { modulesFor } from './documents.ts';
 import { groupPins } from './groups.ts';
-import { Lags } from './lags.ts';
+import { Lags, Menders } from './lags.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
 import { mayGo } from './retain.ts';
 import { type Option, pull, type Settled, settle, type Unit } from './settle.ts';
@@ -22,14 +22,14 @@ export interface Closure {
   number(pin: Pin): number | undefined;
   /** Builds that clients have besides (`also:`, repositories that the plan leaves alone): seen, never changed. */
   readonly also: Uint8Array;
-  /** The clients of the set where its repositories have these builds and module documents. */
-  filters(contents: readonly Contents[]): readonly Filter[];
+  /** The clients of the set where its repositories have these module documents, and these builds are there. */
+  filters(documents: readonly Documents[], has: (build: number) => boolean): readonly Filter[];
 }
 
-export interface Contents {
+/** Which module documents a repository has. */
+export interface Documents {
   /** The upstream's id. */
   readonly repository: string;
-  readonly pins: readonly Pin[];
   readonly modules: Snapshot['modules'];
 }
 
@@ -72,8 +72,9 @@ export function closeSet(
 ): { outcomes: Outcome[]; notes: string[] } {
   const groups = input.repositories.flatMap((r) => groupsOf(r, judged, input));
   const bundles = bundlesOf(groups, input);
-  const settled = settleBundles(bundles, input);
-  const lags = new Lags(input, judged, settled);
+  const menders = new Menders(input.closure, judged);
+  const settled = settleBundles(bundles, input, menders);
+  const lags = new Lags(input, menders, settled);
   const outcomes: Outcome[] = [];
   for (const [i, bundle] of bundles.entries()) {
     const option = settled.chosen[i] as number;
@@ -212,8 +213,8 @@ function optionOf(moves: readonly Move[], closure: Closure): Option {
   };
 }
 
-function settleBundles(bundles: readonly Bundle[], input: PromoteInput): Settled {
-  const { closure, repositories, facts, named } = input;
+function settleBundles(bundles: readonly Bundle[], input: PromoteInput, menders: Menders): Settled {
+  const { closure, repositories, named } = input;
   const { universe, also } = closure;
   const members = also.slice();
   for (const r of repositories) {
@@ -222,30 +223,41 @@ function settleBundles(bundles: readonly Bundle[], input: PromoteInput): Settled
       if (build !== undefined) members[build] = (members[build] as number) + 1;
     }
   }
+  const has = (build: number) => members[build] !== 0;
   const now = repositories.map((r) => ({
     repository: upstreamId(r.repository),
-    pins: r.target?.pins ?? [],
     modules: r.target?.modules ?? new Map(),
   }));
-  const filters = (chosen: Int32Array): readonly Filter[] => {
-    const contents = repositories.map((r) => {
-      const pins = new Set(r.target?.pins ?? []);
-      for (const [i, bundle] of bundles.entries()) {
-        for (const group of bundle.groups) {
+  const before = closure.filters(now, has).map((filter) => Sighting.of(universe, filter, has));
+  const units = bundles.map((bundle) => bundle.unit);
+  const isFinal = (broken: Break) => menders.of(broken).length === 0;
+  const settling = { universe, units, members, before, filters: filtersBy(bundles, input), isFinal };
+  if (named.length === 0) return settle(settling);
+  return pull(settling, new Set(units.flatMap((unit, i) => (unit.starts ? [i] : []))));
+}
+
+/** The clients as they are with some options: only builds of modules have a say in that. */
+function filtersBy(
+  bundles: readonly Bundle[],
+  { closure, repositories, facts }: PromoteInput,
+): (chosen: Int32Array, has: (build: number) => boolean) => readonly Filter[] {
+  const modular = [...bundles.entries()].filter(([, { unit }]) => unit.modular);
+  const pinned = repositories.map((r) =>
+    (r.target?.pins ?? []).filter((pin) => facts.documents(formatNevra(pin.nevra)).length > 0),
+  );
+  return (chosen, has) => {
+    const documents = repositories.map((r, place) => {
+      const pins = new Set(pinned[place]);
+      for (const [i, { groups }] of modular) {
+        for (const group of groups) {
           const move = group.repository === r ? group.moves[chosen[i] as number] : undefined;
           if (!move) continue;
           for (const gone of [...move.replaces, ...move.drops]) pins.delete(gone);
           pins.add(move.to);
         }
       }
-      return { repository: upstreamId(r.repository), pins: [...pins], modules: modulesFor(pins, r, facts) };
+      return { repository: upstreamId(r.repository), modules: modulesFor(pins, r, facts) };
     });
-    return closure.filters(contents);
+    return closure.filters(documents, has);
   };
-  const has = (build: number) => members[build] !== 0;
-  const before = closure.filters(now).map((filter) => Sighting.of(universe, filter, has));
-  const units = bundles.map((bundle) => bundle.unit);
-  const settling = { universe, units, members, before, filters };
-  if (named.length === 0) return settle(settling);
-  return pull(settling, new Set(units.flatMap((unit, i) => (unit.starts ? [i] : []))));
 }

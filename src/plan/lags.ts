@@ -5,27 +5,50 @@ import type { PromoteInput } from './promote.ts';
 import { nevraOf } from './rules.ts';
 import type { Lack, Settled } from './settle.ts';
 import type { Along, Reason } from './types.ts';
+import type { Break } from './watch.ts';
 
-/** Says of what stays behind for its dependencies what it waits for, and of what came along, for whom. */
-export class Lags {
-  readonly #input: PromoteInput;
-  readonly #settled: Settled;
+/** Of a path that people read; a chain may have thousands. */
+const MAX_STEPS = 12;
+
+/** Which builds that could move would mend what is broken: those that bring what is missing, and others of its own name.arch. */
+export class Menders {
+  readonly #closure: PromoteInput['closure'];
   readonly #byBuild = new Map<number, Judged>();
-  readonly #newer = new Map<number, Judged[]>();
-  /** Holds in the way, by the build that each one keeps. */
-  readonly held = new Map<string, Reason & { kind: 'held' }>();
+  readonly #byName = new Map<number, Judged[]>();
 
-  constructor(input: PromoteInput, judged: readonly Judged[], settled: Settled) {
-    this.#input = input;
-    this.#settled = settled;
-    const { closure } = input;
+  constructor(closure: PromoteInput['closure'], judged: readonly Judged[]) {
+    this.#closure = closure;
     for (const j of judged) {
       const build = closure.number(j.build);
       if (build === undefined) continue;
       this.#byBuild.set(build, j);
       const name = closure.universe.names.of(build);
-      this.#newer.set(name, [...(this.#newer.get(name) ?? []), j]);
+      const others = this.#byName.get(name);
+      if (others) others.push(j);
+      else this.#byName.set(name, [j]);
     }
+  }
+
+  of({ build, requirement }: Break): Judged[] {
+    const { requirements, names } = this.#closure.universe;
+    const bring = [...requirements.satisfiers(requirement)].flatMap((s) => this.#byBuild.get(s) ?? []);
+    const own = this.#byBuild.get(build);
+    return [...bring, ...(this.#byName.get(names.of(build)) ?? []).filter((j) => j !== own)];
+  }
+}
+
+/** Says of what stays behind for its dependencies what it waits for, and of what came along, for whom. */
+export class Lags {
+  readonly #input: PromoteInput;
+  readonly #settled: Settled;
+  readonly #menders: Menders;
+  /** Holds in the way, by the build that each one keeps. */
+  readonly held = new Map<string, Reason & { kind: 'held' }>();
+
+  constructor(input: PromoteInput, menders: Menders, settled: Settled) {
+    this.#input = input;
+    this.#menders = menders;
+    this.#settled = settled;
   }
 
   /** Gives a build that was ready the reason why it does not move after all. */
@@ -38,7 +61,7 @@ export class Lags {
   along(unit: number): Along | undefined {
     const path: { build: string; needs: string }[] = [];
     const seen = new Set<number>();
-    for (let at = unit; !seen.has(at); ) {
+    for (let at = unit; !seen.has(at) && path.length < MAX_STEPS; ) {
       seen.add(at);
       const step = this.#settled.pulled.get(at);
       if (!step) break;
@@ -68,10 +91,14 @@ export class Lags {
   /** `needs b >= 2 of b-2-1.noarch, which needs c`, or what another build would lose. */
   #words({ path, broken, hides, own }: Lack): string {
     const [gone] = hides;
-    const ways = path.slice(0, -1).map((step, i) => {
-      const next = path[i + 1];
-      return `needs ${this.#needs(step.requirement)}${next ? ` of ${this.#text(next.build)}, which ` : ''}`;
-    });
+    const ways: string[] = [];
+    for (let at = path; at.next; at = at.next) {
+      if (ways.length === MAX_STEPS) {
+        ways.push(`needs ${at.length - 1} more, of which ${this.#text(broken.build)} `);
+        break;
+      }
+      ways.push(`needs ${this.#needs(at.broken.requirement)} of ${this.#text(at.next.broken.build)}, which `);
+    }
     const needs = `needs ${this.#needs(broken.requirement)}`;
     if (!own) {
       const only = gone === undefined ? '' : `, which only ${this.#text(gone)} has`;
@@ -86,13 +113,7 @@ export class Lags {
 
   /** Who could mend it and does not move: the one that moves first, else one that somebody must move. */
   #laggard({ broken }: Lack): Judged | undefined {
-    const { universe } = this.#input.closure;
-    const satisfiers = [...universe.requirements.satisfiers(broken.requirement)];
-    const provide = satisfiers.flatMap((build) => this.#byBuild.get(build) ?? []);
-    const newer = (this.#newer.get(universe.names.of(broken.build)) ?? []).filter(
-      (j) => this.#input.closure.number(j.build) !== broken.build,
-    );
-    const behind = [...provide, ...newer].filter((j) => j.verdict.kind !== 'ready');
+    const behind = this.#menders.of(broken).filter((j) => j.verdict.kind !== 'ready');
     return behind.sort((a, b) => endOf(a) - endOf(b) || byCodeUnit(nevraOf(a.build), nevraOf(b.build)))[0];
   }
 

@@ -16,6 +16,7 @@ export class Requirements {
   /** How many distinct requirements there are. */
   readonly size: number;
   readonly #capabilities: readonly Capability[];
+  readonly #names: Int32Array;
   readonly #rich: readonly (Rich | undefined)[];
   readonly #ofBuild: Lists;
   readonly #requirers: Lists;
@@ -29,6 +30,9 @@ export class Requirements {
     const { capabilities, numbers, ofBuild } = distinct(index, relation);
     this.#capabilities = capabilities;
     this.size = capabilities.length;
+    const names = new Map<string, number>();
+    for (const { name } of capabilities) if (!names.has(name)) names.set(name, names.size);
+    this.#names = Int32Array.from(capabilities, ({ name }) => names.get(name) as number);
     this.#rich = capabilities.map((c) => (isRich(c.name) ? readableRich(c.name) : undefined));
     const leaves = new Map<Rich, Map<Capability, Int32Array>>();
     const satisfiers = capabilities.map((c, i) => {
@@ -50,6 +54,11 @@ export class Requirements {
 
   capability(requirement: number): Capability {
     return this.#capabilities[requirement] as Capability;
+  }
+
+  /** Equal numbers for equal names of capabilities, whatever the versions. */
+  nameOf(requirement: number): number {
+    return this.#names[requirement] as number;
   }
 
   text(requirement: number): string {

@@ -1,4 +1,6 @@
-import { type Break, type Filter, type Sighting, type Universe, Watch } from './watch.ts';
+import { Attempts, type Pulled } from './attempt.ts';
+import { Moving } from './moving.ts';
+import type { Break, Filter, Sighting, Universe, Watch } from './watch.ts';
 
 /** One way to change the builds of a name.arch in one repository: what comes in, and what goes by it. */
 export interface Option {
@@ -19,12 +21,19 @@ export interface Unit {
   readonly starts: boolean;
 }
 
+/** What one build needs of the next one, and so on; the last one is what is broken. Shared by all whose paths end alike. */
+export interface Step {
+  readonly broken: Break;
+  readonly next: Step | undefined;
+  readonly length: number;
+}
+
 /** Something that would be broken for a client if a unit's option were taken, with all else as the result has it. */
 export interface Lack {
   readonly client: string;
   readonly broken: Break;
-  /** From the unit's own build: what each one needs of the next; the last one is what is broken. */
-  readonly path: readonly Break[];
+  /** From the unit's own build. */
+  readonly path: Step;
   /** Whether it is one of the path's own builds that lacks something; else one that is there, or that moves. */
   readonly own: boolean;
   /** Builds that meet the requirement now, for that client, and would be out of its sight. */
@@ -48,8 +57,10 @@ export interface SettleInput {
   readonly members: Uint8Array;
   /** The clients before, and what is known of them; the second one is whom a client is compared with that is new. */
   readonly before: readonly Sighting[];
-  /** The clients as they are with these options; called only after a modular unit changed. */
-  readonly filters: (chosen: Int32Array) => readonly Filter[];
+  /** The clients as they are with these options and builds; called only after a modular unit changed. */
+  readonly filters: (chosen: Int32Array, has: (build: number) => boolean) => readonly Filter[];
+  /** Nothing that waits would mend it either: with such a cause no further one is looked for. */
+  readonly isFinal?: (broken: Break) => boolean;
 }
 
 /**
@@ -73,111 +84,114 @@ export function pull(input: SettleInput, named: ReadonlySet<number>): Settled {
 
 type Causes = Map<number, Map<number, readonly Lack[]>>;
 
-/** More than these need not be known to say why something stays. */
-const MAX_LACKS = 16;
-
+/**
+ * Why it ends: all() moves once. demote() brings each unit at most once and otherwise takes at least one a step further down, of which
+ * there are as many as options. raise() goes round only after an option went up, which none of its steps takes down again.
+ */
 class Settling {
   readonly #o: SettleInput;
-  readonly #order: readonly number[];
-  readonly #chosen: Int32Array;
-  readonly #members: Uint8Array;
-  readonly #byName = new Map<number, number[]>();
-  readonly #pulled = new Map<number, { by: number; broken: Break }>();
+  readonly #moving: Moving;
+  readonly #attempts: Attempts;
+  readonly #pulled: Pulled = new Map();
   readonly #brought = new Set<number>();
-  #watches: Watch[];
 
   constructor(input: SettleInput) {
     this.#o = input;
-    const { units, members, before, universe } = input;
-    const priority = (unit: number) => units[unit]?.priority ?? 0;
-    this.#order = units.map((_, i) => i).sort((a, b) => priority(a) - priority(b));
-    this.#chosen = Int32Array.from(units, (unit) => unit.options.length);
-    this.#members = members.slice();
-    for (const unit of this.#order) {
-      for (const name of this.#unit(unit).nameArches) {
-        this.#byName.set(name, [...(this.#byName.get(name) ?? []), unit]);
-      }
-    }
-    this.#watches = before.map((sighting) => new Watch(universe, sighting));
+    this.#moving = new Moving(input);
+    this.#attempts = new Attempts(input, this.#moving);
   }
 
   result(causes: Causes): Settled {
-    return { chosen: this.#chosen, causes, pulled: this.#pulled, watches: this.#watches };
+    const { chosen, watches } = this.#moving;
+    return { chosen, causes, pulled: this.#pulled, watches };
   }
 
   all(): void {
-    this.#choose(this.#order.flatMap((unit) => (this.#unit(unit).starts ? [[unit, 0]] : [])));
+    const { order } = this.#moving;
+    this.#moving.choose(order.flatMap((unit) => (this.#starts(unit) ? [[unit, 0] as const] : [])));
   }
 
   /** Takes back what breaks something until nothing is broken: at the worst nothing moves, which adds no break. */
   demote(): void {
-    while (!this.#isClosed()) {
+    const moving = this.#moving;
+    while (!moving.isClosed) {
       if (this.#bring()) continue;
       const forced = new Set<number>();
-      const tied = new Set<number>();
-      for (const watch of this.#watches) {
+      const tied: Set<number>[] = [];
+      for (const watch of moving.watches) {
         for (const broken of watch.added()) {
           const blamed = this.#blamed(watch, broken);
           if (blamed.size === 1) for (const unit of blamed) forced.add(unit);
-          else tied.add(this.#least(blamed));
+          else if (blamed.size > 1) tied.push(blamed);
         }
       }
-      const back = forced.size > 0 ? [...forced] : [this.#least(tied)];
-      this.#choose(back.map((unit) => [unit, this.#at(unit) + 1]));
+      const back = forced.size > 0 ? forced : this.#leastOf(tied);
+      if (back.size === 0) return; // nothing moved that could be taken back
+      moving.choose([...back].map((unit) => [unit, moving.at(unit) + 1]));
     }
+  }
+
+  /** Of each one who gives way, and one only where several have somebody in common: the others may be mended by that. */
+  #leastOf(tied: readonly ReadonlySet<number>[]): ReadonlySet<number> {
+    const least = new Map(tied.map((units) => [units, this.#moving.least(units)]));
+    const priority = (units: ReadonlySet<number>) => this.#moving.unit(least.get(units) as number).priority;
+    const back = new Set<number>();
+    const spoken = new Set<number>();
+    for (const units of [...tied].sort((a, b) => priority(b) - priority(a))) {
+      if (units.isDisjointFrom(spoken)) back.add(least.get(units) as number);
+      for (const unit of units) spoken.add(unit);
+    }
+    return back;
   }
 
   /** Brings what others need and what does not move by itself. */
   #bring(): boolean {
-    for (const watch of this.#watches) {
+    const moving = this.#moving;
+    const from = (unit: number) => (this.#starts(unit) || this.#brought.has(unit) ? 0 : moving.at(unit));
+    let brought = false;
+    for (const watch of moving.watches) {
       for (const broken of watch.added()) {
-        const by = this.#moverOf(broken.build);
-        const mend = this.#repair(
-          watch,
-          broken,
-          (unit) => !this.#unit(unit).starts && !this.#brought.has(unit),
-        );
+        if (!watch.lacks(broken)) continue; // one that was just brought mends it
+        const by = moving.moverOf(broken.build);
+        const mend = by === undefined ? undefined : moving.best(moving.repairs(watch, broken, from));
         if (!mend || by === undefined) continue;
         this.#brought.add(mend.unit); // once: what is taken back again does not come back here
         this.#pulled.set(mend.unit, { by, broken });
-        this.#choose([[mend.unit, mend.option]]);
-        return true;
+        moving.choose([[mend.unit, mend.option]]);
+        brought = true;
       }
     }
-    return false;
+    return brought;
   }
 
   /** Gives back what others, taken back later, were in the way of. Returns why the rest stays. */
   raise(): Causes {
+    const starting = this.#moving.order.filter((unit) => this.#starts(unit));
     for (;;) {
-      const causes: Causes = new Map();
-      let raised = false;
-      for (const unit of this.#order) {
-        if (!this.#unit(unit).starts) continue;
-        for (let option = 0; option < this.#at(unit); option += 1) {
-          const lacks = this.#attempt(unit, option);
-          if (lacks.length === 0) raised = true;
-          else causes.set(unit, (causes.get(unit) ?? new Map<number, readonly Lack[]>()).set(option, lacks));
-        }
-      }
+      const { causes, raised } = this.#tryAll(starting);
       if (raised) continue;
-      this.#giveBackAll((unit) => this.#unit(unit).starts);
+      this.#giveBackAll((unit) => this.#starts(unit));
       return causes;
     }
   }
 
   pull(named: ReadonlySet<number>): Causes {
-    const causes: Causes = new Map();
-    for (const unit of this.#order) {
-      if (!named.has(unit)) continue;
-      for (let option = 0; option < this.#at(unit); option += 1) {
-        const lacks = this.#attempt(unit, option);
-        if (lacks.length > 0)
-          causes.set(unit, (causes.get(unit) ?? new Map<number, readonly Lack[]>()).set(option, lacks));
-      }
-    }
+    const { causes } = this.#tryAll(this.#moving.order.filter((unit) => named.has(unit)));
     this.#giveBackAll((unit) => named.has(unit));
     return causes;
+  }
+
+  #tryAll(units: readonly number[]): { causes: Causes; raised: boolean } {
+    const causes: Causes = new Map();
+    let raised = false;
+    for (const unit of units) {
+      for (let option = 0; option < this.#moving.at(unit); option += 1) {
+        const lacks = this.#attempts.try(unit, option, this.#pulled);
+        if (lacks.length === 0) raised = true;
+        else causes.set(unit, (causes.get(unit) ?? new Map<number, readonly Lack[]>()).set(option, lacks));
+      }
+    }
+    return { causes, raised };
   }
 
   /** What came along and is not needed after all, because something that came later does it too. */
@@ -189,184 +203,31 @@ class Settling {
   }
 
   #giveBack(unit: number): void {
-    const was = this.#at(unit);
-    this.#choose([[unit, this.#unit(unit).options.length]]);
-    if (this.#isClosed()) this.#pulled.delete(unit);
-    else this.#choose([[unit, was]]);
-  }
-
-  /** Takes an option, with what it needs of the others; puts everything back and says what is lacking where that does not do. */
-  #attempt(unit: number, option: number): Lack[] {
-    const was = new Map([[unit, this.#at(unit)]]);
-    const pulled = new Map<number, { by: number; broken: Break }>();
-    const lacks: Lack[] = [];
-    const lost = new Set<string>();
-    this.#choose([[unit, option]]);
-    while (lacks.length < MAX_LACKS) {
-      const found = this.#nearestBreak([...was.keys()], lost);
-      if (!found) break;
-      const { watch, broken, by } = found;
-      const mend = this.#repair(watch, broken, (other) => !was.has(other));
-      if (mend) {
-        was.set(mend.unit, this.#at(mend.unit));
-        pulled.set(mend.unit, { by, broken });
-        this.#choose([[mend.unit, mend.option]]);
-      } else {
-        const own = was.has(this.#moverOf(broken.build) ?? -1);
-        lacks.push(this.#lackOf(watch, broken, own, this.#pathTo(by, unit, pulled)));
-        lost.add(`${broken.build} ${broken.requirement}`);
-      }
-    }
-    if (lacks.length > 0) this.#choose([...was]);
-    else for (const [other, why] of pulled) this.#pulled.set(other, why);
-    return lacks;
-  }
-
-  /** Of the units in the order in which they came: so that every path is as short as there is. */
-  #nearestBreak(
-    movers: readonly number[],
-    without: ReadonlySet<string>,
-  ): { watch: Watch; broken: Break; by: number } | undefined {
-    const [first = 0] = movers;
-    let nearest: { watch: Watch; broken: Break; by: number; place: number } | undefined;
-    for (const watch of this.#watches) {
-      for (const broken of watch.added()) {
-        if (without.has(`${broken.build} ${broken.requirement}`)) continue;
-        const by = this.#moverOf(broken.build) ?? this.#taker(watch, broken, movers) ?? first;
-        const place = movers.indexOf(by);
-        if (!nearest || place < nearest.place) nearest = { watch, broken, by, place };
-        if (place === 0) return nearest;
-      }
-    }
-    return nearest;
-  }
-
-  /** Who took away what a build needs that was there before. */
-  #taker(watch: Watch, { requirement }: Break, movers: readonly number[]): number | undefined {
-    const { requirements, names } = this.#o.universe;
-    const gone = new Set<number>();
-    for (const satisfier of requirements.satisfiers(requirement)) {
-      if (watch.before.sees[satisfier] === 1 && watch.now.sees[satisfier] === 0)
-        gone.add(names.of(satisfier));
-    }
-    return movers.find((unit) => this.#unit(unit).nameArches.some((name) => gone.has(name)));
-  }
-
-  #pathTo(last: number, first: number, pulled: ReadonlyMap<number, { by: number; broken: Break }>): Break[] {
-    const path: Break[] = [];
-    for (let at = last; at !== first; ) {
-      const step = pulled.get(at);
-      if (!step) break;
-      path.unshift(step.broken);
-      at = step.by;
-    }
-    return path;
-  }
-
-  /** Who could mend it by moving up: one that brings what is missing, or the one whose build lacks it, in a newer build. */
-  #repair(watch: Watch, { build, requirement }: Break, may: (unit: number) => boolean) {
-    const { requirements, names } = this.#o.universe;
-    const options: { unit: number; option: number }[] = [];
-    const consider = (unit: number, brings: (option: Option) => boolean) => {
-      if (!may(unit)) return;
-      const option = this.#unit(unit).options.findIndex((o, i) => i < this.#at(unit) && brings(o));
-      if (option >= 0) options.push({ unit, option });
-    };
-    const shown = (satisfier: number) => watch.filter.shows[satisfier] === 1;
-    for (const satisfier of requirements.satisfiers(requirement)) {
-      if (!shown(satisfier)) continue;
-      for (const unit of this.#byName.get(names.of(satisfier)) ?? [])
-        consider(unit, (option) => option.adds.includes(satisfier));
-    }
-    for (const unit of this.#byName.get(names.of(build)) ?? [])
-      consider(unit, (option) => !option.adds.includes(build));
-    return options.sort((a, b) => this.#unit(a.unit).priority - this.#unit(b.unit).priority)[0];
-  }
-
-  #lackOf(watch: Watch, broken: Break, own: boolean, path: readonly Break[]): Lack {
-    const hides = [...this.#o.universe.requirements.satisfiers(broken.requirement)].filter((build) => {
-      return watch.before.sees[build] === 1 && watch.now.sees[build] === 0;
-    });
-    return { client: watch.label, broken, hides, own, path: [...path, broken] };
+    const moving = this.#moving;
+    const was = moving.at(unit);
+    moving.choose([[unit, moving.unit(unit).options.length]]);
+    if (moving.isClosed) this.#pulled.delete(unit);
+    else moving.choose([[unit, was]]);
   }
 
   /** The units that moved and without which it might not be broken: the one that requires it, and those that took it away. */
   #blamed(watch: Watch, { build, requirement }: Break): Set<number> {
-    const { requirements, names } = this.#o.universe;
+    const moving = this.#moving;
+    const { requirements } = this.#o.universe;
     const blamed = new Set<number>();
-    const mover = this.#moverOf(build);
+    const mover = moving.moverOf(build);
     if (mover !== undefined) blamed.add(mover);
     for (const satisfier of requirements.satisfiers(requirement)) {
       if (watch.before.sees[satisfier] !== 1 || watch.now.sees[satisfier] === 1) continue;
-      for (const unit of this.#byName.get(names.of(satisfier)) ?? [])
-        if (this.#hasMoved(unit)) blamed.add(unit);
+      for (const unit of moving.unitsOf(satisfier)) if (moving.hasMoved(unit)) blamed.add(unit);
     }
     if (blamed.size > 0) return blamed;
-    const moved = this.#order.filter((unit) => this.#hasMoved(unit));
-    const modular = moved.filter((unit) => this.#unit(unit).modular);
+    const moved = moving.order.filter((unit) => moving.hasMoved(unit));
+    const modular = moved.filter((unit) => moving.unit(unit).modular);
     return new Set(modular.length > 0 ? modular : moved);
   }
 
-  /** Who brought a build in. */
-  #moverOf(build: number): number | undefined {
-    const units = this.#byName.get(this.#o.universe.names.of(build)) ?? [];
-    return units.find((unit) => this.#unit(unit).options[this.#at(unit)]?.adds.includes(build));
-  }
-
-  #hasMoved(unit: number): boolean {
-    return this.#at(unit) < this.#unit(unit).options.length;
-  }
-
-  /** The one that gives way. */
-  #least(units: Iterable<number>): number {
-    return [...units].reduce((a, b) => (this.#unit(a).priority > this.#unit(b).priority ? a : b));
-  }
-
-  #isClosed(): boolean {
-    return this.#watches.every((watch) => watch.isClosed);
-  }
-
-  #choose(choices: readonly (readonly [unit: number, option: number])[]): void {
-    const touched = new Set<number>();
-    let modular = false;
-    for (const [unit, option] of choices) {
-      const { options, nameArches, modular: isModular } = this.#unit(unit);
-      this.#apply(options[this.#at(unit)], -1);
-      this.#apply(options[option], 1);
-      this.#chosen[unit] = option;
-      for (const name of nameArches) touched.add(name);
-      modular ||= isModular;
-    }
-    if (modular) this.#look();
-    else for (const watch of this.#watches) watch.change(touched, this.#has);
-  }
-
-  #look(): void {
-    const [every, fallback] = this.#o.before;
-    this.#watches = this.#o.filters(this.#chosen).map((filter) => {
-      const same = this.#o.before.find((sighting) => sighting.filter.label === filter.label);
-      const compared = same ?? fallback ?? every;
-      const watch = new Watch(this.#o.universe, compared as Sighting);
-      watch.look(filter, this.#has);
-      return watch;
-    });
-  }
-
-  #apply(option: Option | undefined, by: 1 | -1): void {
-    const add = (build: number, n: number) => {
-      this.#members[build] = (this.#members[build] as number) + n;
-    };
-    for (const build of option?.adds ?? []) add(build, by);
-    for (const build of option?.drops ?? []) add(build, -by);
-  }
-
-  readonly #has = (build: number): boolean => this.#members[build] !== 0;
-
-  #at(unit: number): number {
-    return this.#chosen[unit] as number;
-  }
-
-  #unit(unit: number): Unit {
-    return this.#o.units[unit] as Unit;
+  #starts(unit: number): boolean {
+    return this.#moving.unit(unit).starts;
   }
 }

@@ -31,13 +31,11 @@ const SOURCES: readonly string[] = ['src', 'nosrc'];
 export class Sight {
   /** All that machines of the arch can install, and sources. */
   readonly every: Uint8Array;
-  /** Streams of which there are builds, in order. */
-  readonly streams: readonly string[];
   readonly #set: ClientSet;
   readonly #activation: Activation;
   readonly #variants: readonly Variant[];
   readonly #shadows = new Map<Variant, readonly number[]>();
-  readonly #order: Order;
+  #order: Order | undefined;
   /** Builds by name, and by the rest of the NEVRA; of names that artifacts have. */
   readonly #named = new Map<string, ReadonlyMap<string, readonly number[]>>();
 
@@ -53,9 +51,17 @@ export class Sight {
       documents,
       builds: documents.flatMap((d) => d.document.artifacts.flatMap((text) => this.#artifact(text))),
     }));
-    const there = this.#variants.filter(({ builds }) => builds.length > 0);
-    this.streams = [...new Set(there.flatMap((v) => v.documents[0]?.stream ?? []))].sort();
-    this.#order = orderOf(index);
+  }
+
+  /** Streams of which there are builds, in order. */
+  get streams(): readonly string[] {
+    return this.streamsAmong(() => true);
+  }
+
+  /** Those of which one of these builds is. */
+  streamsAmong(has: (build: number) => boolean): readonly string[] {
+    const there = this.#variants.filter(({ builds }) => builds.some(has));
+    return [...new Set(there.flatMap((v) => v.documents[0]?.stream ?? []))].sort();
   }
 
   /** Undefined when dnf refuses to enable these streams together, or what they require is not there. */
@@ -79,6 +85,7 @@ export class Sight {
   newest(active: Active): Uint8Array {
     const visible = this.visible(active);
     const sees = new Uint8Array(visible.length);
+    this.#order ??= orderOf(this.#set.index);
     const { builds, groups, ranks } = this.#order;
     let [group, rank] = [-1, -1];
     for (let i = 0; i < builds.length; i += 1) {

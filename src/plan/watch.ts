@@ -30,6 +30,7 @@ export class Sighting {
   /** Of each requirement: how many builds in sight satisfy it; of a rich one, how many have a part in it. */
   readonly support: Int32Array;
   readonly met: Uint8Array;
+  #lacked: Set<number> | undefined;
 
   constructor(filter: Filter, sees: BuildSet, support: Int32Array, met: Uint8Array) {
     this.filter = filter;
@@ -57,6 +58,16 @@ export class Sighting {
 
   copy(): Sighting {
     return new Sighting(this.filter, this.sees.slice(), this.support.slice(), this.met.slice());
+  }
+
+  /** Whether a build of this one's name.arch lacks a capability of that name, in whatever version. */
+  lacked({ requirements, names }: Universe, build: number, requirement: number): boolean {
+    this.#lacked ??= new Set(
+      [...this.breaks({ requirements, names })].map(
+        (known) => names.of(known.build) * requirements.size + requirements.nameOf(known.requirement),
+      ),
+    );
+    return this.#lacked.has(names.of(build) * requirements.size + requirements.nameOf(requirement));
   }
 
   *breaks({ requirements }: Universe): Generator<Break> {
@@ -88,14 +99,19 @@ export class Watch {
   readonly #before: Sighting;
   readonly #now: Sighting;
   /** By build * requirements + requirement. */
-  readonly #added = new Set<number>();
+  readonly #added: Set<number>;
   #filter: Filter;
 
-  constructor(universe: Universe, before: Sighting) {
+  constructor(universe: Universe, before: Sighting, from?: Watch) {
     this.#universe = universe;
     this.#before = before;
-    this.#now = before.copy();
-    this.#filter = before.filter;
+    this.#now = (from?.now ?? before).copy();
+    this.#filter = from?.filter ?? before.filter;
+    this.#added = from ? new Set(from.#added) : new Set();
+  }
+
+  copy(): Watch {
+    return new Watch(this.#universe, this.#before, this);
   }
 
   get label(): string {
@@ -126,13 +142,20 @@ export class Watch {
       .map((code) => ({ build: Math.floor(code / size), requirement: code % size }));
   }
 
-  /** Documents of modules changed: what it would see is another set. */
+  lacks({ build, requirement }: Break): boolean {
+    return this.#added.has(this.#code(build, requirement));
+  }
+
+  /** Documents of modules changed, and what the client would be shown. */
   look(filter: Filter, has: (build: number) => boolean): void {
+    const { names } = this.#universe;
+    const [was, is] = [this.#filter.shows, filter.shows];
+    const touched = new Set<number>();
+    for (let build = 0; was !== is && build < is.length; build += 1) {
+      if (was[build] !== is[build]) touched.add(names.of(build));
+    }
     this.#filter = filter;
-    this.change(
-      Array.from({ length: this.#universe.names.size }, (_, name) => name),
-      has,
-    );
+    this.change(touched, has);
   }
 
   /** Builds of these name.arches came or went. */
@@ -180,17 +203,7 @@ export class Watch {
   }
 
   #note(build: number, r: number): void {
-    if (!this.#isCarried(build, r)) this.#added.add(this.#code(build, r));
-  }
-
-  #isCarried(build: number, r: number): boolean {
-    const { names, requirements } = this.#universe;
-    const { sees, met } = this.#before;
-    const { name } = requirements.capability(r);
-    return names.builds(names.of(build)).some((old) => {
-      if (sees[old] !== 1) return false;
-      return requirements.of(old).some((was) => met[was] === 0 && requirements.capability(was).name === name);
-    });
+    if (!this.#before.lacked(this.#universe, build, r)) this.#added.add(this.#code(build, r));
   }
 
   #code(build: number, r: number): number {
