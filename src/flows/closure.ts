@@ -28,16 +28,30 @@ export interface ClosureOfSet {
 
 const loaders = new WeakMap<Catalog, ReturnType<typeof universes>>();
 const prepared = new WeakMap<Loaded, Universe>();
+/** One for each catalog: its universe is large. */
+const last = new WeakMap<Catalog, { state: State; scope: Scope; closure: ClosureOfSet }>();
+
+interface Scope {
+  readonly team: TeamPolicy;
+  readonly set: string;
+}
 
 /**
  * From what main says at a commit. Read once for all tiers of a set, and again only where other builds are there. A repository
  * that stands alone (sources, debuginfo) is no client set: nothing is asked of it.
  */
-export async function closureOf(
-  state: State,
-  catalog: Catalog,
-  { team, set }: { readonly team: TeamPolicy; readonly set: string },
-): Promise<ClosureOfSet> {
+export async function closureOf(state: State, catalog: Catalog, scope: Scope): Promise<ClosureOfSet> {
+  const known = last.get(catalog);
+  if (known?.state === state && known.scope.team === scope.team && known.scope.set === scope.set) {
+    return known.closure;
+  }
+  last.delete(catalog);
+  const closure = await readClosure(state, catalog, scope);
+  last.set(catalog, { state, scope, closure });
+  return closure;
+}
+
+async function readClosure(state: State, catalog: Catalog, { team, set }: Scope): Promise<ClosureOfSet> {
   const { own, also, notes } = clientSetOf(state, team, set);
   const load = loaders.get(catalog) ?? universes(catalog);
   loaders.set(catalog, load);

@@ -29,13 +29,24 @@ export async function loadFacts(
     const sum = snapshot.upstream?.documents.get('updateinfo');
     if (sum) updateinfos.set(formatChecksum(sum), sum);
   }
-  const records = new Set(snapshots.flatMap(({ pins }) => pins.map(({ record }) => record)));
-  const elements = primaries ?? (await catalog.getPrimaries([...records]));
+  const key = [...modules.keys(), ...updateinfos.keys()].sort().join('\n');
+  const before = primaries && kept.get(primaries);
+  if (before?.key === key) return before.facts;
+  const elements = primaries ?? (await catalog.getPrimaries(recordsOf(snapshots)));
   const documents: ModuleDocument[] = [];
   for (const { nsvca, sum } of modules.values()) documents.push(await moduleDocument(catalog, nsvca, sum));
   const advisories: Advisory[] = [];
   for (const sum of updateinfos.values()) advisories.push(...(await readAdvisories(catalog, sum)));
-  return factsOf(elements, documents, advisories);
+  const facts = factsOf(elements, documents, advisories);
+  kept.set(elements, { key, facts });
+  return facts;
+}
+
+/** The last ones of a universe: from the same records and documents they are the same. */
+const kept = new WeakMap<ReadonlyMap<string, Buffer>, { readonly key: string; readonly facts: Facts }>();
+
+function recordsOf(snapshots: readonly Snapshot[]): string[] {
+  return [...new Set(snapshots.flatMap(({ pins }) => pins.map(({ record }) => record)))];
 }
 
 /** The same from what was just read. `primaries` by record id. */
@@ -164,6 +175,18 @@ export async function moduleDocument(
   nsvca: string,
   sum: Checksum,
 ): Promise<ModuleDocument> {
+  const documents = known.get(catalog) ?? new Map<string, ModuleDocument>();
+  known.set(catalog, documents);
+  const key = `${nsvca} ${formatChecksum(sum)}`;
+  const document = documents.get(key) ?? (await readDocument(catalog, nsvca, sum));
+  documents.set(key, document);
+  return document;
+}
+
+/** One document is asked for by live and by every tier. */
+const known = new WeakMap<Catalog, Map<string, ModuleDocument>>();
+
+async function readDocument(catalog: Catalog, nsvca: string, sum: Checksum): Promise<ModuleDocument> {
   const [document] = readModules(await whole(catalog, sum, MAX_MODULE, nsvca), nsvca);
   if (document?.nsvca === nsvca) return document;
   throw new Fault('CATALOG_CORRUPT', `${formatChecksum(sum)} is not the module document ${nsvca}`, {

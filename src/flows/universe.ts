@@ -83,7 +83,10 @@ export function universes(
   catalog: Catalog,
 ): (snapshots: readonly Snapshot[], primaries?: ReadonlyMap<string, Buffer>) => Promise<Universe> {
   let last: Universe | undefined;
+  let asked: readonly Snapshot[] = [];
   return async (snapshots, primaries) => {
+    if (last && snapshots.length === asked.length && snapshots.every((s, i) => s === asked[i])) return last;
+    asked = [...snapshots];
     const known = last?.primaries;
     const records = new Set(snapshots.flatMap(({ pins }) => pins.map(({ record }) => record)));
     if (last && known && records.size === known.size && records.isSubsetOf(known)) return last;

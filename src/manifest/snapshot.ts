@@ -85,10 +85,53 @@ export type SnapshotFields = Pick<Snapshot, 'repository' | 'from' | 'pins'> &
 /** In canonical order. Two pins of one NEVRA are a Fault: a repository cannot hold both under one name. */
 export function makeSnapshot(fields: SnapshotFields): Snapshot {
   const pins = [...fields.pins].sort((a, b) => compareNevra(a.nevra, b.nevra));
+  refuseTwice(pins, fields.repository);
+  refuseUnwritablePins(pins, fields.repository);
+  return snapshotOf(fields, pins);
+}
+
+/** As makeSnapshot, of the pins of another one without some and with others: what was in order is not sorted and read again. */
+export function amendSnapshot(
+  before: Snapshot,
+  change: { readonly without: ReadonlySet<Pin>; readonly pins: readonly Pin[] },
+  fields: Omit<SnapshotFields, 'pins'>,
+): Snapshot {
+  const added = [...change.pins].sort((a, b) => compareNevra(a.nevra, b.nevra));
+  refuseUnwritablePins(added, fields.repository);
+  const kept =
+    change.without.size === 0 ? before.pins : before.pins.filter((pin) => !change.without.has(pin));
+  const pins: Pin[] = [];
+  let from = 0;
+  for (const pin of added) {
+    const to = placeOf(pin, kept, from);
+    for (; from < to; from += 1) pins.push(kept[from] as Pin);
+    refuseTwice([...pins.slice(-1), pin, ...kept.slice(to, to + 1)], fields.repository);
+    pins.push(pin);
+  }
+  for (; from < kept.length; from += 1) pins.push(kept[from] as Pin);
+  return snapshotOf(fields, pins);
+}
+
+/** How many of a sorted list come before it; `from` of them are known to. */
+function placeOf(pin: Pin, sorted: readonly Pin[], from: number): number {
+  let [low, high] = [from, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareNevra((sorted[middle] as Pin).nevra, pin.nevra) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function refuseTwice(pins: readonly Pin[], repository: RepositoryName): void {
   pins.forEach((pin, i) => {
     const next = pins[i + 1];
-    if (next && sameNevra(pin.nevra, next.nevra)) throw twice(formatNevra(pin.nevra), fields.repository);
+    if (next && sameNevra(pin.nevra, next.nevra)) throw twice(formatNevra(pin.nevra), repository);
   });
+}
+
+/** `pins` in order. */
+function snapshotOf(fields: Omit<SnapshotFields, 'pins'>, pins: readonly Pin[]): Snapshot {
   const accepted = [...(fields.accepted ?? [])].sort(by(acceptedKey));
   accepted.forEach((a, i) => {
     const next = accepted[i + 1];
@@ -115,13 +158,24 @@ const NSVCA = new RegExp(properties.modules.propertyNames.pattern, 'u');
 const DOCUMENT = new RegExp(properties.upstream.properties.documents.propertyNames.pattern, 'u');
 const TIMESTAMP = new RegExp(definitions.timestamp.pattern, 'u');
 
+function unwritable(repository: RepositoryName, what: string, text: string): Fault {
+  return new Fault('MANIFEST_INVALID', `a manifest cannot have the ${what} ${quote(text)}`, {
+    hint: 'Correct it at its source.',
+    at: snapshotPath(repository),
+  });
+}
+
+function refuseUnwritablePins(pins: readonly Pin[], repository: RepositoryName): void {
+  for (const pin of pins) {
+    const { size, record } = pin;
+    if (size >= 1 && size < 1e15 && Number.isInteger(size) && /^[0-9a-f]{12}$/.test(record)) continue;
+    throw unwritable(repository, 'line', lockLine(pin));
+  }
+}
+
 /** What upstreams and people write freely must be such that the manifest can be read back. */
 function refuseUnwritable(s: Snapshot): void {
-  const refuse = (what: string, text: string): Fault =>
-    new Fault('MANIFEST_INVALID', `a manifest cannot have the ${what} ${quote(text)}`, {
-      hint: 'Correct it at its source.',
-      at: snapshotPath(s.repository),
-    });
+  const refuse = (what: string, text: string) => unwritable(s.repository, what, text);
   for (const nsvca of s.modules.keys()) if (!NSVCA.test(nsvca)) throw refuse('module', nsvca);
   for (const type of s.upstream?.documents.keys() ?? []) {
     if (!DOCUMENT.test(type)) throw refuse('document type', type);
@@ -135,11 +189,6 @@ function refuseUnwritable(s: Snapshot): void {
     if (length < 1 || length > definitions.reason.maxLength || !reason.isWellFormed()) {
       throw refuse('reason', reason);
     }
-  }
-  for (const pin of s.pins) {
-    const { size, record } = pin;
-    if (size >= 1 && size < 1e15 && Number.isInteger(size) && /^[0-9a-f]{12}$/.test(record)) continue;
-    throw refuse('line', lockLine(pin));
   }
 }
 

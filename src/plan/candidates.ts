@@ -45,9 +45,9 @@ export function judgeAll(input: PromoteInput): Judged[] {
 /** Every build of the parent that is newer than what the target has of its group, or the same build with other bytes. */
 function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
   const { facts, named, team, tier, now } = input;
-  const target = groupPins(r.target?.pins ?? [], facts);
-  const names = new Set((r.target?.pins ?? []).map((pin) => nameArch(pin.nevra)));
-  const packageNames = new Set((r.target?.pins ?? []).map((pin) => pin.nevra.name));
+  const pins = r.target?.pins ?? NO_PINS;
+  const target = groupPins(pins, facts);
+  const { names, packages } = namesOf(pins);
   const withdrawn = new Set(
     r.live.pins.filter((pin) => pin.withdrawn).map((pin) => formatChecksum(pin.checksum)),
   );
@@ -58,7 +58,7 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
   const judged: Judged[] = [];
   for (const [key, group] of groupPins(r.parent.pins, facts)) {
     const has = newest(target.get(key));
-    for (const build of group) {
+    for (const build of has ? group.slice(firstNotOlder(group, has)) : group) {
       if (!isCandidate(build, has, target.get(key))) continue;
       const sum = formatChecksum(build.checksum);
       const about = facts.build(build);
@@ -73,7 +73,7 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
         allow: team.allow,
         deny: team.deny,
         known: names.has(nameArch(build.nevra)),
-        replaces: about.obsoletes.find((name) => name !== build.nevra.name && packageNames.has(name)),
+        replaces: about.obsoletes.find((name) => name !== build.nevra.name && packages.has(name)),
         withdrawn: withdrawn.has(sum),
         seen: r.seen.get(sum),
         inParent: r.inParent.get(sum),
@@ -98,12 +98,34 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
   return judged;
 }
 
+interface Names {
+  readonly names: ReadonlySet<string>;
+  readonly packages: ReadonlyMap<string, Pin>;
+}
+
+const known = new WeakMap<readonly Pin[], Names>();
+const NO_PINS: readonly Pin[] = [];
+
+function namesOf(pins: readonly Pin[]): Names {
+  const names = known.get(pins) ?? {
+    names: new Set(pins.map((pin) => nameArch(pin.nevra))),
+    packages: new Map(pins.map((pin) => [pin.nevra.name, pin])),
+  };
+  known.set(pins, names);
+  return names;
+}
+
 /** As a dependency: past the mode that lets in no new names, and, of what a person named, past what keeps builds from moving by themselves. */
 function along(candidate: Candidate, { named, overrideHolds }: PromoteInput): readonly string[] | undefined {
   const passes = named.length === 0 ? AS_DEPENDENCY : overrideHolds === undefined ? WITH_NAMED : BY_NAME;
   const { verdict, past } = judge(candidate, passes);
   if (verdict.kind !== 'ready') return undefined;
   return past.map((rule) => (rule.startsWith('hold ') ? `${rule}, overridden: ${overrideHolds}` : rule));
+}
+
+/** In a group that is sorted, oldest first. */
+function firstNotOlder(group: readonly Pin[], { nevra }: Pin): number {
+  return group.findLastIndex((build) => compareEvr(build.nevra.evr, nevra.evr) < 0) + 1;
 }
 
 function isCandidate(build: Pin, has: Pin | undefined, group: readonly Pin[] | undefined): boolean {
@@ -147,13 +169,12 @@ function movable(j: Judged): boolean {
 
 /** dnf replaces an obsoleted package whatever its version, so what obsoletes a held name would move it. */
 function waitForObsoleted(judged: readonly Judged[], input: PromoteInput): void {
-  const present = new Map<string, Pin>();
-  for (const r of input.repositories)
-    for (const pin of r.target?.pins ?? []) present.set(pin.nevra.name, pin);
+  const repositories = input.repositories.map((r) => namesOf(r.target?.pins ?? NO_PINS).packages).reverse();
+  const present = (name: string) => repositories.find((packages) => packages.has(name))?.get(name);
   for (const j of judged) {
     if (!movable(j) || j.past.length > 0) continue;
     for (const name of j.candidate.facts.obsoletes) {
-      const pin = present.get(name);
+      const pin = present(name);
       if (!pin || name === j.build.nevra.name) continue;
       const hold = heldName(pin, j, input);
       if (!hold) continue;

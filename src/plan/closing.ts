@@ -6,13 +6,13 @@ import type { Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { groupJudged, type Judged } from './candidates.ts';
 import { modulesFor } from './documents.ts';
-import { groupPins } from './groups.ts';
+import { groupPins, modularPins } from './groups.ts';
 import { Lags, Menders } from './lags.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
 import { mayGo } from './retain.ts';
 import { type Option, pull, type Settled, settle, type Unit } from './settle.ts';
 import type { Along, Pin, Reason } from './types.ts';
-import { type Break, type Filter, Sighting, type Universe } from './watch.ts';
+import { type Break, type Filter, sightings, type Universe } from './watch.ts';
 import { recommendedNote } from './weak.ts';
 
 /** What a plan must know to leave a client set closed. */
@@ -131,7 +131,7 @@ function groupsOf(
   judged: readonly Judged[],
   { facts, tier, now }: PromoteInput,
 ): Group[] {
-  const current = groupPins(r.target?.pins ?? [], facts);
+  const current = groupPins(r.target?.pins ?? NONE, facts);
   const since = (pin: Pin) => {
     const sum = formatChecksum(pin.checksum);
     const [seen, here] = [r.seen.get(sum), r.inTarget.get(sum)];
@@ -152,6 +152,8 @@ function groupsOf(
     return { repository: r, judged: group, moves, starts };
   });
 }
+
+const NONE: readonly Pin[] = [];
 
 function isReady(j: Judged): boolean {
   return j.asked && j.verdict.kind === 'ready';
@@ -218,9 +220,8 @@ function settleBundles(bundles: readonly Bundle[], input: PromoteInput, menders:
   const { universe, also } = closure;
   const members = also.slice();
   for (const r of repositories) {
-    for (const pin of r.target?.pins ?? []) {
-      const build = closure.number(pin);
-      if (build !== undefined) members[build] = (members[build] as number) + 1;
+    for (const build of numbersOf(r.target?.pins ?? NONE, closure)) {
+      members[build] = (members[build] as number) + 1;
     }
   }
   const has = (build: number) => members[build] !== 0;
@@ -228,12 +229,23 @@ function settleBundles(bundles: readonly Bundle[], input: PromoteInput, menders:
     repository: upstreamId(r.repository),
     modules: r.target?.modules ?? new Map(),
   }));
-  const before = closure.filters(now, has).map((filter) => Sighting.of(universe, filter, has));
+  const before = sightings(universe, closure.filters(now, has), members);
   const units = bundles.map((bundle) => bundle.unit);
   const isFinal = (broken: Break) => menders.of(broken).length === 0;
   const settling = { universe, units, members, before, filters: filtersBy(bundles, input), isFinal };
   if (named.length === 0) return settle(settling);
   return pull(settling, new Set(units.flatMap((unit, i) => (unit.starts ? [i] : []))));
+}
+
+/** Of lists of builds: found once for a universe. */
+const numbers = new WeakMap<Universe, WeakMap<readonly Pin[], Int32Array>>();
+
+function numbersOf(pins: readonly Pin[], { universe, number }: Closure): Int32Array {
+  const known = numbers.get(universe) ?? new WeakMap<readonly Pin[], Int32Array>();
+  numbers.set(universe, known);
+  const builds = known.get(pins) ?? Int32Array.from(pins.flatMap((pin) => number(pin) ?? []));
+  known.set(pins, builds);
+  return builds;
 }
 
 /** The clients as they are with some options: only builds of modules have a say in that. */
@@ -242,9 +254,7 @@ function filtersBy(
   { closure, repositories, facts }: PromoteInput,
 ): (chosen: Int32Array, has: (build: number) => boolean) => readonly Filter[] {
   const modular = [...bundles.entries()].filter(([, { unit }]) => unit.modular);
-  const pinned = repositories.map((r) =>
-    (r.target?.pins ?? []).filter((pin) => facts.documents(formatNevra(pin.nevra)).length > 0),
-  );
+  const pinned = repositories.map((r) => modularPins(r.target?.pins ?? NONE, facts));
   return (chosen, has) => {
     const documents = repositories.map((r, place) => {
       const pins = new Set(pinned[place]);

@@ -16,10 +16,25 @@ export function groupKey(pin: Pin, facts: Facts): string {
   return streams.length === 0 ? key : `${key} ${streams.join(' ')}`;
 }
 
-export function groupPins(pins: Iterable<Pin>, facts: Facts): Map<string, Pin[]> {
+/** Kept for as long as somebody has these facts and this list, which several steps of a plan group again. */
+const kept = new WeakMap<Facts, WeakMap<readonly Pin[], Groups>>();
+
+export function groupPins(pins: readonly Pin[], facts: Facts): Groups {
+  const known = kept.get(facts) ?? new WeakMap<readonly Pin[], Groups>();
+  kept.set(facts, known);
+  const before = known.get(pins);
+  if (before) return before;
   const groups = groupBy(pins, (pin) => groupKey(pin, facts));
-  for (const group of groups.values()) group.sort((a, b) => compareEvr(a.nevra.evr, b.nevra.evr));
+  for (const group of groups.values()) {
+    if (group.length > 1) group.sort((a, b) => compareEvr(a.nevra.evr, b.nevra.evr));
+  }
+  known.set(pins, groups);
   return groups;
+}
+
+/** Those that belong to module streams. */
+export function modularPins(pins: readonly Pin[], facts: Facts): Pin[] {
+  return [...groupPins(pins, facts)].flatMap(([key, group]) => (key.includes(' ') ? group : []));
 }
 
 /** The newest of a group that is sorted, oldest first. */

@@ -2,13 +2,14 @@ import { formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { by } from '../base/order.ts';
 import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
-import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
+import { amendSnapshot, emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
 import { type Judged, judgeAll } from './candidates.ts';
 import { type Closure, closeSet, type Outcome } from './closing.ts';
 import { modulesFor } from './documents.ts';
+import { modularPins } from './groups.ts';
 import type { Child } from './retain.ts';
 import { earlyFor } from './rules.ts';
 import type { Along, Change, Facts, Pin, Plan, RepositoryPlan, Stay, Staying } from './types.ts';
@@ -92,7 +93,8 @@ function planRepository(
 ): RepositoryPlan {
   const changes: Change[] = [];
   const staying: Staying[] = [];
-  const pins = new Set(r.target?.pins ?? []);
+  const [pins, without] = [new Set<Pin>(), new Set<Pin>()];
+  const leaves = (pin: Pin) => (pins.delete(pin) ? undefined : without.add(pin));
   for (const { move, stays, along } of outcomes) {
     for (const { build, candidate, has, verdict } of stays) {
       if (verdict.kind === 'ready') continue;
@@ -100,14 +102,16 @@ function planRepository(
     }
     if (!move) continue;
     changes.push(changeFor(move.judged, move.to, along));
-    for (const old of move.replaces) pins.delete(old);
+    for (const old of move.replaces) leaves(old);
     pins.add(move.to);
     for (const gone of move.drops) {
-      pins.delete(gone);
+      leaves(gone);
       changes.push({ kind: 'drop', from: gone, source: facts.build(gone).source, why: `keep: ${tier.keep}` });
     }
   }
-  const modules = modulesFor(pins, r, facts);
+  const before = r.target ?? emptySnapshot(r.repository, formatRepositoryId(r.parent.repository));
+  const modular = modularPins(before.pins, facts).filter((pin) => !without.has(pin));
+  const modules = modulesFor([...modular, ...pins], r, facts);
   for (const [nsvca, sum] of modules) {
     const old = r.target?.modules.get(nsvca);
     if (!old || !sameChecksum(old, sum)) changes.push({ kind: 'module', nsvca, to: sum });
@@ -116,7 +120,8 @@ function planRepository(
     if (!modules.has(nsvca)) changes.push({ kind: 'module', nsvca, to: undefined });
   }
   const from = formatRepositoryId(r.parent.repository);
-  const after = makeSnapshot({ repository: r.repository, from, modules, pins: [...pins] });
+  const change = { without, pins: [...pins] };
+  const after = amendSnapshot(before, change, { repository: r.repository, from, modules });
   const sorted = changes.sort(by(changeKey));
   return {
     repository: r.repository,
@@ -168,6 +173,7 @@ function pulledBack(after: Snapshot, live: Snapshot): { build: Pin; why: string 
   const withdrawn = new Map(
     live.pins.filter((pin) => pin.withdrawn).map((p) => [formatChecksum(p.checksum), p]),
   );
+  if (withdrawn.size === 0) return [];
   return after.pins
     .filter((pin) => withdrawn.has(formatChecksum(pin.checksum)))
     .map((build) => ({ build, why: 'upstream pulled this build back' }));

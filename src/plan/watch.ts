@@ -80,6 +80,28 @@ export class Sighting {
   }
 }
 
+/** What was last asked of a universe: the state before is the same for one plan after another. */
+const last = new WeakMap<
+  Universe,
+  { readonly members: Uint8Array; readonly sightings: readonly Sighting[] }
+>();
+
+/** What these clients see of a set: `members` has how many repositories have each build. */
+export function sightings(
+  universe: Universe,
+  filters: readonly Filter[],
+  members: Uint8Array,
+): readonly Sighting[] {
+  const known = last.get(universe);
+  const same = known?.members.every((n, build) => n === members[build]) ? known.sightings : [];
+  const has = (build: number) => members[build] !== 0;
+  const all = filters.map(
+    (filter) => same.find((s) => s.filter === filter) ?? Sighting.of(universe, filter, has),
+  );
+  last.set(universe, { members: members.slice(), sightings: all });
+  return all;
+}
+
 function inSight(
   names: NameArches,
   { shows, newestOnly }: Filter,

@@ -53,7 +53,10 @@ export function nameArch(n: Nevra): string {
  * (`1.0` and `1_0`) by their text, so that equal data has one order.
  */
 export function compareNevra(a: Nevra, b: Nevra): -1 | 0 | 1 {
-  if (a.name !== b.name || a.arch !== b.arch) return byCodeUnit(nameArch(a), nameArch(b));
+  if (a.name !== b.name || a.arch !== b.arch) {
+    const apart = !a.name.startsWith(b.name) && !b.name.startsWith(a.name);
+    return apart ? byCodeUnit(a.name, b.name) : byCodeUnit(nameArch(a), nameArch(b));
+  }
   return compareEvr(a.evr, b.evr) || byCodeUnit(formatEvr(a.evr), formatEvr(b.evr));
 }
 
