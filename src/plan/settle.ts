@@ -254,7 +254,9 @@ class Settling {
 
   #pathTo(last: number, first: number, pulled: ReadonlyMap<number, { by: number; broken: Break }>): Break[] {
     const path: Break[] = [];
-    for (let at = last; at !== first; ) {
+    const seen = new Set<number>(); // one that moved before may be pulled further by one that came along for it
+    for (let at = last; at !== first && !seen.has(at); ) {
+      seen.add(at);
       const step = pulled.get(at);
       if (!step) break;
       path.unshift(step.broken);
