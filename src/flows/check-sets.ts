@@ -3,7 +3,7 @@ import { byCodeUnit } from '../base/order.ts';
 import { alsoRepository, clientSetsOf } from '../manifest/client-sets.ts';
 import { formatRepositoryId, LIVE_TIER, lockPath, snapshotPath, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy } from '../manifest/policy.ts';
-import { readPins, type Snapshot } from '../manifest/snapshot.ts';
+import { type Pin, readPins, type Snapshot } from '../manifest/snapshot.ts';
 import {
   type AddedBreak,
   type BrokenSet,
@@ -11,9 +11,10 @@ import {
   type SetContents,
   type Supply,
 } from '../plan/brokenSet.ts';
+import type { Closure } from '../plan/closing.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { breakWords, mendWords, restWords } from '../report/broken-set.ts';
-import { formatNevra } from '../rpm/nevra.ts';
+import { formatNevra, sameNevra } from '../rpm/nevra.ts';
 import { clientSetOf } from './client-set.ts';
 import { closureOf } from './closure.ts';
 import { liveName, type State, setOf, targetName, upstreamsOf } from './state.ts';
@@ -131,17 +132,29 @@ async function brokenIn(
   const teamBefore = main.policies.teams.get(team.team);
   const before = teamBefore ? own(main, teamBefore) : [];
   const isFirst = before.every(({ pins }) => pins.length === 0); // nothing was there that could be broken
-  const seenBefore = teamBefore && !isFirst ? everySnapshot(main, teamBefore, set) : [];
-  const now = await closureOf(merged, catalog, { team, set }, seenBefore);
-  const was =
-    teamBefore && !isFirst
-      ? await closureOf(main, catalog, { team: teamBefore, set }, everySnapshot(merged, team, set))
-      : undefined;
   const contents = (snapshots: readonly Snapshot[]) =>
     snapshots.map(({ repository, pins, modules }) => ({ repository: upstreamId(repository), pins, modules }));
-  const then: SetContents | undefined = was && { closure: was.closure, repositories: contents(before) };
-  const result: SetContents = { closure: now.closure, repositories: contents(after) };
-  return brokenSet(then, result, { supplies: suppliesOf(merged, scope), full });
+  const o = { supplies: suppliesOf(merged, scope), full };
+  const result = (closure: Closure): SetContents => ({ closure, repositories: contents(after) });
+  const alone = async () => (await closureOf(merged, catalog, { team, set })).closure;
+  if (!teamBefore || isFirst) return brokenSet(undefined, result(await alone()), o);
+  try {
+    const beside = [everySnapshot(main, teamBefore, set), everySnapshot(merged, team, set)] as const;
+    const now = await closureOf(merged, catalog, { team, set }, beside[0]);
+    const was = await closureOf(main, catalog, { team: teamBefore, set }, beside[1]);
+    return brokenSet({ closure: was.closure, repositories: contents(before) }, result(now.closure), o);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const closure = await alone(); // throws where it is the change that cannot be read
+    const known = contents(before).map((r) => ({ ...r, pins: r.pins.filter((pin) => isOf(closure, pin)) }));
+    return brokenSet({ closure, repositories: known }, result(closure), o);
+  }
+}
+
+/** Of main only what can be read, where a change mends that: a lost record, a line that names another build's. */
+function isOf({ number, universe }: Closure, pin: Pin): boolean {
+  const build = number(pin);
+  return build !== undefined && sameNevra(universe.requirements.index.nevra(build), pin.nevra);
 }
 
 function everySnapshot(state: State, team: TeamPolicy, set: string): Snapshot[] {
