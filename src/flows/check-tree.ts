@@ -1,7 +1,8 @@
-import type { Fault } from '../base/fault.ts';
+import { Fault } from '../base/fault.ts';
 import { LIVE_TEAM, LIVE_TIER, lockPath, snapshotPath } from '../manifest/ids.ts';
 import { salvageLock } from '../manifest/lock.ts';
 import { completeSnapshot, type Pin, readPins, renderSnapshot } from '../manifest/snapshot.ts';
+import { setsJson, setsText } from '../report/broken-set.ts';
 import {
   provenanceJson,
   provenanceTable,
@@ -11,7 +12,8 @@ import {
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
 import { checkFiles, checkMoves } from './check.ts';
 import { provenanceFaults } from './check-provenance.ts';
-import { openState, type World } from './context.ts';
+import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
+import { mirrorOf, openState, type World } from './context.ts';
 import { faultLine } from './main.ts';
 import { provenanceOf, tierRepositories } from './provenance.ts';
 import { readState, type State, stateOf } from './state.ts';
@@ -30,33 +32,50 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
   const before = await readState(repo, o.base ?? main);
   const { checked, state } = await checkFiles(files, before.history);
   const complaints = [...checked.complaints];
+  const warnings = [...checked.warnings];
   let provenance: RepositoryProvenance[] | undefined; // asked only of manifests that can be read
+  let sets: CheckedSet[] | undefined;
   if (state && complaints.length === 0) {
     complaints.push(...checkMoves(before, state, { claim: undefined, now: world.now }));
     provenance = await provenanceOf(world, state, tierRepositories(state), { full: o.provenance === true });
     complaints.push(...provenanceFaults(state, provenance, { mirror: world.mirrorDir !== undefined }));
+    const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;
+    try {
+      sets = await askSets(world, before, state);
+      for (const { changed, faults } of sets ?? []) {
+        (changed && !isExcused ? complaints : warnings).push(...faults);
+      }
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      complaints.push(error);
+    }
   }
-  if (world.json) printJson(world, { complaints, warnings: checked.warnings }, provenance, o);
-  else printText(world, files.size, { complaints, warnings: checked.warnings }, provenance, o);
+  const said = { complaints, warnings, provenance, sets };
+  if (world.json) printJson(world, said, o);
+  else printText(world, files.size, said, o);
   return complaints.length === 0;
+}
+
+/** Undefined without a mirror: what builds require stands in its catalog. Every merge has one. */
+async function askSets(world: World, main: State, state: State): Promise<CheckedSet[] | undefined> {
+  if (world.mirrorDir === undefined) return undefined;
+  return await checkSets(main, state, mirrorOf(world).catalog, 'all');
 }
 
 interface Said {
   readonly complaints: readonly Fault[];
   readonly warnings: readonly Fault[];
+  readonly provenance: readonly RepositoryProvenance[] | undefined;
+  readonly sets: readonly CheckedSet[] | undefined;
 }
 
-function printJson(
-  world: World,
-  { complaints, warnings }: Said,
-  provenance: readonly RepositoryProvenance[] | undefined,
-  o: CheckOptions,
-): void {
+function printJson(world: World, { complaints, warnings, provenance, sets }: Said, o: CheckOptions): void {
   const say = (f: Fault) => ({ code: f.code, message: f.message, at: f.at, hint: f.hint });
   const said = {
     complaints: complaints.map(say),
     warnings: warnings.map(say),
     provenance: provenance ? provenanceJson(provenance, { pins: o.provenance === true }) : null,
+    sets: sets ? setsJson(sets) : null,
   };
   world.print(`${JSON.stringify(said, null, 2)}\n`);
 }
@@ -64,12 +83,12 @@ function printJson(
 function printText(
   world: World,
   files: number,
-  { complaints, warnings }: Said,
-  provenance: readonly RepositoryProvenance[] | undefined,
+  { complaints, warnings, provenance, sets }: Said,
   o: CheckOptions,
 ): void {
   const annotate = world.env['GITHUB_ACTIONS'] !== undefined;
   for (const fault of complaints) console.error(faultLine(fault, annotate));
+  if (complaints.some(isExcusable)) console.error(ON_PURPOSE);
   for (const fault of warnings) world.progress.say(`warning: ${faultLine(fault, false)}`);
   const found = complaints.length === 0 ? 'good' : `${complaints.length} complaints`;
   if (o.provenance) {
@@ -77,8 +96,14 @@ function printText(
     world.print(provenanceTable(provenance ?? []));
     return;
   }
-  world.print(`checked ${files} files: ${found}\n${provenanceText(provenance ?? [])}`);
+  const asked = sets ? setsText(sets) : NOT_ASKED;
+  world.print(
+    `checked ${files} files: ${found}\n${provenanceText(provenance ?? [])}${provenance ? asked : ''}`,
+  );
 }
+
+const NOT_ASKED =
+  'client sets: not checked here, because what builds require stands in the catalog of a mirror (--mirror); every merge checks them\n';
 
 /** Puts manifests of the work tree into canonical form, and completes locks from those in git. */
 export async function fixWorkTree(world: World): Promise<void> {

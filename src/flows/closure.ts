@@ -1,4 +1,4 @@
-import { formatChecksum } from '../base/checksum.ts';
+import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { LIVE_TEAM, LIVE_TIER, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
@@ -38,32 +38,47 @@ interface Scope {
 
 /**
  * From what main says at a commit. Read once for all tiers of a set, and again only where other builds are there. A repository
- * that stands alone (sources, debuginfo) is no client set: nothing is asked of it.
+ * that stands alone (sources, debuginfo) is no client set: nothing is asked of it. `beside`: manifests whose builds the answers
+ * must know too, though the state does not have them: another state's, or what a tier is to be filled from.
  */
-export async function closureOf(state: State, catalog: Catalog, scope: Scope): Promise<ClosureOfSet> {
+export async function closureOf(
+  state: State,
+  catalog: Catalog,
+  scope: Scope,
+  beside: readonly Snapshot[] = [],
+): Promise<ClosureOfSet> {
+  if (beside.length > 0) return readClosure(state, catalog, scope, beside);
   const known = last.get(catalog);
   if (known?.state === state && known.scope.team === scope.team && known.scope.set === scope.set) {
     return known.closure;
   }
   last.delete(catalog);
-  const closure = await readClosure(state, catalog, scope);
+  const closure = await readClosure(state, catalog, scope, beside);
   last.set(catalog, { state, scope, closure });
   return closure;
 }
 
-async function readClosure(state: State, catalog: Catalog, { team, set }: Scope): Promise<ClosureOfSet> {
+async function readClosure(
+  state: State,
+  catalog: Catalog,
+  { team, set }: Scope,
+  beside: readonly Snapshot[],
+): Promise<ClosureOfSet> {
   const { own, also, notes } = clientSetOf(state, team, set);
   const load = loaders.get(catalog) ?? universes(catalog);
   loaders.set(catalog, load);
-  const loaded = await load([...own, ...also]);
+  const standsAlone = own.length === 0;
+  const all = standsAlone ? [] : [...own, ...also, ...beside];
+  const loaded = await load(all);
   const universe = prepare(loaded);
-  const modules = await ModuleDocuments.read(state, catalog, [...own, ...also]);
+  const modules = await ModuleDocuments.read(state, catalog, all);
   const arch = own[0]?.repository.arch ?? '';
   const closure: Closure = {
     universe,
     number: (pin) => loaded.numbers.get(pin.record),
     also: loaded.setOf(also),
     filters: (documents, has) => {
+      if (standsAlone) return [];
       const sources = [...documents.map((d) => modules.of(d)), ...also.map((s) => modules.ofSnapshot(s))];
       return viewsOf(universe, arch, sources).filters(has);
     },
@@ -134,6 +149,41 @@ function viewsOf(universe: Universe, arch: string, repositories: readonly Module
   return view;
 }
 
+/** Module documents by their checksums, each read once: a set is asked about tier by tier, before and after. */
+class KnownDocuments {
+  readonly #catalog: Catalog;
+  readonly #pinned = new Map<string, ModuleDocument>();
+  readonly #listed = new Map<string, readonly ModuleDocument[]>();
+
+  constructor(catalog: Catalog) {
+    this.#catalog = catalog;
+  }
+
+  async pinned(nsvca: string, sum: Checksum): Promise<ModuleDocument> {
+    const key = `${nsvca} ${formatChecksum(sum)}`;
+    const document = this.#pinned.get(key) ?? (await moduleDocument(this.#catalog, nsvca, sum));
+    this.#pinned.set(key, document);
+    return document;
+  }
+
+  async listed(sum: Checksum, at: string): Promise<readonly ModuleDocument[]> {
+    const key = formatChecksum(sum);
+    const known = this.#listed.get(key);
+    if (known) return known;
+    const documents = readModules(await whole(this.#catalog, sum, MAX_MODULES, at), at);
+    this.#listed.set(key, documents);
+    return documents;
+  }
+}
+
+const documents = new WeakMap<Catalog, KnownDocuments>();
+
+function documentsOf(catalog: Catalog): KnownDocuments {
+  const known = documents.get(catalog) ?? new KnownDocuments(catalog);
+  documents.set(catalog, known);
+  return known;
+}
+
 /** The documents that repositories would publish beside their builds, read before the plan, which reads nothing. */
 class ModuleDocuments {
   readonly #pinned: ReadonlyMap<string, ModuleDocument>;
@@ -153,18 +203,19 @@ class ModuleDocuments {
     catalog: Catalog,
     snapshots: readonly Snapshot[],
   ): Promise<ModuleDocuments> {
+    const known = documentsOf(catalog);
     const pinned = new Map<string, ModuleDocument>();
     const listed = new Map<string, readonly ModuleDocument[]>();
     for (const { repository, modules } of snapshots) {
       for (const [nsvca, sum] of modules) {
         const key = `${nsvca} ${formatChecksum(sum)}`;
-        if (!pinned.has(key)) pinned.set(key, await moduleDocument(catalog, nsvca, sum));
+        if (!pinned.has(key)) pinned.set(key, await known.pinned(nsvca, sum));
       }
       const id = upstreamId(repository);
       if (modules.size === 0 || listed.has(id)) continue;
       const live = state.snapshot({ ...repository, team: LIVE_TEAM, tier: LIVE_TIER });
       const sum = live?.upstream?.documents.get('modules');
-      listed.set(id, sum ? readModules(await whole(catalog, sum, MAX_MODULES, id), id) : []);
+      listed.set(id, sum ? await known.listed(sum, id) : []);
     }
     return new ModuleDocuments(pinned, listed);
   }

@@ -8,6 +8,7 @@ import type { Catalog } from '../pool/catalog.ts';
 import { identify } from '../repodata/primary.ts';
 import { installedKeys, readInstalled } from '../rpm/installed.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
 import type { PromoteScope } from './plan-promote.ts';
 import {
@@ -56,7 +57,8 @@ export async function fillPlan(
   }
   const sources = repositories.map((r) => r.source);
   const lives = upstreams.flatMap((u) => state.snapshot(liveName(u)) ?? []);
-  const facts = await loadFacts(catalog, [...sources, ...lives]);
+  const { closure, primaries, notes } = await closureOf(state, catalog, scope, sources);
+  const facts = await loadFacts(catalog, [...sources, ...lives], primaries.size > 0 ? primaries : undefined);
   const selection = await selectionOf(catalog, sources, request);
   const parent = request.like === undefined ? tier.from : `${request.like}/${tier.name}`;
   return planFill({
@@ -68,6 +70,8 @@ export async function fillPlan(
     repositories,
     selection,
     facts,
+    closure,
+    notes,
     now,
   });
 }

@@ -7,7 +7,9 @@ import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
+import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { faultLine } from './main.ts';
 import { changedOutside, checkPaths } from './outside.ts';
 import { readClaim } from './recompute.ts';
 import { readState } from './state.ts';
@@ -61,17 +63,27 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   const merged = await stateAt(local, preview.tree, main.history, head);
   const { state } = merged;
   const moves = state ? checkMoves(main, state, { claim, now: world.now }) : [];
+  const warnings = [...merged.checked.warnings];
   if (state && merged.checked.complaints.length === 0) {
     const differs = new Set(differences?.map((d) => d.path));
     const planned = (path: string) => claim !== undefined && !differs.has(path);
     moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
+    const broken = await brokenSets(main, state, catalog);
+    const excused = broken.some(isExcusable) && (await isOnPurpose(local, pull));
+    for (const fault of broken) (excused && isExcusable(fault) ? warnings : moves).push(fault);
   }
   return {
     complaints: [...(await checkPaths(main.history, preview.tree)), ...merged.checked.complaints, ...moves],
-    warnings: merged.checked.warnings,
+    warnings,
     differences,
     tip: preview.tip,
   };
+}
+
+/** The head's own commit says why the set may break, and somebody approved of just that head. */
+async function isOnPurpose(repo: Repository, pull: PullRequest): Promise<boolean> {
+  const reason = brokenReason(await repo.trailers(pull.head));
+  return reason !== undefined && pull.approvals.some((a) => isCurrent(pull, a));
 }
 
 /** Live follows upstream by itself: merged when its check is green and nothing asks for a person's eyes. */
@@ -154,7 +166,8 @@ export async function pullMerge(world: World, number: number): Promise<void> {
     throw new Fault('FORGE_REFUSED', `#${number} is ${pull.state}`, { hint });
   }
   const commit = await mergeChecked(world, repo, forge, number, (seen, verdict) => {
-    refuseUnlessGreen(seen, verdict);
+    refuseUnlessGreen(world, seen, verdict);
+    for (const fault of verdict.warnings) world.progress.say(`warning: ${faultLine(fault, false)}`);
     return true;
   });
   await repo.update();
@@ -186,9 +199,13 @@ async function mergeChecked(
 }
 
 /** A bot's own commit must be its plan; what a person changed needs somebody's approval of just that head. */
-function refuseUnlessGreen(pull: PullRequest, verdict: Verdict): void {
+function refuseUnlessGreen(world: World, pull: PullRequest, verdict: Verdict): void {
+  const annotate = world.env['GITHUB_ACTIONS'] !== undefined;
   const [first] = verdict.complaints;
   if (first) {
+    if (verdict.complaints.length > 1)
+      for (const fault of verdict.complaints) world.progress.say(faultLine(fault, annotate));
+    if (verdict.complaints.some(isExcusable)) world.progress.say(ON_PURPOSE);
     const more = verdict.complaints.length > 1 ? ` (and ${verdict.complaints.length - 1} more)` : '';
     throw new Fault(first.code, `#${pull.number} is not green: ${first.message}${more}`, {
       hint: first.hint,

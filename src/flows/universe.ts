@@ -48,11 +48,12 @@ export async function loadUniverse(
   snapshots: readonly Snapshot[],
   primaries: ReadonlyMap<string, Buffer> = new Map(),
 ): Promise<Universe> {
-  const pins = pinsOf(snapshots);
+  const pins = pinsOf(snapshots, () => true);
+  const binary = pinsOf(snapshots, ({ nevra }) => !NO_SOURCES.has(nevra.arch)); // by what it is, whichever line names its record too
   const elements = await elementsOf(catalog, [...pins.keys()], primaries);
   const index = new PackageIndex();
   const numbers = new Map<string, number>();
-  for (const { record } of inOrder([...pins.values()].filter(({ nevra }) => !NO_SOURCES.has(nevra.arch)))) {
+  for (const { record } of inOrder([...binary.values()])) {
     numbers.set(record, index.add(elements.get(record) as Buffer, `record ${record}`));
   }
   for (const snapshot of snapshots) checkRecords(snapshot, index, numbers);
@@ -89,7 +90,10 @@ export function universes(
     asked = [...snapshots];
     const known = last?.primaries;
     const records = new Set(snapshots.flatMap(({ pins }) => pins.map(({ record }) => record)));
-    if (last && known && records.size === known.size && records.isSubsetOf(known)) return last;
+    if (last && known && records.size === known.size && records.isSubsetOf(known)) {
+      for (const snapshot of snapshots) checkRecords(snapshot, last.index, last.numbers);
+      return last;
+    }
     last = undefined; // before the next one is made: two of them need not be in memory
     last = await loadUniverse(catalog, snapshots, primaries);
     return last;
@@ -136,8 +140,8 @@ function askedBy({ index }: Universe, { asked }: LookedUp, set: Uint8Array): str
 }
 
 /** One for each record. */
-function pinsOf(snapshots: readonly Snapshot[]): Map<string, Pin> {
-  return new Map(snapshots.flatMap(({ pins }) => pins.map((pin) => [pin.record, pin])));
+function pinsOf(snapshots: readonly Snapshot[], isWanted: (pin: Pin) => boolean): Map<string, Pin> {
+  return new Map(snapshots.flatMap(({ pins }) => pins.filter(isWanted).map((pin) => [pin.record, pin])));
 }
 
 /** Of these builds and no others, whatever else was read before. */

@@ -17,7 +17,7 @@ import {
   writeTree,
 } from './objects.ts';
 import { treeChanges } from './path-changes.ts';
-import { readRefs, updateRefs } from './refs.ts';
+import { readCommit, readRefs, updateRefs } from './refs.ts';
 
 export interface RepositoryFile {
   readonly text: string;
@@ -38,6 +38,8 @@ export interface Repository {
   /** The id of a commit. */
   resolve(rev: string): Promise<string>;
   history(rev?: string): Promise<History>;
+  /** Those of one commit's message. */
+  trailers(rev: string): Promise<readonly (readonly [string, string])[]>;
   /** Where `origin` is, as git has it. */
   origin(): Promise<string | undefined>;
   /** All files below snapshots/, policies/ and profiles/ (or the folders named) at a commit or a tree. */
@@ -78,6 +80,7 @@ export async function openRepository(dir: string): Promise<Repository> {
     bare,
     resolve: (rev) => resolveCommit(git, rev),
     history: (rev = 'HEAD') => openHistory(root, rev),
+    trailers: async (rev) => (await readCommit(git, await resolveCommit(git, rev))).trailers,
     origin,
     readCommitted: async (rev, folders = STATE_FOLDERS) =>
       readCommitted(git, await treeOf(git, rev), folders),

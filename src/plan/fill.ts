@@ -6,6 +6,8 @@ import type { TeamPolicy } from '../manifest/policy.ts';
 import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
+import { brokenSet, unmetNote } from './brokenSet.ts';
+import type { Closure } from './closing.ts';
 import { groupPins } from './groups.ts';
 import { changeKey } from './promote.ts';
 import { originRefused } from './rules.ts';
@@ -42,6 +44,9 @@ export interface FillInput {
   readonly repositories: readonly FillRepository[];
   readonly selection: Selection;
   readonly facts: Facts;
+  readonly closure: Closure;
+  /** Said of the set, in its first repository. */
+  readonly notes: readonly string[];
   readonly now: Date;
 }
 
@@ -53,13 +58,24 @@ export function planFill(input: FillInput): Plan {
     const hint = 'Use promote: fill is for a tier that is empty.';
     throw new Fault('USAGE', message, { hint, at: formatRepositoryId(filled.repository) });
   }
-  const repositories = input.repositories.map((r) => fillRepository(r, input));
+  const filling = input.repositories.map((r) => fillRepository(r, input));
+  const unmet = unmetIn(filling, input.closure);
+  const said = unmet === undefined ? input.notes : [...input.notes, unmet];
+  const repositories = filling.map((r, i) => (i === 0 ? { ...r, notes: [...r.notes, ...said] } : r));
   const { verb, team, tier, set, now } = input;
   const about = aboutBuilds(
     repositories.map((plan) => ({ plan })),
     input.facts,
   );
   return { verb, team: team.team, tier, set, now, from: input.parent, repositories, about };
+}
+
+/** A first content breaks nothing, because nobody had it; what it lacks is said. */
+function unmetIn(filling: readonly RepositoryPlan[], closure: Closure): string | undefined {
+  const repositories = filling.map(({ repository, after: { pins, modules } }) => {
+    return { repository: upstreamId(repository), pins, modules };
+  });
+  return unmetNote(brokenSet(undefined, { closure, repositories }, { supplies: [], full: 0 }));
 }
 
 function fillRepository(r: FillRepository, input: FillInput): RepositoryPlan {

@@ -3,9 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
+import { SILENT } from '../../src/base/progress.ts';
 import { checkWorkTree, fixWorkTree } from '../../src/flows/check-tree.ts';
+import type { World } from '../../src/flows/context.ts';
 import { promote } from '../../src/flows/promote.ts';
 import { pullApprove, pullMerge } from '../../src/flows/pull.ts';
+import { pullOpen } from '../../src/flows/pull-open.ts';
 import { initLocalForge } from '../../src/forge/local.ts';
 import { makeSite, type Site } from './site.ts';
 
@@ -185,7 +188,21 @@ it('--write never overwrites what is not committed', async () => {
   expect(readFileSync(join(site.repoDir, `${STABLE}.yaml`), 'utf8')).toBe(mine);
 });
 
-it('a hotfix by hand: one line of YAML, fix, check', async () => {
+const BROKEN = {
+  code: 'BROKEN_SET',
+  message:
+    'harbor-shell-5.1.8-9.h9.x86_64 needs harbor-libc >= 2.34-100.h9, which nothing in infra/stable harbor-9-x86_64 gives any client',
+  at: expect.stringMatching(/^snapshots\/infra\/stable\/harbor-9-x86_64-base\.yaml:\d+:\d+$/),
+  hint: 'Add harbor-libc-2.34-100.h9.x86_64, which unstable has, or leave harbor-shell at 5.1.8-6.h9.',
+};
+
+async function checked(site: Site, o: Partial<World> = {}) {
+  site.output();
+  const good = await checkWorkTree({ ...site.world(), json: true, progress: SILENT, ...o });
+  return { ...JSON.parse(site.output()), good };
+}
+
+it('a hotfix by hand: one line of YAML, fix, check, and what it needs besides', async () => {
   const site = await siteWithWave();
   edit(site, `${STABLE}.yaml`, (text) => text.replace('"5.1.8-6.h9"', '"5.1.8-9.h9"'));
   expect(await checkWorkTree(site.world())).toBe(false);
@@ -193,10 +210,51 @@ it('a hotfix by hand: one line of YAML, fix, check', async () => {
   expect(readFileSync(join(site.repoDir, `${STABLE}.lock`), 'utf8')).toContain(
     'harbor-shell-5.1.8-9.h9.x86_64 sha256:',
   );
-  expect(await checkWorkTree(site.world())).toBe(true);
   expect(git(site, 'diff', '--stat').split('\n').at(-1)).toContain(
     '2 files changed, 2 insertions(+), 2 deletions(-)',
   );
+  const broken = await checked(site);
+  expect(broken).toMatchObject({ good: false, complaints: [BROKEN] });
+  expect(broken.sets).toMatchObject([
+    { tier: 'unstable', broken: [], added: { requirements: 0 } },
+    {
+      tier: 'stable',
+      added: { requirements: 1, builds: 1 },
+      broken: [{ needs: 'harbor-libc >= 2.34-100.h9' }],
+    },
+  ]);
+  expect(await checked(site, { mirrorDir: undefined })).toMatchObject({ good: true, sets: null }); // left to the merge
+  edit(site, `${STABLE}.yaml`, (text) => text.replace('"2.34-60.h9"', '"2.34-100.h9"'));
+  await fixWorkTree(site.world());
+  expect(await checked(site)).toMatchObject({ good: true, complaints: [] });
+  edit(site, `${STABLE}.lock`, (text) => {
+    const record = /^harbor-cron-\S+ \S+ \d+ (\w{12})$/m.exec(text)?.[1] ?? '';
+    return text.replace(/^(harbor-shell-\S+ \S+ \d+ )\w{12}$/m, `$1${record}`); // asks for less
+  });
+  expect(await checked(site)).toMatchObject({
+    good: false,
+    complaints: [{ code: 'LOCK_MISMATCH', at: `${STABLE}.lock` }],
+  });
+});
+
+it('a pull request that breaks a client set needs a reason in its head, and an approval of that', async () => {
+  const site = await siteWithWave();
+  edit(site, `${STABLE}.yaml`, (text) => text.replace('"5.1.8-6.h9"', '"5.1.8-9.h9"'));
+  await fixWorkTree(site.world());
+  git(site, 'switch', '-qc', 'hotfix');
+  git(site, 'commit', '-qam', 'The shell, now');
+  git(site, 'push', '-q', 'origin', 'hotfix');
+  const number = await pullOpen(site.world(), 'hotfix', 'The shell, now');
+  await pullApprove(site.world(), number);
+  const refused = { code: 'BROKEN_SET', message: expect.stringContaining(BROKEN.message), hint: BROKEN.hint };
+  await expect(pullMerge(site.world(), number)).rejects.toMatchObject(refused);
+  expect(site.output()).toContain('Sluice-Broken: REASON');
+  git(site, 'commit', '-q', '--allow-empty', '-m', 'On purpose', '-m', 'Sluice-Broken: libc comes tonight');
+  git(site, 'push', '-q', 'origin', 'hotfix');
+  await expect(pullMerge(site.world(), number)).rejects.toMatchObject(refused); // the approval is of another head
+  await pullApprove(site.world(), number);
+  await pullMerge(site.world(), number);
+  expect(site.output()).toContain(`BROKEN_SET: ${BROKEN.message}`);
 });
 
 it('a build that no manifest has is refused by name, with the place', async () => {
