@@ -97,15 +97,28 @@ describe('main that cannot be read', () => {
 
 it('a binary whose record a source line names too is not overlooked', async () => {
   const { state, faults } = await world();
-  const source: MadeBuild = { nevra: 'web-1-1.src' };
+  const source: MadeBuild = { nevra: 'zzz-1-1.src' }; // its line comes after the other
   const both = { [stableBase]: [TLS], [stableApps]: [source, WEB] };
   const main = await state({ [stableBase]: [TLS], [stableApps]: [] });
   const same = (lock: string) => {
     const record = /^web-\S+x86_64 .* (\w{12})$/m.exec(lock)?.[1];
-    return record === undefined ? lock : lock.replace(/^(web-\S+src .*) \w{12}$/m, `$1 ${record}`);
+    return record === undefined ? lock : lock.replace(/^(zzz-.*) \w{12}$/m, `$1 ${record}`);
   };
   await expect(faults(main, await state(both, {}, same))).rejects.toMatchObject({ code: 'LOCK_MISMATCH' });
   expect(await faults(main, await state(both))).toHaveLength(1);
+});
+
+it('a line that names another build’s record is found though all of those records are known', async () => {
+  const { state, faults } = await world();
+  const builds = { [`vendor-live-${BASE}`]: [TLS, EXTRA], [`vendor-live-${APPS}`]: [WEB] };
+  const main = await state({ ...builds, [stableBase]: [TLS], [stableApps]: [] });
+  const honest = { ...builds, [stableBase]: [TLS, EXTRA], [stableApps]: [WEB] };
+  expect(await faults(main, await state(honest))).toEqual([]);
+  const record = /^tls-.* (\w{12})$/m.exec(main.files.get(`snapshots/infra/stable/${BASE}.lock`) ?? '')?.[1];
+  const swapped = await state({ ...honest, [stableBase]: [TLS] }, {}, (lock) =>
+    lock.replace(/^(web-.*) \w{12}$/m, `$1 ${record}`),
+  );
+  await expect(faults(main, swapped)).rejects.toMatchObject({ code: 'LOCK_MISMATCH' });
 });
 
 it('all sets together have no more than twenty in full', async () => {

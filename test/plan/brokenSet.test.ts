@@ -117,6 +117,28 @@ describe('a change by hand', () => {
   });
 });
 
+it('clients are named by what they choose', () => {
+  const words = (every: boolean, ...clients: string[]) => {
+    const added = { build: 0, nevra: 'a-1-1.noarch', needs: 'b', mends: [], clients, every };
+    return breakWords(added, WHERE).split(' gives ')[1];
+  };
+  const [all, newest, with18, with20] = [
+    'every build',
+    'newest, default streams',
+    'newest, with nodejs:18',
+    'newest, with nodejs:20',
+  ];
+  expect(words(true, all, newest, with18)).toBe('any client');
+  expect(words(false, all)).toBe('clients that choose among all builds');
+  expect(words(false, newest, with18)).toBe('clients that take the newest');
+  expect(words(false, with18)).toBe('clients with nodejs:18 enabled');
+  expect(words(false, all, with18, with20)).toBe(
+    'clients that choose among all builds and clients with nodejs:18, nodejs:20 enabled',
+  );
+  const streams = [1, 2, 3, 4, 5].map((n) => `newest, with s:${n}`);
+  expect(words(false, ...streams)).toBe('clients with s:1, s:2, s:3 or 2 more enabled');
+});
+
 describe('hostile sets', () => {
   it('a dependency that does not parse is met by nobody, and is shown on one line', () => {
     const requires = { web: [`(a if ${'x'.repeat(5_000)} or)`] };
