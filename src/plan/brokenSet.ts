@@ -92,9 +92,11 @@ export function brokenSet(
   const hadBefore = before ? membersOf(before) : has;
   if (before) {
     const sightings = sightingsOf(before, hadBefore);
+    const everyName = Array.from({ length: universe.names.size }, (_, name) => name);
     for (const [i, filter] of filters.entries()) {
       const watch = new Watch(universe, comparedWith(sightings, filter));
       watch.look(filter, seen);
+      watch.change(everyName, seen);
       watches.push(watch);
       for (const broken of watch.added()) push(added, codeOf(universe, broken), i);
       for (const broken of watch.now.breaks(universe)) unmet.add(codeOf(universe, broken));
