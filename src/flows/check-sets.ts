@@ -4,14 +4,9 @@ import { alsoRepository, clientSetsOf } from '../manifest/client-sets.ts';
 import { formatRepositoryId, LIVE_TIER, lockPath, snapshotPath, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy } from '../manifest/policy.ts';
 import { type Pin, readPins, type Snapshot } from '../manifest/snapshot.ts';
-import {
-  type AddedBreak,
-  type BrokenSet,
-  brokenSet,
-  type SetContents,
-  type Supply,
-} from '../plan/brokenSet.ts';
+import { type AddedBreak, type BrokenSet, brokenSet, type SetContents } from '../plan/brokenSet.ts';
 import type { Closure } from '../plan/closing.ts';
+import type { Supply } from '../plan/mends.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { breakWords, mendWords, restWords } from '../report/broken-set.ts';
 import { formatNevra, sameNevra } from '../rpm/nevra.ts';

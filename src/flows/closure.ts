@@ -27,7 +27,7 @@ export interface ClosureOfSet {
 }
 
 const loaders = new WeakMap<Catalog, ReturnType<typeof universes>>();
-const prepared = new WeakMap<Loaded, Universe>();
+const prepared = new WeakMap<Loaded, { readonly complete: boolean; readonly universe: Universe }>();
 /** One for each catalog: its universe is large. */
 const last = new WeakMap<Catalog, { state: State; scope: Scope; closure: ClosureOfSet }>();
 
@@ -70,7 +70,7 @@ async function readClosure(
   const standsAlone = own.length === 0;
   const all = standsAlone ? [] : [...own, ...also, ...beside];
   const loaded = await load(all);
-  const universe = prepare(loaded);
+  const universe = prepare(loaded, team.complete);
   const modules = await ModuleDocuments.read(state, catalog, all);
   const arch = own[0]?.repository.arch ?? '';
   const closure: Closure = {
@@ -87,13 +87,13 @@ async function readClosure(
   return { closure, primaries: loaded.primaries, notes: [...notes, ...lists] };
 }
 
-function prepare(loaded: Loaded): Universe {
-  const known = prepared.get(loaded) ?? {
-    requirements: new Requirements(loaded.index),
-    names: new NameArches(loaded.index),
-  };
-  prepared.set(loaded, known);
-  return known;
+function prepare(loaded: Loaded, complete: boolean): Universe {
+  const known = prepared.get(loaded);
+  if (known?.complete === complete) return known.universe;
+  const requirements = new Requirements(loaded.index, { complete });
+  const universe = { requirements, names: known?.universe.names ?? new NameArches(loaded.index) };
+  prepared.set(loaded, { complete, universe });
+  return universe;
 }
 
 /** The clients of a set: every build, the newest of each name.arch by the default streams, and that with each other stream. */

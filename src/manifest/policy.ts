@@ -130,6 +130,8 @@ export interface TeamPolicy {
   readonly also: readonly Also[];
   /** What hosts have installed: the upgrade of such a host is asked for. */
   readonly profiles: readonly Profile[];
+  /** Its client sets have all that clients have; else what nothing in them provides counts as provided by what is not named. */
+  readonly complete: boolean;
 }
 
 /** A further repository: an upstream's id (live's manifest of it) or the repository id of another team's tier. */

@@ -42,6 +42,7 @@ export interface TeamData {
   readonly repositories: readonly string[];
   readonly also?: readonly (string | AlsoData)[];
   readonly profiles?: readonly (string | ProfileData)[];
+  readonly complete?: string;
   readonly tiers: Readonly<Record<string, TierData>>;
   readonly holds?: readonly HoldData[];
   readonly allow?: readonly FilterData[];
@@ -93,6 +94,7 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
     deny: filters(data.deny, 'deny'),
     also: readAlso(data.also, file),
     profiles: readProfiles(data.profiles, file),
+    complete: data.complete !== 'false',
   };
 }
 

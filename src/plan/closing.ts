@@ -99,6 +99,14 @@ function notesOf(outcomes: readonly Outcome[], { watches }: Settled, { closure }
   if (!every) return [];
   const { index } = closure.universe.requirements;
   const notes: string[] = [];
+  const lost = outcomes.flatMap(({ stays }) =>
+    stays.filter(({ verdict }) => verdict.kind === 'broken' && verdict.nobody),
+  );
+  if (lost.length > 0) {
+    notes.push(
+      `${lost.length} builds wait for what nothing in the client set has. If clients have it from elsewhere, name that repository under also: of the team's policy, or say complete: false there`,
+    );
+  }
   const old = [...every.now.breaks(closure.universe)];
   if (old.length > 0) {
     const builds = new Set(old.map(({ build }) => build)).size;

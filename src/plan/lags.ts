@@ -80,7 +80,7 @@ export class Lags {
     });
     const { lack, laggard } = ranked.reduce((a, b) => (later(a, b) ? a : b));
     const what = this.#words(lack);
-    if (!laggard) return { kind: 'broken', why: what };
+    if (!laggard) return { kind: 'broken', why: what, ...(this.#isNobody(lack) ? { nobody: true } : {}) };
     const { verdict } = laggard;
     const until = 'until' in verdict && verdict.until ? { until: verdict.until } : {};
     const other = nevraOf(laggard.build);
@@ -89,7 +89,8 @@ export class Lags {
   }
 
   /** `needs b >= 2 of b-2-1.noarch, which needs c`, or what another build would lose. */
-  #words({ path, broken, hides, own }: Lack): string {
+  #words(lack: Lack): string {
+    const { path, broken, hides, own } = lack;
     const [gone] = hides;
     const ways: string[] = [];
     for (let at = path; at.next; at = at.next) {
@@ -106,9 +107,12 @@ export class Lags {
     }
     if (gone !== undefined)
       return `${ways.join('')}${needs} of ${this.#text(gone)}, which gives way to a newer build`;
-    const { universe } = this.#input.closure;
-    const nobody = universe.requirements.satisfiers(broken.requirement).length === 0;
-    return `${ways.join('')}${needs}${nobody ? ', which nothing in the client set has' : ''}`;
+    return `${ways.join('')}${needs}${this.#isNobody(lack) ? ', which nothing in the client set has' : ''}`;
+  }
+
+  #isNobody({ broken, own, hides }: Lack): boolean {
+    const { requirements } = this.#input.closure.universe;
+    return own && hides.length === 0 && requirements.satisfiers(broken.requirement).length === 0;
   }
 
   /** Who could mend it and does not move: the one that moves first, else one that somebody must move. */

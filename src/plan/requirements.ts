@@ -24,10 +24,13 @@ export class Requirements {
   readonly #satisfied: Lists;
   readonly #leaves: ReadonlyMap<Rich, ReadonlyMap<Capability, Int32Array>>;
 
-  /** A rich dependency that cannot be read is met by nobody. */
-  constructor(index: PackageIndex, relation: Relation = 'requires') {
+  /**
+   * A rich dependency that cannot be read is met by nobody. `complete: false`: clients have repositories that are not known here,
+   * and what nothing in the universe could ever meet is theirs to provide, and no requirement.
+   */
+  constructor(index: PackageIndex, { complete = true }: { readonly complete?: boolean } = {}) {
     this.index = index;
-    const { capabilities, numbers, ofBuild } = distinct(index, relation);
+    const { capabilities, numbers, ofBuild } = distinct(index, 'requires');
     this.#capabilities = capabilities;
     this.size = capabilities.length;
     const names = new Map<string, number>();
@@ -46,10 +49,12 @@ export class Requirements {
       return [...new Set([...each.values()].flatMap((builds) => [...builds]))].sort((a, b) => a - b);
     });
     this.#leaves = leaves;
-    this.#ofBuild = new Lists(ofBuild);
-    this.#requirers = this.#ofBuild.inverted(this.size);
     this.#satisfiers = new Lists(satisfiers);
     this.#satisfied = this.#satisfiers.inverted(index.size);
+    const all = new Uint8Array(index.size).fill(1);
+    const outside = complete ? [] : capabilities.map((_, r) => !this.isMet(r, all));
+    this.#ofBuild = new Lists(complete ? ofBuild : ofBuild.map((own) => own.filter((r) => !outside[r])));
+    this.#requirers = this.#ofBuild.inverted(this.size);
   }
 
   capability(requirement: number): Capability {

@@ -60,7 +60,7 @@ export type Reason =
     }
   | { readonly kind: 'with'; readonly other: string; readonly why: string; readonly until?: Date }
   /** With it something of the client set would be broken, and nothing that waits or is held would mend that. */
-  | { readonly kind: 'broken'; readonly why: string }
+  | { readonly kind: 'broken'; readonly why: string; readonly nobody?: true }
   | { readonly kind: 'mode'; readonly why: string }
   | { readonly kind: 'filtered'; readonly rule: string; readonly why: string }
   | { readonly kind: 'withdrawn'; readonly why: string }

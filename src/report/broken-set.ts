@@ -1,4 +1,5 @@
-import type { AddedBreak, BrokenSet, Count, Mend } from '../plan/brokenSet.ts';
+import type { AddedBreak, BrokenSet, Count } from '../plan/brokenSet.ts';
+import type { Mend } from '../plan/mends.ts';
 import { plain } from './safe.ts';
 import { count, number } from './words.ts';
 
