@@ -8,6 +8,10 @@ const SCRIPTS = [
     'universe.ts',
     'the universe of AppStream, BaseOS and rpmsphere, from a catalog, with a look into filelists',
   ],
+  [
+    'closure.ts',
+    'dependencies of AppStream with BaseOS beside dnf repoclosure; a plan of ten builds; AppStream of four dates',
+  ],
   ['publish.ts', 'publishing AppStream after one changed pin, beside createrepo_c --update --skip-stat'],
   ['flows.ts', 'whole processes on AppStream: sync, promotion, publish; time, CPU, peak memory'],
   ['history.ts', 'the history clock over 1,000 daily syncs of 17,649 pins'],
