@@ -106,6 +106,11 @@ tiers:
     keep: 2
     # window: { days: [tue, wed], from: "09:00", to: "17:00", zone: Europe/Berlin }
 
+# What clients have besides these repositories. Dependencies are looked for there too; what nobody provides makes a build
+# wait, unless the clients have repositories that are not named here: \`complete: false\`.
+# also: [epel-9-x86_64-everything]
+# complete: false
+
 # What these match does not move up by itself; what is there stays. \`match\` is a regular expression (RE2), searched in
 # the package's name; \`glob\` and \`source\` (the source package's name) are the alternatives. In force until it is
 # removed from here; \`until\` is the day on which someone has to look at it again.
