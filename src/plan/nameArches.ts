@@ -1,6 +1,5 @@
 import type { PackageIndex } from '../repodata/packageIndex.ts';
 import { compareEvr } from '../rpm/evr.ts';
-import { nameArch } from '../rpm/nevra.ts';
 
 /** The builds of a universe by name.arch, the newest first: what dnf chooses from when it takes the newest. */
 export class NameArches {
@@ -12,12 +11,11 @@ export class NameArches {
   constructor(index: PackageIndex) {
     this.#of = new Int32Array(index.size);
     this.#rank = new Int32Array(index.size);
-    const numbers = new Map<string, number>();
     const groups: number[][] = [];
     for (let build = 0; build < index.size; build += 1) {
-      const key = nameArch(index.nevra(build));
-      const number = numbers.get(key) ?? groups.push([]) - 1;
-      numbers.set(key, number);
+      const { name, arch } = index.nevra(build);
+      const like = index.named(name).find((other) => other >= build || index.nevra(other).arch === arch);
+      const number = like === build || like === undefined ? groups.push([]) - 1 : this.of(like);
       this.#of[build] = number;
       groups[number]?.push(build);
     }
@@ -45,6 +43,13 @@ export class NameArches {
   /** The builds of a name.arch, the newest first. */
   builds(nameArch: number): Int32Array {
     return this.#groups[nameArch] as Int32Array;
+  }
+
+  /** Those that are there. */
+  all(nameArch: number, isThere: (build: number) => boolean): number[] {
+    const found: number[] = [];
+    for (const build of this.builds(nameArch)) if (isThere(build)) found.push(build);
+    return found;
   }
 
   /** Of those that are there, all that have the highest EVR. */

@@ -49,11 +49,11 @@ export class Requirements {
       return [...new Set([...each.values()].flatMap((builds) => [...builds]))].sort((a, b) => a - b);
     });
     this.#leaves = leaves;
-    this.#satisfiers = new Lists(satisfiers);
+    this.#satisfiers = Lists.of(satisfiers);
     this.#satisfied = this.#satisfiers.inverted(index.size);
     const all = new Uint8Array(index.size).fill(1);
     const outside = complete ? [] : capabilities.map((_, r) => !this.isMet(r, all));
-    this.#ofBuild = new Lists(complete ? ofBuild : ofBuild.map((own) => own.filter((r) => !outside[r])));
+    this.#ofBuild = Lists.of(complete ? ofBuild : ofBuild.map((own) => own.filter((r) => !outside[r])));
     this.#requirers = this.#ofBuild.inverted(this.size);
   }
 
@@ -116,8 +116,9 @@ function distinct(index: PackageIndex, relation: Relation) {
   const capabilities: Capability[] = [];
   const numbers: number[] = [];
   const ofBuild: number[][] = [];
+  const lastOf: number[] = []; // by requirement: the last build that has it
   for (let build = 0; build < index.size; build += 1) {
-    const own = new Set<number>();
+    const own: number[] = [];
     for (const number of index.relation(build, relation)) {
       let requirement = known.get(number);
       if (requirement === undefined) {
@@ -131,9 +132,11 @@ function distinct(index: PackageIndex, relation: Relation) {
         byText.set(text, requirement);
         known.set(number, requirement);
       }
-      if (requirement >= 0) own.add(requirement);
+      if (requirement < 0 || lastOf[requirement] === build) continue;
+      lastOf[requirement] = build;
+      own.push(requirement);
     }
-    ofBuild.push([...own]);
+    ofBuild.push(own);
   }
   return { capabilities, numbers, ofBuild };
 }
@@ -150,11 +153,20 @@ class Lists {
   readonly #from: Int32Array;
   readonly #items: Int32Array;
 
-  constructor(lists: readonly ArrayLike<number>[]) {
-    this.#from = new Int32Array(lists.length + 1);
-    for (const [i, list] of lists.entries()) this.#from[i + 1] = (this.#from[i] as number) + list.length;
-    this.#items = new Int32Array(this.#from[lists.length] as number);
-    for (const [i, list] of lists.entries()) this.#items.set(list, this.#from[i]);
+  /** The items of list i are those from place `from[i]` up to `from[i + 1]`. */
+  private constructor(from: Int32Array, items: Int32Array) {
+    this.#from = from;
+    this.#items = items;
+  }
+
+  static of(lists: readonly ArrayLike<number>[]): Lists {
+    const from = new Int32Array(lists.length + 1);
+    for (let i = 0; i < lists.length; i += 1) {
+      from[i + 1] = (from[i] as number) + (lists[i] as ArrayLike<number>).length;
+    }
+    const items = new Int32Array(from[lists.length] as number);
+    for (let i = 0; i < lists.length; i += 1) items.set(lists[i] as ArrayLike<number>, from[i]);
+    return new Lists(from, items);
   }
 
   at(i: number): Int32Array {
@@ -163,9 +175,19 @@ class Lists {
 
   /** For each number below `size`: in which lists it is, ascending. */
   inverted(size: number): Lists {
-    const lists: number[][] = Array.from({ length: size }, () => []);
-    const { length } = this.#from;
-    for (let i = 0; i + 1 < length; i += 1) for (const item of this.at(i)) lists[item]?.push(i);
-    return new Lists(lists);
+    const from = new Int32Array(size + 1);
+    for (const item of this.#items) from[item + 1] = (from[item + 1] as number) + 1;
+    for (let i = 0; i < size; i += 1) from[i + 1] = (from[i + 1] as number) + (from[i] as number);
+    const next = from.slice();
+    const lists = new Int32Array(this.#items.length);
+    for (let list = 0; list + 1 < this.#from.length; list += 1) {
+      const end = this.#from[list + 1] as number;
+      for (let place = this.#from[list] as number; place < end; place += 1) {
+        const item = this.#items[place] as number;
+        lists[next[item] as number] = list;
+        next[item] = (next[item] as number) + 1;
+      }
+    }
+    return new Lists(from, lists);
   }
 }

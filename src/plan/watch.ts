@@ -109,7 +109,7 @@ function inSight(
   has: (build: number) => boolean,
 ): readonly number[] {
   const isThere = (build: number) => shows[build] === 1 && has(build);
-  return newestOnly ? names.newest(name, isThere) : [...names.builds(name)].filter(isThere);
+  return newestOnly ? names.newest(name, isThere) : names.all(name, isThere);
 }
 
 /**

@@ -209,14 +209,12 @@ export function capability(attribute: (name: string) => string | undefined, at: 
   if (!isFlags(flags)) throw malformed('comparison (LT, LE, EQ, GE, GT)', flags, at);
   const release = attribute('rel');
   const epoch = attribute('epoch');
-  return {
-    name,
-    flags,
-    ...(epoch === undefined || epoch === '' ? {} : { epoch: parseEpoch(epoch, at) }),
-    version,
-    ...(release ? { release } : {}),
-    ...(isPre ? { pre: true } : {}),
-  };
+  const read: { -readonly [key in keyof Capability]: Capability[key] } = { name, flags };
+  if (epoch !== undefined && epoch !== '') read.epoch = parseEpoch(epoch, at);
+  read.version = version;
+  if (release) read.release = release;
+  if (isPre) read.pre = true;
+  return read;
 }
 
 function identity(found: Found, at: string, o: { parentHref?: boolean }): Identity {

@@ -2,13 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { amendSnapshot, makeSnapshot, type Snapshot } from '../../src/manifest/snapshot.ts';
 import { formatNevra } from '../../src/rpm/nevra.ts';
-import { anySnapshot, faultOf, PARENT, pin, STABLE, sum } from './samples.ts';
+import { anySnapshot, faultOf, PARENT, pin, STABLE } from './samples.ts';
 
 const stable = makeSnapshot({
   repository: STABLE,
   from: PARENT,
-  modules: new Map([['nodejs:18:9020230327152102:rhel9:x86_64', sum(7)]]),
-  pins: [pin('openssl-1:3.0.7-28.el9.x86_64', 3), pin('kernel-core-5.14.0-503.11.1.el9_5.x86_64', 2)],
+  pins: [
+    pin('openssl-1:3.0.7-28.el9.x86_64', 3),
+    pin('kernel-core-5.14.0-503.11.1.el9_5.x86_64', 2),
+    pin('kernel-core-5.14.0-427.13.1.el9_4.x86_64', 1, true),
+  ],
 });
 
 describe('a snapshot with other pins', () => {
