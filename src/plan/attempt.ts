@@ -1,9 +1,12 @@
-import type { Moving } from './moving.ts';
+import type { Choice, Moving } from './moving.ts';
 import type { Lack, SettleInput } from './settle.ts';
 import type { Break, Watch } from './watch.ts';
 
 /** More than these need not be known to say why something stays. */
 const MAX_LACKS = 16;
+
+/** So many more come along once something is lacking: they would not move, but may lack what is waited for longer. */
+const MAX_MORE = 32;
 
 /** Who came along: for whom, and for which of its requirements. */
 export type Pulled = Map<number, { readonly by: number; readonly broken: Break }>;
@@ -32,8 +35,8 @@ export class Attempts {
   }
 
   /**
-   * Takes an option, with what it needs; puts everything back and says what is lacking where that does not do. Every step moves one
-   * more unit up or finds one more lack.
+   * Takes an option, with what it needs; puts everything back and says what is lacking where that does not do. It ends, because every
+   * round moves one more unit up, none of them twice, or finds one more lack.
    */
   try(unit: number, option: number, pulled: Pulled): readonly Lack[] {
     const known = this.#dead.get(unit)?.get(option);
@@ -76,19 +79,29 @@ class Attempt {
 
   run(option: number): readonly Lack[] {
     this.#move(this.#unit, option);
+    let more = MAX_MORE;
     for (let found = this.#breaks(); found.length > 0; found = this.#breaks()) {
+      const mendable: Found[] = [];
       for (const each of found) {
-        if (!each.watch.lacks(each.broken) || this.#isLost(each.broken)) continue; // mended or told by another of them
+        if (this.#isLost(each.broken)) continue; // for another client too
+        const { live, dead } = this.#repairsOf(each);
+        if (live.length > 0) mendable.push(each);
+        else this.#lose(each, dead);
+        if (this.#isEnough()) return this.#giveUp();
+      }
+      for (const each of mendable) {
+        if (!each.watch.lacks(each.broken)) continue; // by one that was brought for another
+        if (this.#lacks.length > 0 && more-- <= 0) return this.#giveUp();
         this.#mend(each);
-        if (this.#lacks.length >= MAX_LACKS || this.#isSettled()) return this.#giveUp();
       }
     }
     return this.#lacks.length > 0 ? this.#giveUp() : [];
   }
 
-  #isSettled(): boolean {
+  #isEnough(): boolean {
     const last = this.#lacks.at(-1);
-    return last !== undefined && (this.#o.isFinal?.(last.lack.broken) ?? false);
+    if (!last) return false;
+    return this.#lacks.length >= MAX_LACKS || (this.#o.isFinal?.(last.lack.broken) ?? false);
   }
 
   #move(unit: number, option: number): void {
@@ -103,30 +116,37 @@ class Attempt {
     for (const watch of this.#moving.watches) {
       for (const broken of watch.added()) {
         if (this.#isLost(broken)) continue;
-        const by = this.#moving.moverOf(broken.build) ?? this.#taker(watch, broken) ?? this.#unit;
+        const by = this.#bringer(broken) ?? this.#taker(watch, broken) ?? this.#unit;
         found.push({ watch, broken, by, place: this.#place.get(by) ?? 0 });
       }
     }
     return found.sort((a, b) => a.place - b.place);
   }
 
-  #mend(found: Found): void {
-    const { watch, broken, by } = found;
+  #repairsOf({ watch, broken }: Found): { live: Choice[]; dead: Choice[] } {
     const now = (unit: number) => (this.#was.has(unit) ? 0 : this.#moving.at(unit));
-    const [live, dead] = [[], []] as [{ unit: number; option: number }[], { unit: number; option: number }[]];
+    const [live, dead]: [Choice[], Choice[]] = [[], []];
     for (const choice of this.#moving.repairs(watch, broken, now)) {
       (this.#deadOf(choice) ? dead : live).push(choice);
     }
-    const mend = this.#moving.best(live);
-    if (mend) {
-      this.pulled.set(mend.unit, { by, broken });
-      this.#mends.set(mend.unit, found);
-      this.#move(mend.unit, mend.option);
-      return;
-    }
+    return { live, dead };
+  }
+
+  /** Who was brought for another break of the same round may be the one that is needed: then the next round tells. */
+  #mend(found: Found): void {
+    const mend = this.#moving.best(this.#repairsOf(found).live);
+    if (!mend) return;
+    const { broken, by } = found;
+    this.pulled.set(mend.unit, { by, broken });
+    this.#mends.set(mend.unit, found);
+    this.#move(mend.unit, mend.option);
+  }
+
+  #lose(found: Found, dead: readonly Choice[]): void {
+    const { watch, broken } = found;
     this.#lost.add(keyOf(broken));
     const gone = this.#moving.best(dead);
-    const own = this.#was.has(this.#moving.moverOf(broken.build) ?? -1);
+    const own = this.#bringer(broken) !== undefined;
     if (!gone) this.#lacks.push({ lack: this.#lackOf(watch, broken, own), found });
     for (const lack of (gone && this.#deadOf(gone)) ?? []) {
       const path = { broken, next: lack.path, length: lack.path.length + 1 };
@@ -142,12 +162,18 @@ class Attempt {
     return { client: watch.label, broken, hides, own, path: { broken, next: undefined, length: 1 } };
   }
 
-  #deadOf({ unit, option }: { unit: number; option: number }): readonly Lack[] | undefined {
+  #deadOf({ unit, option }: Choice): readonly Lack[] | undefined {
     return this.#dead.get(unit)?.get(option);
   }
 
   #isLost(broken: Break): boolean {
     return this.#lost.has(keyOf(broken));
+  }
+
+  /** The one of those that moved here: who moved before is not to blame, and may even be who mends it. */
+  #bringer({ build }: Break): number | undefined {
+    const mover = this.#moving.moverOf(build);
+    return mover !== undefined && this.#was.has(mover) ? mover : undefined;
   }
 
   /** Who took away what a build needs that was there before. */
