@@ -1,7 +1,7 @@
 import type { PackageIndex } from '../repodata/packageIndex.ts';
 import type { Relation } from '../repodata/primary.ts';
 import { type Capability, formatCapability } from '../rpm/capability.ts';
-import { capabilitiesOf, isRich, matching, type Rich, readableRich } from '../rpm/rich.ts';
+import { capabilitiesOf, matching, type Rich, readableRich } from '../rpm/rich.ts';
 import { canHold } from '../rpm/richChoice.ts';
 
 /** A set of builds of a universe: 1 where the build of that number is in it. */
@@ -15,9 +15,12 @@ export class Requirements {
   readonly index: PackageIndex;
   /** How many distinct requirements there are. */
   readonly size: number;
-  readonly #capabilities: readonly Capability[];
-  readonly #names: Int32Array;
-  readonly #rich: readonly (Rich | undefined)[];
+  /** Of their capabilities, in the index. */
+  readonly #numbers: readonly number[];
+  readonly #rich = new Map<number, Rich>();
+  /** `(foo)` is foo. */
+  readonly #plain = new Map<number, Capability>();
+  #names: Int32Array | undefined;
   readonly #ofBuild: Lists;
   readonly #requirers: Lists;
   readonly #satisfiers: Lists;
@@ -30,18 +33,16 @@ export class Requirements {
    */
   constructor(index: PackageIndex, { complete = true }: { readonly complete?: boolean } = {}) {
     this.index = index;
-    const { capabilities, numbers, ofBuild } = distinct(index, 'requires');
-    this.#capabilities = capabilities;
-    this.size = capabilities.length;
-    const names = new Map<string, number>();
-    for (const { name } of capabilities) if (!names.has(name)) names.set(name, names.size);
-    this.#names = Int32Array.from(capabilities, ({ name }) => names.get(name) as number);
-    this.#rich = capabilities.map((c) => (isRich(c.name) ? readableRich(c.name) : undefined));
+    const { numbers, ofBuild } = distinct(index, 'requires');
+    this.#numbers = numbers;
+    this.size = numbers.length;
     const leaves = new Map<Rich, Map<Capability, Int32Array>>();
-    const satisfiers = capabilities.map((c, i) => {
-      const rich = this.#rich[i];
-      const number = numbers[i] as number;
-      if (!rich) return isRich(c.name) ? [] : number < 0 ? index.satisfying(c) : index.satisfiersOf(number);
+    const satisfiers = numbers.map((number, requirement) => {
+      if (!index.isRich(number)) return index.satisfiersOf(number);
+      const rich = readableRich(index.capability(number).name);
+      if (!rich) return NOBODY;
+      if (rich.kind === 'capability') return index.satisfying(this.#setPlain(requirement, rich.capability));
+      this.#rich.set(requirement, rich);
       const each = new Map(
         [...capabilitiesOf(rich)].map((leaf) => [leaf, Int32Array.from(index.satisfying(leaf))]),
       );
@@ -52,18 +53,34 @@ export class Requirements {
     this.#satisfiers = Lists.of(satisfiers);
     this.#satisfied = this.#satisfiers.inverted(index.size);
     const all = new Uint8Array(index.size).fill(1);
-    const outside = complete ? [] : capabilities.map((_, r) => !this.isMet(r, all));
+    const outside = complete ? [] : numbers.map((_, r) => !this.isMet(r, all));
     this.#ofBuild = Lists.of(complete ? ofBuild : ofBuild.map((own) => own.filter((r) => !outside[r])));
     this.#requirers = this.#ofBuild.inverted(this.size);
   }
 
   capability(requirement: number): Capability {
-    return this.#capabilities[requirement] as Capability;
+    return this.#plain.get(requirement) ?? this.index.capability(this.#numbers[requirement] as number);
+  }
+
+  #setPlain(requirement: number, capability: Capability): Capability {
+    this.#plain.set(requirement, capability);
+    return capability;
   }
 
   /** Equal numbers for equal names of capabilities, whatever the versions. */
   nameOf(requirement: number): number {
+    this.#names ??= this.#numberNames();
     return this.#names[requirement] as number;
+  }
+
+  #numberNames(): Int32Array {
+    const numbers = new Map<string, number>();
+    return Int32Array.from({ length: this.size }, (_, requirement) => {
+      const { name } = this.capability(requirement);
+      const number = numbers.get(name) ?? numbers.size;
+      numbers.set(name, number);
+      return number;
+    });
   }
 
   text(requirement: number): string {
@@ -71,7 +88,7 @@ export class Requirements {
   }
 
   isRich(requirement: number): boolean {
-    return this.#rich[requirement] !== undefined;
+    return this.#rich.has(requirement);
   }
 
   /** What a build requires, none twice. */
@@ -96,7 +113,7 @@ export class Requirements {
 
   /** Whether a set of builds offers what meets it: somebody in it satisfies it; of a rich one some choice of them does. */
   isMet(requirement: number, set: BuildSet): boolean {
-    const rich = this.#rich[requirement];
+    const rich = this.#rich.get(requirement);
     if (!rich) return this.satisfiers(requirement).some((build) => set[build] === 1);
     const leaves = this.#leaves.get(rich);
     const satisfiersOf = (leaf: Capability): Int32Array => leaves?.get(leaf) ?? NOBODY;
@@ -110,43 +127,39 @@ export class Requirements {
 
 const NOBODY = new Int32Array(0);
 
-function distinct(index: PackageIndex, relation: Relation) {
-  const known = new Map<number, number>();
-  const byText = new Map<string, number>();
-  const capabilities: Capability[] = [];
+/** Of each requirement the number of its capability in the index; of each build its requirements. */
+function distinct(index: PackageIndex, relation: Relation): { numbers: number[]; ofBuild: number[][] } {
+  const known = new Int32Array(index.capabilities).fill(UNKNOWN);
   const numbers: number[] = [];
   const ofBuild: number[][] = [];
   const lastOf: number[] = []; // by requirement: the last build that has it
+  const requirementOf = (number: number): number => {
+    if (index.isRpmlib(number)) return NONE;
+    const plain = index.withoutPre(number);
+    if (plain !== number && known[plain] !== UNKNOWN) return known[plain] as number;
+    const requirement = numbers.push(plain) - 1;
+    known[plain] = requirement;
+    return requirement;
+  };
   for (let build = 0; build < index.size; build += 1) {
     const own: number[] = [];
     for (const number of index.relation(build, relation)) {
-      let requirement = known.get(number);
-      if (requirement === undefined) {
-        const capability = plainly(index.capability(number));
-        const text = formatCapability(capability);
-        requirement = capability.name.startsWith('rpmlib(') ? -1 : (byText.get(text) ?? capabilities.length);
-        if (requirement === capabilities.length) {
-          capabilities.push(capability);
-          numbers.push(index.isRich(number) ? -1 : number); // `(foo)` is asked as foo
-        }
-        byText.set(text, requirement);
-        known.set(number, requirement);
+      let requirement = known[number] as number;
+      if (requirement === UNKNOWN) {
+        requirement = requirementOf(number);
+        known[number] = requirement;
       }
-      if (requirement < 0 || lastOf[requirement] === build) continue;
+      if (requirement === NONE || lastOf[requirement] === build) continue;
       lastOf[requirement] = build;
       own.push(requirement);
     }
     ofBuild.push(own);
   }
-  return { capabilities, numbers, ofBuild };
+  return { numbers, ofBuild };
 }
 
-/** `(foo)` is foo. */
-function plainly(capability: Capability): Capability {
-  if (!isRich(capability.name)) return capability;
-  const rich = readableRich(capability.name);
-  return rich?.kind === 'capability' ? rich.capability : capability;
-}
+const UNKNOWN = -2;
+const NONE = -1;
 
 /** Many short lists of numbers in one piece of memory. */
 class Lists {

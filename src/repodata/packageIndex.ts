@@ -1,7 +1,7 @@
 import type { Capability } from '../rpm/capability.ts';
 import { type Nevra, nevra } from '../rpm/nevra.ts';
 import { Head, type ScanSink, scanPackage } from './entryScanner.ts';
-import { HASH_PRIME, HASH_START, InternTable } from './internTable.ts';
+import { HASH_PRIME, HASH_START, hashOf, InternTable } from './internTable.ts';
 import { Numbers } from './numbers.ts';
 import { capability, RELATIONS, type Relation, readPackage } from './primary.ts';
 import { Providers } from './providers.ts';
@@ -103,6 +103,22 @@ export class PackageIndex {
   /** Whether a capability names a path. */
   isPath(number: number): boolean {
     return this.firstLetter(number) === 0x2f;
+  }
+
+  /** The same without `pre`, which says when it is required and not what; itself where no build has that. */
+  withoutPre(number: number): number {
+    const bytes = this.entries.bytes(number);
+    const end = bytes.length - PRE.length;
+    if (end <= 0 || bytes[end] !== PRE[0] || !bytes.subarray(end).equals(PRE)) return number;
+    const plain = this.entries.find(bytes, 0, end, hashOf(bytes, 0, end));
+    return plain < 0 ? number : plain;
+  }
+
+  /** Whether rpm itself provides a capability: `rpmlib(…)`. */
+  isRpmlib(number: number): boolean {
+    const bytes = this.entries.bytes(number);
+    for (let i = 0; i < RPMLIB.length; i += 1) if (bytes[NAME_AT + i] !== RPMLIB[i]) return false;
+    return true;
   }
 
   /** The numbers of the capabilities that any build has in this relation, ascending, none twice. */
@@ -239,6 +255,8 @@ function readHead(element: Buffer, head: Head, where: string): Nevra {
 }
 
 const AMPERSAND = 0x26;
+const PRE = Buffer.from(' pre="1"');
+const RPMLIB = Buffer.from('rpmlib(');
 const NAME_AT = ' name="'.length;
 
 const PLAIN_VERSION = /^<version epoch="([^"&]*)" ver="([^"&]*)" rel="([^"&]*)"\/?$/;
