@@ -110,7 +110,7 @@ describe('killed', () => {
         ['refs/heads/main', 1],
         ['refs/sluice/applied', 1],
       ],
-      2,
+      3,
     ),
   )(
     'git, in a merge, before it writes %s: %i merges, and work goes on',
@@ -154,7 +154,7 @@ describe('killed', () => {
         ['refs/pull/1/head', 1],
         ['refs/sluice/applied', 1],
       ],
-      2,
+      3,
     ),
   )(
     'git, in a proposal, before it writes %s: %i are open, and work goes on',

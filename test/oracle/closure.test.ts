@@ -20,11 +20,7 @@ import { tempDir } from '../fixtures/tempDir.ts';
 const run = promisify(execFile);
 
 /** What a normal run asks: one of each kind. */
-const OFTEN = ['acton-series/001', 'al2023-series/009', 'arrjay-series/036', 'azurelinux-series/005'].concat([
-  'opensuse-11.0-update',
-  'pgdg13',
-  'pgdg-signed-series/v3',
-]);
+const OFTEN = ['arrjay-series/036', 'azurelinux-series/005', 'opensuse-11.0-update', 'pgdg-signed-series/v3'];
 
 /** The corpus's repositories, each alone, and two that belong together. */
 const SETS = [
@@ -178,6 +174,8 @@ describe.skipIf(!oracle('dnf'))('what nobody provides is what dnf repoclosure li
       [false, []],
       [true, ['--newest', '--best']],
     ] as const) {
+      if (paths.length > 1 && !newestOnly && !ALL) continue; // ten seconds of dnf
+
       const ours = unsatisfied(set, newestOnly);
       const theirs = await repoclosure(set.repositories, ...options);
       expect([...ours.difference(theirs)].sort(), 'only ours').toEqual([]);
