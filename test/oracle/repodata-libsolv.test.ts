@@ -102,7 +102,7 @@ async function* chunksOf(bytes: Buffer): AsyncGenerator<Buffer> {
 describe.skipIf(!oracle('repo2solv'))(
   'libsolv reads from our documents what it reads from the upstream',
   () => {
-    it.each(sampled(corpusRepositories().filter(isSampled), 2))('%s', async (path) => {
+    it.each(sampled(corpusRepositories().filter(isSampled), 5))('%s', async (path) => {
       const folder = join(CORPUS ?? '', path);
       const { ours } = await rewritten(folder, path.length % 2 === 0 ? 'gzip' : 'zstd');
       const [theirs, mine] = await Promise.all([

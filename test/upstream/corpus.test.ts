@@ -46,7 +46,7 @@ async function listed(folder: string): Promise<number> {
 
 it.skipIf(!CORPUS)('the corpus has 79 repositories', () => expect(repositories()).toHaveLength(79));
 
-it.each(sampled(repositories().filter(isSampled), 2))(
+it.each(sampled(repositories().filter(isSampled), 5))(
   '%s is fetched, read and then unchanged',
   async (path) => {
     const folder = join(CORPUS ?? '', path);

@@ -205,7 +205,7 @@ describe('group 4: the size of a package', () => {
 
 const PACKERS = { gz: gzipSync, xz, zst: zstd, bz2: bzip2 } as const;
 
-describe.each(sampled(Object.entries(PACKERS), 2))('group 4: a document packed with %s', (kind, pack) => {
+describe.each(sampled(Object.entries(PACKERS), 3))('group 4: a document packed with %s', (kind, pack) => {
   const packed = (bytes: (xml: Buffer) => Buffer, o: { openSize?: number } = {}): Files => {
     const files = withDocument('other', (xml) => xml, { pack: bytes });
     if (o.openSize === undefined) return files;
