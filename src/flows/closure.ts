@@ -2,13 +2,12 @@ import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { LIVE_TEAM, LIVE_TIER, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
-import type { Active } from '../plan/activate.ts';
+import { Views } from '../plan/clients.ts';
 import type { Closure, Documents } from '../plan/closing.ts';
 import { NameArches } from '../plan/nameArches.ts';
 import { Requirements } from '../plan/requirements.ts';
-import { Sight } from '../plan/sight.ts';
 import type { ModuleSource } from '../plan/streams.ts';
-import type { Filter, Universe } from '../plan/watch.ts';
+import type { Universe } from '../plan/watch.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { type ModuleDocument, projectModules, readModules } from '../repodata/modules.ts';
 import { clientSetOf } from './client-set.ts';
@@ -96,43 +95,6 @@ function prepare(loaded: Loaded, complete: boolean): Universe {
   return universe;
 }
 
-/** The clients of a set: every build, the newest of each name.arch by the default streams, and that with each other stream. */
-class Views {
-  readonly #sight: Sight;
-  readonly #every: Filter;
-  readonly #newest: Filter;
-  readonly #defaults: Active;
-  /** Undefined where no client can enable the stream. */
-  readonly #withStream = new Map<string, Filter | undefined>();
-
-  constructor({ requirements: { index } }: Universe, arch: string, repositories: readonly ModuleSource[]) {
-    const members = new Uint8Array(index.size).fill(1);
-    const repositoryOf = new Uint8Array(index.size); // of no account here: nobody has module_hotfixes
-    this.#sight = new Sight({ index, members, repositoryOf, repositories, arch });
-    this.#defaults = this.#sight.activate([]) ?? { variants: new Set(), streams: new Set() };
-    this.#every = { label: 'every build', shows: this.#sight.every, newestOnly: false };
-    const shows = this.#sight.visible(this.#defaults);
-    this.#newest = { label: 'newest, default streams', shows, newestOnly: true };
-  }
-
-  /** One for each stream of which a build is there. Equal ones are one object. */
-  filters(has: (build: number) => boolean): Filter[] {
-    const others = this.#sight.streamsAmong(has).flatMap((stream) => this.#with(stream) ?? []);
-    return [this.#every, this.#newest, ...others];
-  }
-
-  #with(stream: string): Filter | undefined {
-    if (this.#defaults.streams.has(stream)) return undefined;
-    if (this.#withStream.has(stream)) return this.#withStream.get(stream);
-    const active = this.#sight.activate([stream]);
-    const filter = active?.streams.has(stream)
-      ? { label: `newest, with ${stream}`, shows: this.#sight.visible(active), newestOnly: true }
-      : undefined;
-    this.#withStream.set(stream, filter);
-    return filter;
-  }
-}
-
 const views = new WeakMap<Universe, Map<string, Views>>();
 
 /** Of the sets of documents that one plan tries, and the next ones; each is a few times the size of the universe in bytes. */
@@ -143,7 +105,10 @@ function viewsOf(universe: Universe, arch: string, repositories: readonly Module
   views.set(universe, known);
   const documents = repositories.map(({ id, modules }) => [id, modules.map((m) => m.digest.hex).sort()]);
   const key = JSON.stringify([arch, documents]);
-  const view = known.get(key) ?? new Views(universe, arch, repositories);
+  const { index } = universe.requirements;
+  const members = new Uint8Array(index.size).fill(1);
+  const repositoryOf = new Uint8Array(index.size); // of no account here: nobody has module_hotfixes
+  const view = known.get(key) ?? new Views({ index, members, repositoryOf, repositories, arch });
   if (known.size >= MAX_VIEWS && !known.has(key)) known.delete(known.keys().next().value ?? '');
   known.set(key, view);
   return view;

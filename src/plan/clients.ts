@@ -1,6 +1,9 @@
 import { Fault } from '../base/fault.ts';
+import type { PackageIndex } from '../repodata/packageIndex.ts';
 import type { Active } from './activate.ts';
+import { NameArches } from './nameArches.ts';
 import { type ClientSet, Sight } from './sight.ts';
+import { type Filter, inSight } from './watch.ts';
 
 export interface Client {
   /** `every build`, `newest, default streams`, `newest, with nodejs:18`. */
@@ -19,23 +22,73 @@ export interface Clients {
  * The clients whose dependencies must hold (design, 4): one that sees every build, one that takes the newest of each
  * name.arch after dnf hid what belongs to other streams than the defaults, and that again with each further stream.
  */
-export function clientsOf(set: ClientSet): Clients {
-  const sight = new Sight(set);
-  if (sight.streams.length > MAX_STREAMS) throw tooMany(sight.streams.length);
-  const shared = sharing();
-  const clients: Client[] = [{ label: 'every build', sees: shared(sight.every) }];
-  const unusable: string[] = [];
-  const add = (label: string, active: Active) => clients.push({ label, sees: shared(sight.newest(active)) });
-  const defaults = sight.activate([]) ?? NOTHING;
-  add('newest, default streams', defaults);
-  for (const stream of sight.streams) {
-    if (defaults.streams.has(stream)) continue;
-    const active = sight.activate([stream]);
-    if (active?.streams.has(stream)) add(`newest, with ${stream}`, active);
-    else unusable.push(stream);
+export class Views {
+  readonly #sight: Sight;
+  readonly #every: Filter;
+  readonly #newest: Filter;
+  readonly #defaults: Active;
+  /** Undefined where no client can enable the stream. */
+  readonly #withStream = new Map<string, Filter | undefined>();
+
+  /** `set.members`: every build that may come to be there, with the documents of now. */
+  constructor(set: ClientSet) {
+    this.#sight = new Sight(set);
+    this.#defaults = this.#sight.activate([]) ?? NOTHING;
+    this.#every = { label: 'every build', shows: this.#sight.every, newestOnly: false };
+    const shows = this.#sight.visible(this.#defaults);
+    this.#newest = { label: 'newest, default streams', shows, newestOnly: true };
   }
-  return { clients, unusable };
+
+  /** One for each stream of which a build is there. Equal ones are one object. TOO_LARGE. */
+  filters(has: (build: number) => boolean): Filter[] {
+    return [this.#every, this.#newest, ...this.#streams(has).flatMap((stream) => this.#with(stream) ?? [])];
+  }
+
+  /** Streams of which a build is there, and that no client can enable: `perl-DBI:1.641`. */
+  unusable(has: (build: number) => boolean): string[] {
+    return this.#streams(has).filter((stream) => this.#with(stream) === undefined);
+  }
+
+  #streams(has: (build: number) => boolean): readonly string[] {
+    const streams = this.#sight.streamsAmong(has).filter((stream) => !this.#defaults.streams.has(stream));
+    if (streams.length > MAX_STREAMS) throw tooMany(streams.length);
+    return streams;
+  }
+
+  #with(stream: string): Filter | undefined {
+    if (this.#withStream.has(stream)) return this.#withStream.get(stream);
+    const active = this.#sight.activate([stream]);
+    const filter = active?.streams.has(stream)
+      ? { label: `newest, with ${stream}`, shows: this.#sight.visible(active), newestOnly: true }
+      : undefined;
+    this.#withStream.set(stream, filter);
+    return filter;
+  }
 }
+
+/** What the clients of one set see, of the builds that are in it. */
+export function clientsOf(set: ClientSet): Clients {
+  const has = (build: number) => set.members[build] === 1;
+  const views = new Views(set);
+  const shared = sharing();
+  const clients = views.filters(has).map((filter) => {
+    return { label: filter.label, sees: shared(seenBy(filter, set)) };
+  });
+  return { clients, unusable: views.unusable(has) };
+}
+
+/** Of the builds that are in a set: 1 where a client sees the build. */
+export function seenBy(filter: Filter, { index, members }: ClientSet): Uint8Array {
+  const names = NAMES.get(index) ?? new NameArches(index);
+  NAMES.set(index, names);
+  const sees = new Uint8Array(index.size);
+  for (let name = 0; name < names.size; name += 1) {
+    for (const build of inSight(names, filter, name, (n) => members[n] === 1)) sees[build] = 1;
+  }
+  return sees;
+}
+
+const NAMES = new WeakMap<PackageIndex, NameArches>();
 
 /** Each one is a client, for whom everything is asked again. Enterprise Linux 8 has about a hundred. */
 const MAX_STREAMS = 1_000;

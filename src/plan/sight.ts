@@ -35,7 +35,6 @@ export class Sight {
   readonly #activation: Activation;
   readonly #variants: readonly Variant[];
   readonly #shadows = new Map<Variant, readonly number[]>();
-  #order: Order | undefined;
   /** Builds by name, and by the rest of the NEVRA; of names that artifacts have. */
   readonly #named = new Map<string, ReadonlyMap<string, readonly number[]>>();
 
@@ -78,22 +77,6 @@ export class Sight {
     }
     for (const variant of shown) for (const build of this.#shadowed(variant)) sees[build] = 0;
     for (const { builds } of shown) for (const build of builds) sees[build] = 1;
-    return sees;
-  }
-
-  /** Of each name.arch the highest EVR that is visible; all builds that have it. */
-  newest(active: Active): Uint8Array {
-    const visible = this.visible(active);
-    const sees = new Uint8Array(visible.length);
-    this.#order ??= orderOf(this.#set.index);
-    const { builds, groups, ranks } = this.#order;
-    let [group, rank] = [-1, -1];
-    for (let i = 0; i < builds.length; i += 1) {
-      const build = builds[i] as number;
-      if (visible[build] !== 1) continue;
-      if (groups[i] !== group) [group, rank] = [groups[i] as number, ranks[i] as number];
-      if (ranks[i] === rank) sees[build] = 1;
-    }
     return sees;
   }
 
@@ -165,49 +148,6 @@ function splitArtifact(text: string): { name: string; evr: string; arch: string 
   const version = text.lastIndexOf('-', release - 1) + 1;
   const evr = text.slice(text.startsWith('0:', version) ? version + 2 : version, dot);
   return { name: text.slice(0, version - 1), evr, arch: text.slice(dot + 1) };
-}
-
-/** Builds by name.arch, the highest EVR first; equal ranks are equal EVRs. */
-interface Order {
-  readonly builds: Int32Array;
-  readonly groups: Int32Array;
-  readonly ranks: Int32Array;
-}
-
-/** Of an index once: a plan asks for the same builds again and again, each time with others in the set. */
-const ORDERS = new WeakMap<PackageIndex, Order>();
-
-function orderOf(index: PackageIndex): Order {
-  const known = ORDERS.get(index);
-  if (known?.builds.length === index.size) return known;
-  const order = newestFirst(index);
-  ORDERS.set(index, order);
-  return order;
-}
-
-function newestFirst(index: PackageIndex): Order {
-  const { size } = index;
-  const order = { builds: new Int32Array(size), groups: new Int32Array(size), ranks: new Int32Array(size) };
-  let [place, group] = [0, 0];
-  const take = (numbers: readonly number[]) => {
-    const evr = (build: number) => index.nevra(build).evr;
-    const sorted = numbers.length > 1 ? [...numbers].sort((a, b) => compareEvr(evr(b), evr(a))) : numbers;
-    sorted.forEach((build, i) => {
-      const equal = i > 0 && compareEvr(evr(sorted[i - 1] as number), evr(build)) === 0;
-      order.builds[place] = build;
-      order.groups[place] = group;
-      order.ranks[place] = equal ? (order.ranks[place - 1] as number) : place;
-      place += 1;
-    });
-    group += 1;
-  };
-  for (let build = 0; build < size; build += 1) {
-    const named = index.named(index.nevra(build).name);
-    if (named[0] !== build) continue; // each name once
-    if (named.length === 1) take(named);
-    else for (const [, alike] of groupBy(named, (n) => index.nevra(n).arch)) take(alike);
-  }
-  return order;
 }
 
 /**

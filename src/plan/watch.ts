@@ -102,7 +102,8 @@ export function sightings(
   return all;
 }
 
-function inSight(
+/** The builds of a name.arch that a client sees. */
+export function inSight(
   names: NameArches,
   { shows, newestOnly }: Filter,
   name: number,
