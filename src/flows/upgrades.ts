@@ -1,4 +1,5 @@
 import { upstreamId } from '../manifest/ids.ts';
+import { membersOf } from '../plan/brokenSet.ts';
 import { Satisfiers } from '../plan/satisfiers.ts';
 import type { Plan, Snapshot } from '../plan/types.ts';
 import { askUpgrades, type Host, type Trouble, type Upgrades } from '../plan/upgrades.ts';
@@ -52,18 +53,12 @@ export async function withUpgrades(
 
 /** What a client with the default streams is shown of these repositories. */
 function shownTo({ closure }: ClosureOfSet, snapshots: readonly Snapshot[]): Uint8Array {
-  const set = closure.also.slice();
-  for (const { pins } of snapshots) {
-    for (const pin of pins) {
-      const build = closure.number(pin);
-      if (build !== undefined) set[build] = 1;
-    }
-  }
-  const documents = snapshots.map(({ repository, modules }) => {
-    return { repository: upstreamId(repository), modules };
+  const repositories = snapshots.map(({ repository, pins, modules }) => {
+    return { repository: upstreamId(repository), pins, modules };
   });
-  const [, filter] = closure.filters(documents, (build) => set[build] !== 0);
-  return set.map((bit, build) => (bit !== 0 && filter?.shows[build] === 1 ? 1 : 0));
+  const members = membersOf({ closure, repositories });
+  const [, newest] = closure.filters(repositories, (build) => members[build] !== 0);
+  return members.map((bit, build) => (bit !== 0 && newest?.shows[build] === 1 ? 1 : 0));
 }
 
 function withTroubles(

@@ -94,7 +94,8 @@ export function brokenSet(
   };
 }
 
-function membersOf({ closure, repositories }: SetContents): Uint8Array {
+/** The builds that clients of a set have: 1 where one is there. */
+export function membersOf({ closure, repositories }: SetContents): Uint8Array {
   const members = closure.also.slice();
   for (const { pins } of repositories) {
     for (const pin of pins) {
