@@ -30,11 +30,6 @@ const DESCRIPTION_END = Buffer.from('</description>');
 const ENDS: readonly string[] = RELATIONS.map((name) => `${name}>`); // behind `</rpm:`
 const NAME_FIRST = ' name="';
 
-const RELATION_CODES: readonly (readonly [Buffer, number])[] = RELATIONS.map((name, i) => [
-  Buffer.from(`${name}>`),
-  i,
-]);
-
 /**
  * One pass over the bytes of a canonical `<package>`, looking only at what dependencies need. False when something is
  * not as createrepo_c writes it (a quote, an order, an element that is not empty): the caller then reads the element
@@ -130,8 +125,8 @@ function entryEnd(b: Buffer, from: number): number {
 }
 
 function relationAt(b: Buffer, i: number): number {
-  for (const [name, index] of RELATION_CODES) {
-    if (b[i] === name[0] && b.compare(name, 0, name.length, i, i + name.length) === 0) return index;
+  for (let relation = 0; relation < ENDS.length; relation += 1) {
+    if (matches(b, i, ENDS[relation] as string)) return relation;
   }
   return -1;
 }

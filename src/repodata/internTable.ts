@@ -71,7 +71,8 @@ export class InternTable {
     const start = this.starts[id] as number;
     const end = start + to - from;
     if (end > this.arena.length) this.arena = grown(this.arena, end);
-    this.arena.set(bytes.subarray(from, to), start);
+    const { arena } = this;
+    for (let i = from; i < to; i += 1) arena[start + i - from] = bytes[i] as number; // a view and its copy cost more
     this.starts[id + 1] = end;
     this.hashes[id] = hash;
     this.slots[slot] = id + 1;

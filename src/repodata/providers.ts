@@ -18,6 +18,7 @@ export interface Filled {
 
 const NAME_AT = ' name="'.length;
 const QUOTE = 0x22;
+const SLASH = 0x2f;
 const NOBODY = new Int32Array(0);
 
 /**
@@ -28,6 +29,8 @@ export class Providers {
   private readonly filled: Filled;
   private readonly names = new InternTable();
   private readonly nameOf: Int32Array;
+  /** 1 for entries that have no more than a name, and no path: more than half of those that anybody requires. */
+  private readonly isBareName: Uint8Array;
   /** Everything that is provided, build by build; and by name, at which places there. */
   private readonly builds = new Numbers();
   private readonly entries = new Numbers();
@@ -40,6 +43,7 @@ export class Providers {
     this.filled = filled;
     const { size } = filled.entries;
     this.nameOf = new Int32Array(size);
+    this.isBareName = new Uint8Array(size);
     for (let entry = 0; entry < size; entry += 1) this.nameOf[entry] = this.nameNumber(entry);
     for (let build = 0; build < filled.size; build += 1) {
       const provides = filled.provides(build);
@@ -78,11 +82,16 @@ export class Providers {
   satisfiersOf(entry: number): Int32Array {
     const known = this.answers[entry];
     if (known) return known;
-    const require = this.filled.capability(entry);
-    const providers = this.providersOf(this.nameOf[entry] as number, require);
-    const answer = union(providers, this.ownersOf(this.pathOf(require.name)));
+    const name = this.nameOf[entry] as number;
+    const answer =
+      this.isBareName[entry] === 1 ? this.providersOf(name, undefined) : this.satisfy(entry, name);
     this.answers[entry] = answer;
     return answer;
+  }
+
+  private satisfy(entry: number, name: number): Int32Array {
+    const require = this.filled.capability(entry);
+    return union(this.providersOf(name, require), this.ownersOf(this.pathOf(require.name)));
   }
 
   private pathOf(name: string): number {
@@ -130,6 +139,7 @@ export class Providers {
       hash = Math.imul(hash ^ byte, HASH_PRIME);
       end += 1;
     }
+    if (bytes[from] !== SLASH && end + 1 === entries.startOf(entry + 1)) this.isBareName[entry] = 1;
     return this.names.intern(bytes, from, end, hash);
   }
 }

@@ -16,6 +16,7 @@ import { decompressAll } from '../../src/repodata/compression.ts';
 import { CorpusTiers } from '../fixtures/corpusTiers.ts';
 import { CORPUS, has } from '../fixtures/oracle.ts';
 import { document, repomdOf, writeRepository } from '../fixtures/repodata.ts';
+import { HEAP } from './heap.ts';
 
 const RUNS = 5;
 const APPSTREAM = 'centos-9-appstream-2025-01';
@@ -44,7 +45,8 @@ async function whole(): Promise<void> {
     folders.push(join(root, String(folders.length)));
     await writeRepository(folders.at(-1) ?? '', repomd, new Map([['primary', open]]), 'gzip');
   }
-  const ours = () => run(process.execPath, [UNMET, ...folders.map((f) => join(f, 'repodata/primary.gz'))]);
+  const ours = () =>
+    run(process.execPath, [...HEAP, UNMET, ...folders.map((f) => join(f, 'repodata/primary.gz'))]);
   const theirs = () => {
     const dir = mkdtempSync(join(root, 'dnf-'));
     mkdirSync(join(dir, 'log'));

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { initStateRepository } from '../../src/flows/init.ts';
 import { git } from '../fixtures/gitHistory.ts';
 import { CORPUS } from '../fixtures/oracle.ts';
+import { HEAP } from './heap.ts';
 
 const RUNS = 5;
 const ID = 'centos-9-x86_64-appstream';
@@ -90,15 +91,7 @@ async function allowAbsent(state: string): Promise<void> {
 }
 
 async function sluice(...args: string[]): Promise<Figures> {
-  const all = [
-    '--max-semi-space-size=8',
-    measured,
-    ...args,
-    '--repo',
-    join(dir, 'state'),
-    '--mirror',
-    join(dir, 'mirror'),
-  ];
+  const all = [...HEAP, measured, ...args, '--repo', join(dir, 'state'), '--mirror', join(dir, 'mirror')];
   const child = spawn(
     process.execPath,
     [...all, '--now', new Date(now).toISOString(), '--by', 'bench'],

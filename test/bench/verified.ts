@@ -11,6 +11,7 @@ import { initStateRepository } from '../../src/flows/init.ts';
 import { answerFile, startServer } from '../fixtures/server.ts';
 import { makeSigner, signedRpm } from '../fixtures/signer.ts';
 import { type Build, makeRepository, sha256 } from '../fixtures/upstreamRepository.ts';
+import { HEAP } from './heap.ts';
 
 const BUILDS = Number(process.env['SLUICE_BENCH_BUILDS'] ?? 17_649);
 const RUNS = 5;
@@ -55,7 +56,7 @@ async function site(signatures: 'required' | 'none') {
   });
   const args = (...verb: string[]) => {
     const where = ['--repo', state, '--mirror', join(root, 'mirror'), '--now', NOW, '--by', 'bench'];
-    return ['--max-semi-space-size=8', measured, ...verb, ...where];
+    return [...HEAP, measured, ...verb, ...where];
   };
   const run = async (...verb: string[]) => {
     const child = spawn(process.execPath, args(...verb), { stdio: ['ignore', 'ignore', 'pipe'] });

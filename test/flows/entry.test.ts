@@ -86,7 +86,8 @@ it('the executable asks for its small young heap by itself, and when it hands ov
   const handed = await run(old, await installation({ [own]: '24.21.0' }), ['sync']);
   for (const { stdout, stderr } of [direct, handed]) {
     expect(stderr).toBe('');
-    expect(JSON.parse(stdout)).toMatchObject({ args: ['sync'], options: ['--max-semi-space-size=8'] });
+    const options = ['--min-semi-space-size=8', '--max-semi-space-size=8'];
+    expect(JSON.parse(stdout)).toMatchObject({ args: ['sync'], options });
   }
 });
 
