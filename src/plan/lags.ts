@@ -10,7 +10,10 @@ import type { Break } from './watch.ts';
 /** Of a path that people read; a chain may have thousands. */
 const MAX_STEPS = 12;
 
-/** Which builds that could move would mend what is broken: those that bring what is missing, and others of its own name.arch. */
+/**
+ * Which builds that could move would mend what is broken: those that bring what is missing, and others of its own name.arch that do
+ * not require it.
+ */
 export class Menders {
   readonly #closure: PromoteInput['closure'];
   readonly #byBuild = new Map<number, Judged>();
@@ -32,8 +35,9 @@ export class Menders {
   of({ build, requirement }: Break): Judged[] {
     const { requirements, names } = this.#closure.universe;
     const bring = [...requirements.satisfiers(requirement)].flatMap((s) => this.#byBuild.get(s) ?? []);
-    const own = this.#byBuild.get(build);
-    return [...bring, ...(this.#byName.get(names.of(build)) ?? []).filter((j) => j !== own)];
+    const requires = (j: Judged) =>
+      requirements.of(this.#closure.number(j.build) ?? build).includes(requirement);
+    return [...bring, ...(this.#byName.get(names.of(build)) ?? []).filter((j) => !requires(j))];
   }
 }
 
@@ -117,7 +121,12 @@ export class Lags {
 
   /** Who could mend it and does not move: the one that moves first, else one that somebody must move. */
   #laggard({ broken }: Lack): Judged | undefined {
-    const behind = this.#menders.of(broken).filter((j) => j.verdict.kind !== 'ready');
+    const { names } = this.#input.closure.universe;
+    const isLike = (j: Judged) =>
+      names.of(this.#input.closure.number(j.build) ?? -1) === names.of(broken.build);
+    const behind = this.#menders
+      .of(broken)
+      .filter((j) => j.verdict.kind !== 'ready' && !(j.verdict.kind === 'broken' && isLike(j)));
     return behind.sort((a, b) => endOf(a) - endOf(b) || byCodeUnit(nevraOf(a.build), nevraOf(b.build)))[0];
   }
 

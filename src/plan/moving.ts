@@ -106,19 +106,23 @@ export class Moving {
 
   /**
    * Who could mend what is broken by moving up from `from` (of each unit the option that it has): one that brings what is missing,
-   * or the one whose build lacks it, in another build.
+   * or the one whose build lacks it, in another build. A client that sees every build would lack it in one that requires it too.
    */
   *repairs(watch: Watch, { build, requirement }: Break, from: (unit: number) => number): Generator<Choice> {
     const { requirements, names } = this.#o.universe;
-    const { shows } = watch.filter;
+    const { shows, newestOnly } = watch.filter;
     for (const satisfier of requirements.satisfiers(requirement)) {
       if (shows[satisfier] !== 1) continue;
       for (const unit of this.#byName.get(names.of(satisfier)) ?? []) {
         yield* this.#below(unit, from(unit), ({ adds }) => adds.includes(satisfier));
       }
     }
+    const lacks = newestOnly
+      ? (other: number) => other === build
+      : (other: number) =>
+          other === build || (shows[other] === 1 && requirements.of(other).includes(requirement));
     for (const unit of this.unitsOf(build)) {
-      yield* this.#below(unit, from(unit), ({ adds }) => !adds.includes(build));
+      yield* this.#below(unit, from(unit), ({ adds }) => !adds.some(lacks));
     }
   }
 

@@ -78,10 +78,14 @@ try {
   await rm(dir, { recursive: true, force: true });
 }
 
-/** The corpus lacks two documents of this repository: the policy says so, by a reviewed pull request. */
+/**
+ * The corpus lacks two documents of this repository, and clients have BaseOS besides: the policies say so, by a reviewed pull
+ * request. Without the second nothing of AppStream would move.
+ */
 async function allowAbsent(state: string): Promise<void> {
   const absent = 'absent: { filelists: "the corpus lacks it", other: "the corpus lacks it" }\n';
   await appendFile(join(state, `policies/upstreams/${ID}.yaml`), absent);
+  await appendFile(join(state, 'policies/teams/infra.yaml'), 'complete: false\n');
   git(state, 'checkout', '-q', '-b', 'absent');
   git(state, 'commit', '-qam', 'What is absent');
   git(state, 'push', '-q', 'origin', 'absent');
