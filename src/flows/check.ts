@@ -170,7 +170,9 @@ export async function compareWithPlan(
 
 /** Who speaks for a pull request: a bot's claim, or nobody but the person who wrote it. */
 export interface Spoken {
-  readonly claim: Pick<Claim, 'verb' | 'named'> | undefined;
+  readonly claim: Pick<Claim, 'verb' | 'all'> | undefined;
+  /** The head is what the claim's plan writes, to the byte. */
+  readonly proven: boolean;
   readonly now: Date;
 }
 
@@ -189,7 +191,11 @@ export function checkMoves(main: State, merged: State, spoken: Spoken): Fault[] 
   return complaints;
 }
 
-function checkRepository(main: State, merged: State, name: RepositoryName, { claim, now }: Spoken): Fault[] {
+/** Verbs whose plans take builds away or back, when a person asks for just that. */
+const LOWERING = new Set(['remove', 'rollback', 'recall']);
+
+function checkRepository(main: State, merged: State, name: RepositoryName, spoken: Spoken): Fault[] {
+  const { claim, proven, now } = spoken;
   const team = merged.policies.teams.get(name.team);
   const tier = team?.tiers.find((t) => t.name === name.tier);
   const upstream = merged.policies.upstreams.get(upstreamId(name));
@@ -203,7 +209,7 @@ function checkRepository(main: State, merged: State, name: RepositoryName, { cla
   const inParent = new Set([...sums(merged.snapshot(parent)?.pins), ...sums(main.snapshot(parent)?.pins)]);
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
   const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
-  const holds = claim?.verb === 'promote' && claim.named.length === 0 ? team.holds : [];
+  const holds = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0 ? team.holds : [];
   const complaints: Fault[] = [];
   const complain = (message: string, hint: string) =>
     complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
@@ -233,6 +239,7 @@ function checkRepository(main: State, merged: State, name: RepositoryName, { cla
       `Merge it from ${nextOpening(tier.window, now).toISOString()} on.`,
     );
   }
+  if (proven && claim && LOWERING.has(claim.verb)) return complaints;
   return [...complaints, ...lowered(before, after, at)];
 }
 

@@ -25,6 +25,7 @@ export function planFiles(plans: readonly Plan[], state: State): Map<string, str
         if (state.files.get(path) !== text) files.set(path, text);
       }
     }
+    for (const [path, text] of plan.files ?? []) if (state.files.get(path) !== text) files.set(path, text);
   }
   return new Map([...files].sort(([a], [b]) => byCodeUnit(a, b)));
 }

@@ -62,7 +62,9 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   ];
   const merged = await stateAt(local, preview.tree, main.history, head);
   const { state } = merged;
-  const moves = state ? checkMoves(main, state, { claim, now: world.now }) : [];
+  const moves = state
+    ? checkMoves(main, state, { claim, proven: differences?.length === 0, now: world.now })
+    : [];
   const warnings = [...merged.checked.warnings];
   if (state && merged.checked.complaints.length === 0) {
     const differs = new Set(differences?.map((d) => d.path));

@@ -23,13 +23,13 @@ export interface Claim {
   readonly now: Date;
   /** By upstream id. */
   readonly catalog: ReadonlyMap<string, Checksum>;
-  readonly named: readonly string[];
-  readonly rerolled: readonly string[];
-  readonly older: boolean;
-  readonly reason: string | undefined;
-  readonly overrideHolds: string | undefined;
-  /** What `fill` was told of its source, as JSON. */
-  readonly fill: string | undefined;
+  /** What the command was asked for: the values of a trailer (`Sluice-Named`), in order. */
+  readonly all: (trailer: string) => readonly string[];
+}
+
+/** The one value of a trailer. */
+export function told(claim: Claim, trailer: string): string | undefined {
+  return claim.all(trailer)[0];
 }
 
 const MAX_REPOMD = 16 << 20;
@@ -51,20 +51,7 @@ export function readClaim(trailers: readonly (readonly [string, string])[]): Cla
     const [id = '', sum = ''] = line.split(' ');
     catalog.set(id, parseChecksum(sum, 'Sluice-Catalog'));
   }
-  return {
-    verb,
-    team,
-    tier,
-    set,
-    now,
-    catalog,
-    named: all('Sluice-Named'),
-    overrideHolds: all('Sluice-Override-Hold')[0],
-    rerolled: all('Sluice-Rerolled'),
-    older: all('Sluice-Older').length > 0,
-    reason: all('Sluice-Reason')[0],
-    fill: all('Sluice-Fill')[0],
-  };
+  return { verb, team, tier, set, now, catalog, all };
 }
 
 /**
@@ -79,8 +66,8 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
       const team = teamOf(base.policies, claim.team);
       const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
       return promotionPlan(base, catalog, scope, {
-        named: claim.named,
-        overrideHolds: claim.overrideHolds,
+        named: claim.all('Sluice-Named'),
+        overrideHolds: told(claim, 'Sluice-Override-Hold'),
         now,
       });
     }
@@ -98,11 +85,10 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
         const source = await claimedSource(claim, upstream, base, head, catalog);
         if (source) sources.push(source);
       }
-      const rerolled =
-        claim.rerolled.length > 0
-          ? { nevras: new Set(claim.rerolled), reason: claim.reason ?? '' }
-          : undefined;
-      const older = claim.older ? (claim.reason ?? '') : undefined;
+      const reason = told(claim, 'Sluice-Reason') ?? '';
+      const nevras = new Set(claim.all('Sluice-Rerolled'));
+      const rerolled = nevras.size > 0 ? { nevras, reason } : undefined;
+      const older = isOlder(claim) ? reason : undefined;
       if (claim.verb === 'init') {
         const request = readFill(claim);
         return (await importPlan(base, catalog, claim.set, sources, request, { now })).plan;
@@ -122,7 +108,8 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
 }
 
 /** `Sluice-Fill` as `fill` and `init` write it; a Fault on anything else, whoever wrote that. */
-function readFill({ fill }: Claim): FillRequest {
+function readFill(claim: Claim): FillRequest {
+  const fill = told(claim, 'Sluice-Fill');
   const request = parsed(fill ?? '{}');
   if (typeof request === 'object' && request !== null && !Array.isArray(request)) {
     const { like, at, list, ...others } = request as Readonly<Record<string, unknown>>;
@@ -143,6 +130,10 @@ function parsed(json: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function isOlder(claim: Claim): boolean {
+  return claim.all('Sluice-Older').length > 0;
 }
 
 /** A promotion must stand on the upstream states that live's manifests name at the base. */
@@ -190,7 +181,7 @@ async function claimedSource(
       throw differs(`${at} does not list ${type} as ${formatChecksum(document)}`, upstream);
     }
   }
-  if (before && after.timestamp < before.timestamp && !claim.older) {
+  if (before && after.timestamp < before.timestamp && !isOlder(claim)) {
     throw differs(`${upstream.id}: older than what was accepted, and Sluice-Older does not say so`, upstream);
   }
   // What was kept out only the mirror could see: the head says it, in the manifest that people review.

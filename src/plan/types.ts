@@ -138,7 +138,17 @@ export interface About extends BuildFacts {
   readonly inParent: Stay | undefined;
 }
 
-export type Verb = 'sync' | 'promote' | 'fill' | 'init';
+export type Verb =
+  | 'sync'
+  | 'promote'
+  | 'fill'
+  | 'init'
+  | 'hotfix'
+  | 'hold'
+  | 'unhold'
+  | 'remove'
+  | 'rollback'
+  | 'recall';
 
 /** What a command would change, and why every other candidate stays. Plain data, computed by a pure function. */
 export interface Plan {
@@ -151,6 +161,10 @@ export interface Plan {
   /** The parent tier's name, or `upstream`. */
   readonly from: string;
   readonly repositories: readonly RepositoryPlan[];
+  /** Why a person asked for it. */
+  readonly reason?: string;
+  /** Files of policies that it writes besides manifests: path to whole text. */
+  readonly files?: ReadonlyMap<string, string>;
   /** Every build that a change or a staying candidate names, by NEVRA text. */
   readonly about: ReadonlyMap<string, About>;
   /** What is other inside of the packages; absent until somebody looked. */

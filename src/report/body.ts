@@ -1,7 +1,8 @@
 import type { Plan } from '../plan/types.ts';
 import { type Digest, digest, type Row, type StayRow } from './digest.ts';
 import { code, fence, link, markdown } from './safe.ts';
-import { age, bytes, count, number, setName, when, why } from './words.ts';
+import { summary } from './summary.ts';
+import { age, count, number, when, why } from './words.ts';
 
 /** What the body says of where the plan comes from; the same for equal plans. */
 export interface Provenance {
@@ -52,40 +53,6 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     acting(plan),
     provenance(plan, from),
   ].filter((section) => section !== '');
-}
-
-function summary(plan: Plan, d: Digest): string {
-  const where = `**${plan.team} / ${plan.tier}** (${setName(plan.set)})`;
-  const fixes =
-    d.security.length > 0
-      ? `${count(d.security.length, 'security advisory', 'security advisories')}`
-      : 'no security advisory';
-  const lines: Record<Plan['verb'], string> = {
-    promote: `${count(d.moving, 'build')} of ${count(sources(d), 'source package')} move from \`${plan.from}\` to ${where}; ${fixes}, ${bytes(d.bytes)}. Nothing is lowered. ${stayWords(d.staying.length)}`,
-    sync: `What upstream of ${setName(plan.set)} changed: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')}, ${fixes}, ${bytes(d.bytes)}. Every document was verified against repomd.xml.`,
-    fill: `The first content of ${where}: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')} from \`${plan.from}\`, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`,
-    init: `The first import of ${setName(plan.set)}: ${count(d.moving, 'build')} of ${count(sources(d), 'source package')}, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`,
-  };
-  const gone = d.dropped.length > 0 ? ` ${count(d.dropped.length, 'older build')} leave.` : '';
-  const eyes = d.attention.length > 0 ? `\n\n> [!WARNING]\n> ${rowsNeedEyes(d.attention.length)}` : '';
-  return `> ${lines[plan.verb]}${gone}${eyes}`;
-}
-
-function stayWords(n: number): string {
-  if (n === 0) return 'No candidate stays behind.';
-  return n === 1
-    ? 'One candidate stays, with its reason below.'
-    : `${number(n)} candidates stay, each with its reason below.`;
-}
-
-function rowsNeedEyes(n: number): string {
-  return n === 1
-    ? 'One row needs your eyes before you merge.'
-    : `${number(n)} rows need your eyes before you merge.`;
-}
-
-function sources(d: Digest): number {
-  return new Set(d.rows.map((row) => row.source)).size;
 }
 
 function attention(d: Digest): string {

@@ -21,6 +21,13 @@ export function title(plan: Plan, d: Digest = digest(plan)): string {
       return cut(`Fill ${plan.team}/${plan.tier} (${set}) with ${count(d.moving, 'build')}`);
     case 'init':
       return cut(`First import of ${set}: ${count(d.moving, 'build')}`);
+    case 'hotfix':
+    case 'hold':
+    case 'unhold':
+    case 'remove':
+    case 'rollback':
+    case 'recall':
+      return cut(`${plan.verb}: ${plan.team}/${plan.tier} (${set})`);
   }
 }
 
