@@ -83,17 +83,29 @@ export class HostedCatalog {
 
   #asCatalog(): Catalog {
     const { local } = this.#from;
-    const after = async <T>(ids: readonly string[], read: () => Promise<T>): Promise<T> => {
-      await served(() => this.#bring(ids));
-      return await read();
-    };
+    const after = <T>(ids: readonly string[], read: () => Promise<T>): Promise<T> =>
+      served(async () => {
+        await this.#bring(ids);
+        return await read();
+      });
     const hosted = this;
     return {
       ...local,
       hasDocument: (sum) => served(() => this.#find(sum)),
       async *readDocument(sum) {
         await served(() => hosted.#find(sum));
-        yield* local.readDocument(sum);
+        const chunks = local.readDocument(sum)[Symbol.asyncIterator]();
+        try {
+          for (
+            let next = await served(() => chunks.next());
+            !next.done;
+            next = await served(() => chunks.next())
+          ) {
+            yield next.value;
+          }
+        } finally {
+          await chunks.return?.();
+        }
       },
       getRecords: (ids) => after(ids, () => local.getRecords(ids)),
       getPrimaries: (ids) => after(ids, () => local.getPrimaries(ids)),
@@ -137,7 +149,9 @@ export class HostedCatalog {
         if (listed) await this.#cut(snapshot, listed);
       }
     }
-    await inParallel(wanted.values(), REQUESTS_AT_ONCE, (sum) => this.#from.bring(sum, MAX_MODULES));
+    await inParallel(wanted.values(), REQUESTS_AT_ONCE, async (sum) => {
+      await noted([], () => this.#from.bring(sum, MAX_MODULES)); // said when it is asked for: it may be another team's
+    });
   }
 
   async #cut({ repository, upstream }: Snapshot, listed: Checksum): Promise<void> {

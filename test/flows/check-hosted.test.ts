@@ -9,13 +9,19 @@ import { SILENT } from '../../src/base/progress.ts';
 import { type CheckOptions, checkWorkTree, fixWorkTree } from '../../src/flows/check-tree.ts';
 import type { World } from '../../src/flows/context.ts';
 import { explain } from '../../src/flows/explain.ts';
+import { askCatalog } from '../../src/flows/hosted.ts';
+import { readState } from '../../src/flows/state.ts';
+import { openRepository } from '../../src/forge/repository.ts';
+import { parseRepositoryId } from '../../src/manifest/ids.ts';
 import { readPins } from '../../src/manifest/snapshot.ts';
+import type { Catalog } from '../../src/pool/catalog.ts';
 import { answerFile, startServer, type TestServer } from '../fixtures/server.ts';
 import { filesBelow, tempDir } from '../fixtures/tempDir.ts';
 import { sha256 } from '../fixtures/upstreamRepository.ts';
 import { makeSite, type Site } from './site.ts';
 
 const BASE = 'harbor-9-x86_64-base';
+const APPS = 'harbor-9-x86_64-apps'; // has modules
 const STABLE = `snapshots/infra/stable/${BASE}`;
 const PROMOTION = 'sluice/promote/infra/stable/harbor-9-x86_64';
 const SYNC = 'sluice/sync/vendor/live/harbor-9-x86_64';
@@ -25,6 +31,7 @@ interface Answer {
   readonly location?: string;
   /** Never ends. */
   readonly endless?: boolean;
+  readonly cut?: boolean;
 }
 /** What the server says instead, by path below the mirror. */
 type Lie = (path: string, bytes: Buffer | undefined) => Answer | undefined;
@@ -51,6 +58,7 @@ beforeAll(async () => {
       const more = () => void (response.destroyed || response.write(Buffer.alloc(1 << 20), more));
       return more();
     }
+    if (other?.cut) return void response.destroy();
     answerFile(request, response, other ? other.bytes : bytes, '"one"');
   });
   server = started;
@@ -58,7 +66,10 @@ beforeAll(async () => {
   const vendor = join(dir, 'vendor');
   site = await makeSite({
     dir,
-    upstreams: { [BASE]: { baseurl: [`file://${vendor}/base`] } },
+    upstreams: {
+      [BASE]: { baseurl: [`file://${vendor}/base`] },
+      [APPS]: { baseurl: [`file://${vendor}/apps`] },
+    },
     site: { mirrorUrl: server.url, catalogUrl: `${server.url}catalog` },
   });
   await layDemoUpstream(vendor, 'before');
@@ -193,7 +204,7 @@ describe('client sets are asked without a mirror', () => {
     expect(hosted.said).toMatch(/no upstream lists any more/); // live's tree had them
     const paths = server.requests.map(({ path }) => path);
     expect(new Set(paths).size).toBe(paths.length); // nothing twice
-    expect(paths.length).toBeLessThanOrEqual(8); // of the vendor repomd.xml and three lists, of the tree as many
+    expect(paths.length).toBe(17); // of both: repomd.xml and three lists, of vendor and tree; modules.yaml
     expect(JSON.stringify(server.requests.map(({ headers }) => headers))).not.toMatch(
       /authorization|cookie/i,
     );
@@ -285,11 +296,25 @@ describe('a server that lies', () => {
 
   it('withholds nothing unseen: what is not there is not taken for what main lost', async () => {
     const clone = shared;
-    for (const type of ['primary', 'filelists', 'other']) {
-      const hidden = await documentPath(clone, type);
-      lie = (path) => (path === hidden ? { bytes: undefined } : undefined);
-      expect(await checked(clone), type).toMatchObject({ good: false });
-    }
+    const hidden = await documentPath(clone, 'filelists');
+    lie = (path) => (path === hidden ? { bytes: undefined } : undefined);
+    expect(await checked(clone)).toMatchObject({ good: false, complaints: [{ at: 'policies/site.yaml' }] });
+  });
+
+  it('that cuts every answer is no answer', async () => {
+    const clone = shared;
+    const repo = await openRepository(clone);
+    const main = await readState(repo, 'origin/main');
+    const world = { ...site.world(), repoDir: clone, mirrorDir: undefined };
+    const ask = async (catalog: Catalog) =>
+      catalog.getPrimaries([main.snapshot(parseRepositoryId(`vendor-live-${BASE}`))?.pins[0]?.record ?? '']);
+    const attempt = () => askCatalog(world, main, [], ask, { timing: { attempts: 1 } });
+    expect(await attempt()).toMatchObject({ kind: 'asked' });
+    lie = () => ({ cut: true });
+    expect(await attempt()).toMatchObject({
+      kind: 'not',
+      fault: { message: expect.stringMatching(/no answer/) },
+    });
   });
 
   it('has no say in whom its check asks: that is main’s', async () => {
@@ -313,7 +338,11 @@ describe('the cache', () => {
     const asked = server.requests.length;
     expect(asked).toBeGreaterThan(0);
     lie = () => ({ bytes: undefined });
+    const stale = join(cacheDir, 'catalog/documents/sha256', 'b'.repeat(64));
+    writeFileSync(stale, 'old');
+    await utimes(stale, site.now, new Date(site.now.getTime() - 31 * 86_400_000));
     const warm = await checked(clone, { cacheDir });
+    expect(existsSync(stale)).toBe(false); // nobody asked for it in a month
     expect(warm).toMatchObject({ good: false, complaints: cold.complaints, sets: cold.sets });
     expect(server.requests.length).toBe(asked); // not one
 
@@ -340,18 +369,6 @@ describe('the cache', () => {
     expect(mended).toMatchObject({ complaints: cold.complaints, sets: cold.sets });
     expect(mended.said).toContain('is not what its name says');
     expect(mended.said).toMatch(/took \d+ documents/);
-  });
-
-  it('drops what nobody asked for in a month', async () => {
-    const clone = shared;
-    const cacheDir = await tempDir();
-    await checked(clone, { cacheDir });
-    const [first = '', ...others] = await filesBelow(join(cacheDir, 'catalog'));
-    const stale = join(cacheDir, 'catalog', dirname(first), 'b'.repeat(64));
-    writeFileSync(stale, 'old');
-    await utimes(stale, site.now, new Date(site.now.getTime() - 31 * 86_400_000));
-    await checked(clone, { cacheDir });
-    expect(await filesBelow(join(cacheDir, 'catalog'))).toEqual([first, ...others]);
   });
 });
 
