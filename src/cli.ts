@@ -1,3 +1,4 @@
+import { isAbsolute, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Fault } from './base/fault.ts';
 import { help, verbHelp } from './flows/help.ts';
@@ -9,6 +10,7 @@ import { VERSION } from './flows/version.ts';
 const COMMON = {
   repo: { type: 'string' },
   mirror: { type: 'string' },
+  cache: { type: 'string' },
   now: { type: 'string' },
   by: { type: 'string' },
   json: { type: 'boolean' },
@@ -43,6 +45,7 @@ async function run(argv: readonly string[]): Promise<boolean | undefined> {
     {
       repoDir: text('repo') ?? process.cwd(),
       mirrorDir: text('mirror') ?? process.env['SLUICE_MIRROR'],
+      cacheDir: (text('cache') ?? process.env['SLUICE_CACHE'] ?? userCache()) || undefined,
       now: timeOf(text('now')),
       by: text('by') ?? process.env['SLUICE_BY'] ?? process.env['USER'] ?? 'operator',
       env: process.env,
@@ -67,6 +70,13 @@ function parse(verb: Verb, args: string[]) {
     const message = cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause);
     throw new Fault('USAGE', message, { hint: `See sluice ${verb.name} --help.`, cause });
   }
+}
+
+/** As the XDG base directory specification has it, which takes no relative path. */
+function userCache(): string | undefined {
+  const { XDG_CACHE_HOME: cache, HOME: home } = process.env;
+  if (cache !== undefined && isAbsolute(cache)) return join(cache, 'sluice');
+  return home !== undefined && isAbsolute(home) ? join(home, '.cache', 'sluice') : undefined;
 }
 
 function timeOf(text: string | undefined): Date {

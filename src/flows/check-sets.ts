@@ -1,7 +1,14 @@
 import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import { alsoRepository, clientSetsOf } from '../manifest/client-sets.ts';
-import { formatRepositoryId, LIVE_TIER, lockPath, snapshotPath, upstreamId } from '../manifest/ids.ts';
+import {
+  formatRepositoryId,
+  LIVE_TEAM,
+  LIVE_TIER,
+  lockPath,
+  snapshotPath,
+  upstreamId,
+} from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy } from '../manifest/policy.ts';
 import { type Pin, readPins, type Snapshot } from '../manifest/snapshot.ts';
 import { type AddedBreak, type BrokenSet, brokenSet, type SetContents } from '../plan/brokenSet.ts';
@@ -30,14 +37,17 @@ export interface CheckedSet {
 const MOST_IN_FULL = 20;
 
 /**
- * Holds the client sets of tiers against those that main has. `changed`: only those of which a tier's own manifests or what
- * policies say of the set are other than on main: one team's debt, and what upstream breaks, must not keep others from moving.
+ * `changed`: only sets of which a tier's own manifests, or what policies say of the set, are other than on main: one team's debt, and
+ * what upstream breaks, must not keep others from moving. `touched`: those too of which what they depend on is.
  */
+export type WhichSets = 'changed' | 'touched' | 'all';
+
+/** Holds the client sets of tiers against those that main has. */
 export async function checkSets(
   main: State,
   merged: State,
   catalog: Catalog,
-  which: 'changed' | 'all',
+  which: WhichSets,
 ): Promise<CheckedSet[]> {
   const checked: CheckedSet[] = [];
   let room = MOST_IN_FULL;
@@ -48,6 +58,7 @@ export async function checkSets(
         const scope = { team, tier, set };
         const changed = signature(main, scope) !== signature(merged, scope);
         if (which === 'changed' && !changed) continue;
+        if (which === 'touched' && !changed && around(main, scope) === around(merged, scope)) continue;
         const broken = await brokenIn(main, merged, catalog, scope, room);
         if (!broken) continue;
         room -= broken.added.length;
@@ -103,6 +114,23 @@ function signature(state: State, { team: { team: name }, tier, set }: Scope): st
     return [repository ? formatRepositoryId(repository) : entry.id, ...(entry.for ?? [])];
   });
   return JSON.stringify([own.map(formatRepositoryId), also, texts]);
+}
+
+/** What others say that clients of the set see: manifests below `also:`, and live's module documents beside the pinned ones. */
+function around(state: State, { team: { team: name }, tier, set }: Scope): string {
+  const team = state.policies.teams.get(name);
+  if (!team) return '';
+  const { also } = clientSetOf(state, team, set);
+  const texts = also.flatMap(({ repository: r }) => [
+    state.files.get(snapshotPath(r)),
+    state.files.get(lockPath(r)),
+  ]);
+  const own = ownNames(state, team, tier, set);
+  const defaults = [...own, ...also.map(({ repository }) => repository)].map((n) => {
+    const live = state.snapshot({ ...n, team: LIVE_TEAM, tier: LIVE_TIER });
+    return live?.upstream?.documents.get('modules')?.hex;
+  });
+  return JSON.stringify([texts, defaults]);
 }
 
 function ownNames(state: State, team: TeamPolicy, tier: TierPolicy, set: string) {

@@ -2,6 +2,7 @@ import { Fault } from '../base/fault.ts';
 import { LIVE_TEAM, LIVE_TIER, lockPath, snapshotPath } from '../manifest/ids.ts';
 import { salvageLock } from '../manifest/lock.ts';
 import { completeSnapshot, type Pin, readPins, renderSnapshot } from '../manifest/snapshot.ts';
+import type { Catalog } from '../pool/catalog.ts';
 import { setsJson, setsText } from '../report/broken-set.ts';
 import {
   provenanceJson,
@@ -9,11 +10,14 @@ import {
   provenanceText,
   type RepositoryProvenance,
 } from '../report/provenance.ts';
+import { plain } from '../report/safe.ts';
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
-import { checkFiles, checkMoves } from './check.ts';
+import { type Checked, checkFiles, checkMoves } from './check.ts';
+import { type Claimed, claimOf, comparePlan, planFault } from './check-plan.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
-import { mirrorOf, openState, type World } from './context.ts';
+import { openState, type World } from './context.ts';
+import { type Asked, askCatalog } from './hosted.ts';
 import { faultLine } from './main.ts';
 import { provenanceOf, tierRepositories } from './provenance.ts';
 import { readState, type State, stateOf } from './state.ts';
@@ -34,48 +38,108 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
   const complaints = [...checked.complaints];
   const warnings = [...checked.warnings];
   let provenance: RepositoryProvenance[] | undefined; // asked only of manifests that can be read
-  let sets: CheckedSet[] | undefined;
+  let asked: Asked<FromCatalog> | undefined;
   if (state && complaints.length === 0) {
-    complaints.push(...checkMoves(before, state, { claim: undefined, proven: false, now: world.now }));
+    const claimed = await claimOf(repo, before);
     provenance = await provenanceOf(world, state, tierRepositories(state), { full: o.provenance === true });
     complaints.push(...provenanceFaults(state, provenance, { mirror: world.mirrorDir !== undefined }));
+    const question = { main: before, state, claimed };
+    asked = await askCatalog(world, before, claimed ? [claimed.base, state] : [state], (catalog, hosted) =>
+      judge(world, question, catalog, hosted),
+    );
+    const spoken = { claim: claimed?.claim, proven: isPlan(claimed, asked), now: world.now };
+    complaints.push(...checkMoves(before, state, spoken));
     const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;
-    try {
-      sets = await askSets(world, before, state);
-      for (const { changed, faults } of sets ?? []) {
-        (changed && !isExcused ? complaints : warnings).push(...faults);
-      }
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      complaints.push(error);
-    }
+    const found = faultsOf(asked, isExcused);
+    complaints.push(...found.complaints);
+    warnings.push(...found.warnings);
   }
-  const said = { complaints, warnings, provenance, sets };
+  const said = { complaints, warnings, provenance, asked };
   if (world.json) printJson(world, said, o);
   else printText(world, files.size, said, o);
   return complaints.length === 0;
 }
 
-/** Undefined without a mirror: what builds require stands in its catalog. Every merge has one. */
-async function askSets(world: World, main: State, state: State): Promise<CheckedSet[] | undefined> {
-  if (world.mirrorDir === undefined) return undefined;
-  return await checkSets(main, state, mirrorOf(world).catalog, 'all');
+/** What takes a catalog: what builds require stands there. */
+interface FromCatalog {
+  /** What is against the plan of a bot, or keeps it from being computed; undefined where no bot claims one. */
+  readonly plan: { readonly fault: Fault | undefined; readonly untouched: boolean } | undefined;
+  readonly sets: readonly CheckedSet[];
+  /** What keeps the sets from being asked. */
+  readonly fault: Fault | undefined;
+}
+
+interface Question {
+  readonly main: State;
+  readonly state: State;
+  readonly claimed: Claimed | undefined;
+}
+
+/** Over the network only what a change could have changed is asked: a site may have many sets. */
+async function judge(
+  world: World,
+  { main, state, claimed }: Question,
+  catalog: Catalog,
+  hosted: boolean,
+): Promise<FromCatalog> {
+  const plan =
+    claimed &&
+    (await orFault(async () =>
+      planFault(await comparePlan(world, claimed, state, catalog), claimed.untouched),
+    ));
+  const sets = await orFault(() => checkSets(main, state, catalog, hosted ? 'touched' : 'all'));
+  return {
+    plan: claimed && {
+      fault: plan?.fault ?? plan?.value,
+      untouched: claimed.untouched || plan?.fault !== undefined,
+    },
+    sets: sets.value ?? [],
+    fault: sets.fault,
+  };
+}
+
+/** Whether this is what the bot's plan writes, to the byte; where no catalog can be asked, its word until the merge asks. */
+function isPlan(claimed: Claimed | undefined, asked: Asked<FromCatalog>): boolean {
+  if (!claimed?.untouched) return false;
+  return asked.kind === 'not' || asked.answer.plan?.fault === undefined;
+}
+
+async function orFault<T>(work: () => Promise<T>): Promise<{ readonly value?: T; readonly fault?: Fault }> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    if (error instanceof Fault) return { fault: error };
+    throw error;
+  }
+}
+
+function faultsOf(asked: Asked<FromCatalog>, isExcused: boolean): Checked {
+  if (asked.kind === 'not') return { complaints: asked.fault ? [asked.fault] : [], warnings: [] };
+  const { plan, sets, fault } = asked.answer;
+  const complaints = fault ? [fault] : [];
+  const warnings: Fault[] = [];
+  if (plan?.fault) (plan.untouched ? complaints : warnings).push(plan.fault);
+  for (const set of sets) (set.changed && !isExcused ? complaints : warnings).push(...set.faults);
+  return { complaints, warnings };
 }
 
 interface Said {
   readonly complaints: readonly Fault[];
   readonly warnings: readonly Fault[];
   readonly provenance: readonly RepositoryProvenance[] | undefined;
-  readonly sets: readonly CheckedSet[] | undefined;
+  readonly asked: Asked<FromCatalog> | undefined;
 }
 
-function printJson(world: World, { complaints, warnings, provenance, sets }: Said, o: CheckOptions): void {
+function printJson(world: World, { complaints, warnings, provenance, asked }: Said, o: CheckOptions): void {
   const say = (f: Fault) => ({ code: f.code, message: f.message, at: f.at, hint: f.hint });
+  const answer = asked?.kind === 'asked' ? asked.answer : undefined;
   const said = {
     complaints: complaints.map(say),
     warnings: warnings.map(say),
     provenance: provenance ? provenanceJson(provenance, { pins: o.provenance === true }) : null,
-    sets: sets ? setsJson(sets) : null,
+    sets: answer && !answer.fault ? setsJson(answer.sets) : null,
+    plan: answer?.plan ? (answer.plan.fault ? 'differs' : 'equal') : null,
+    notAsked: asked?.kind === 'not' ? asked.why : null,
   };
   world.print(`${JSON.stringify(said, null, 2)}\n`);
 }
@@ -83,7 +147,7 @@ function printJson(world: World, { complaints, warnings, provenance, sets }: Sai
 function printText(
   world: World,
   files: number,
-  { complaints, warnings, provenance, sets }: Said,
+  { complaints, warnings, provenance, asked }: Said,
   o: CheckOptions,
 ): void {
   const annotate = world.env['GITHUB_ACTIONS'] !== undefined;
@@ -96,14 +160,19 @@ function printText(
     world.print(provenanceTable(provenance ?? []));
     return;
   }
-  const asked = sets ? setsText(sets) : NOT_ASKED;
-  world.print(
-    `checked ${files} files: ${found}\n${provenanceText(provenance ?? [])}${provenance ? asked : ''}`,
-  );
+  world.print(`checked ${files} files: ${found}\n${provenanceText(provenance ?? [])}${askedText(asked)}`);
 }
 
-const NOT_ASKED =
-  'client sets: not checked here, because what builds require stands in the catalog of a mirror (--mirror); every merge checks them\n';
+function askedText(asked: Asked<FromCatalog> | undefined): string {
+  if (!asked) return '';
+  if (asked.kind === 'not') {
+    return `client sets, and a bot's plan: not checked here, because ${plain(asked.why, 2_000)}; every merge checks them\n`;
+  }
+  const { plan, sets, fault } = asked.answer;
+  const planned = plan && !plan.fault ? 'the plan that its trailers name, recomputed\n' : '';
+  const same = asked.hosted && sets.length === 0 && !fault ? 'client sets: as main has them\n' : '';
+  return `${planned}${setsText(sets)}${same}`;
+}
 
 /** Puts manifests of the work tree into canonical form, and completes locks from those in git. */
 export async function fixWorkTree(world: World): Promise<void> {

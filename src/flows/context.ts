@@ -11,6 +11,8 @@ import { openPool, type Pool } from '../pool/pool.ts';
 export interface World {
   readonly repoDir: string;
   readonly mirrorDir: string | undefined;
+  /** Where a host without a mirror keeps upstream documents from one run to the next; absent: nowhere. */
+  readonly cacheDir?: string | undefined;
   readonly now: Date;
   /** Who acts: the name that approvals, merges and comments carry. */
   readonly by: string;
@@ -27,11 +29,11 @@ export interface Mirror {
   readonly pool: Pool;
 }
 
+export const MIRROR_HINT = 'Name its root with --mirror DIR, or in the environment variable SLUICE_MIRROR.';
+
 export function mirrorOf(world: World): Mirror {
   if (world.mirrorDir === undefined) {
-    throw new Fault('USAGE', 'no mirror is named', {
-      hint: 'Name its root with --mirror DIR, or in the environment variable SLUICE_MIRROR.',
-    });
+    throw new Fault('USAGE', 'no mirror is named', { hint: MIRROR_HINT });
   }
   const root = world.mirrorDir;
   return { root, catalog: openCatalog(root), pool: openPool(root) };

@@ -8,8 +8,9 @@ import { columns } from '../report/terminal.ts';
 import { age, day, when, why } from '../report/words.ts';
 import { formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import { mirrorOf, openState, type World } from './context.ts';
+import { MIRROR_HINT, openState, type World } from './context.ts';
 import { loadFacts } from './facts.ts';
+import { askCatalog } from './hosted.ts';
 import { promotionPlan } from './plan-promote.ts';
 import { clientSets, liveName, readState, type State, targetName, teamOf, upstreamsOf } from './state.ts';
 
@@ -22,9 +23,23 @@ interface Standing {
 
 /** Where every build of a package stands in every tier of a team, why, and when it will move. */
 export async function explain(world: World, name: string, teamName: string): Promise<void> {
-  const { catalog } = mirrorOf(world);
   const { repo, main } = await openState(world);
   const state = await readState(repo, main);
+  const asked = await askCatalog(world, state, [], (catalog) =>
+    explainFrom(world, state, catalog, name, teamName),
+  );
+  if (asked.kind === 'asked') return;
+  if (asked.fault) throw asked.fault;
+  throw new Fault('USAGE', `what builds are like cannot be known: ${asked.why}`, { hint: MIRROR_HINT });
+}
+
+async function explainFrom(
+  world: World,
+  state: State,
+  catalog: Catalog,
+  name: string,
+  teamName: string,
+): Promise<void> {
   const team = teamOf(state.policies, teamName);
   let found = 0;
   const json: unknown[] = [];

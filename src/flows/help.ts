@@ -4,6 +4,7 @@ import type { Verb } from './verbs.ts';
 const COMMON: readonly (readonly [string, string])[] = [
   ['--repo DIR', 'the state repository (default: here)'],
   ['--mirror DIR', 'the root of the mirror (or the environment variable SLUICE_MIRROR)'],
+  ['--cache DIR', 'documents kept by a host without a mirror (or SLUICE_CACHE; default: ~/.cache/sluice)'],
   ['--now TIME', 'the time to judge by, for replays (default: now)'],
   ['--by NAME', 'who acts (or SLUICE_BY; default: your login)'],
   ['--json', 'results for machines'],

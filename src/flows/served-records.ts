@@ -33,10 +33,10 @@ export class ServedRecords {
   readonly short = new Set<string>();
   readonly #catalog: ServedCatalog;
   readonly #served: Served;
-  readonly #history: CommitHistory;
+  readonly #history: Pick<CommitHistory, 'readMany'>;
   readonly #upstreams = new Map<string, Promise<readonly Template[]>>();
 
-  constructor(catalog: ServedCatalog, served: Served, history: CommitHistory) {
+  constructor(catalog: ServedCatalog, served: Served, history: Pick<CommitHistory, 'readMany'>) {
     this.#catalog = catalog;
     this.#served = served;
     this.#history = history;
@@ -77,7 +77,8 @@ export class ServedRecords {
       upstreamId(repository),
     );
     if (!state?.documents.has('primary') || !policy) return [PLAIN];
-    const { builds } = await readUpstream(this.#catalog, policy, state);
+    const documents = new Map([...state.documents].filter(([type]) => LISTS.has(type)));
+    const { builds } = await readUpstream(this.#catalog, policy, { ...state, documents });
     return templatesOf(builds);
   }
 
@@ -94,9 +95,11 @@ export class ServedRecords {
     try {
       for (const { type, href, checksum, size } of repomd.records) {
         if (!LISTS.has(type)) continue;
-        if (!(await this.#catalog.local.hasDocument(checksum))) taken.push(checksum);
-        const url = this.#served.url(prefix + href);
-        if (await this.#catalog.take(url, { checksum, size })) return; // who compares the documents says so
+        if (!(await this.#catalog.local.hasDocument(checksum))) {
+          taken.push(checksum);
+          const url = this.#served.url(prefix + href);
+          if (await this.#catalog.take(url, { checksum, size })) return; // who compares the documents says so
+        }
         const open = decompress(this.#catalog.local.readDocument(checksum), { maxBytes: MAX_OPEN_BYTES, at });
         lists.set(type, new Elements(cutElements(open, 'package', { at })));
       }
@@ -110,7 +113,7 @@ export class ServedRecords {
   }
 }
 
-const LISTS = new Set(['primary', 'filelists', 'other']);
+export const LISTS: ReadonlySet<string> = new Set(['primary', 'filelists', 'other']);
 
 async function* believed(
   wanted: ReadonlyMap<string, Pin>,

@@ -1,6 +1,7 @@
 /**
  * The command line on AppStream (17,649 builds, thin, over HTTP), each verb a whole process: first sync, a sync with nothing
- * new, a promotion of all of it, check, publish, publish with nothing new. `node test/bench/flows.ts`; one line of JSON.
+ * new, a promotion of all of it, its check on a host without a mirror (with an empty cache, then with a full one), check, publish,
+ * publish with nothing new. `node test/bench/flows.ts`; one line of JSON.
  */
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
@@ -29,13 +30,16 @@ interface Figures {
 
 const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
 let requests = 0;
+let sent = 0;
 const server = createServer(async (request, response) => {
   requests += 1;
-  const path = join(source, new URL(request.url ?? '/', 'http://x').pathname);
+  const asked = new URL(request.url ?? '/', 'http://x').pathname;
+  const path = asked.startsWith('/catalog/') ? join(dir, 'mirror', asked) : join(source, asked);
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) return response.writeHead(404).end();
   const etag = `"${found.size}-${found.mtimeMs}"`;
   if (request.headers['if-none-match'] === etag) return response.writeHead(304, { etag }).end();
+  sent += found.size;
   response.writeHead(200, { etag, 'content-length': found.size });
   return createReadStream(path).pipe(response);
 });
@@ -64,6 +68,7 @@ try {
   report['requests of a sync with nothing new'] = (requests - before) / (RUNS + 1);
   now += 3 * 86_400_000;
   report['promotion of all'] = await sluice('promote', '--to', 'unstable', '--propose');
+  await checkHosted(report);
   await sluice('pr', 'merge', '3');
   report['check'] = await median(() => sluice('check'));
   report['check --provenance'] = await median(() => sluice('check', '--provenance'));
@@ -86,6 +91,7 @@ async function allowAbsent(state: string): Promise<void> {
   const absent = 'absent: { filelists: "the corpus lacks it", other: "the corpus lacks it" }\n';
   await appendFile(join(state, `policies/upstreams/${ID}.yaml`), absent);
   await appendFile(join(state, 'policies/teams/infra.yaml'), 'complete: false\n');
+  await appendFile(join(state, 'policies/site.yaml'), `catalogUrl: http://127.0.0.1:${port}/catalog\n`);
   git(state, 'checkout', '-q', '-b', 'absent');
   git(state, 'commit', '-qam', 'What is absent');
   git(state, 'push', '-q', 'origin', 'absent');
@@ -94,8 +100,26 @@ async function allowAbsent(state: string): Promise<void> {
   await sluice('pr', 'merge', '1');
 }
 
-async function sluice(...args: string[]): Promise<Figures> {
-  const all = [...HEAP, measured, ...args, '--repo', join(dir, 'state'), '--mirror', join(dir, 'mirror')];
+/** As a hosted runner would, on the pull request that promotes all. */
+async function checkHosted(report: Record<string, Figures | number>): Promise<void> {
+  const clone = join(dir, 'clone');
+  git(dir, 'clone', '-q', `${dir}/state.git`, clone);
+  git(clone, 'checkout', '-q', '--detach', `origin/sluice/promote/infra/unstable/centos-9-x86_64`);
+  const check = () => run(['check', '--repo', clone, '--cache', join(dir, 'cache')]);
+  const [asked, bytes] = [requests, sent];
+  report['check without a mirror, nothing cached'] = await check();
+  report['its requests'] = requests - asked;
+  report['its bytes'] = sent - bytes;
+  report['check without a mirror, all cached'] = await median(check);
+  report['requests of those'] = requests - asked - (report['its requests'] as number);
+}
+
+function sluice(...args: string[]): Promise<Figures> {
+  return run([...args, '--repo', join(dir, 'state'), '--mirror', join(dir, 'mirror')]);
+}
+
+async function run(args: readonly string[]): Promise<Figures> {
+  const all = [...HEAP, measured, ...args];
   const child = spawn(
     process.execPath,
     [...all, '--now', new Date(now).toISOString(), '--by', 'bench'],

@@ -42,7 +42,7 @@ it.each(COMMANDS)('%s: sluice %s', (_page, _text, words) => {
   if (name === '--version' || name === '--help') return;
   const verb = VERBS.find((v) => v.name === name);
   expect(verb, `the verb ${name}`).toBeDefined();
-  const common = { repo: 'string', mirror: 'string', now: 'string', by: 'string' } as const;
+  const common = { repo: 'string', mirror: 'string', cache: 'string', now: 'string', by: 'string' } as const;
   const options = Object.fromEntries([
     ...Object.entries(common).map(([key, type]) => [key, { type }] as const),
     ...['json', 'help'].map((key) => [key, { type: 'boolean' as const }] as const),

@@ -132,6 +132,9 @@ kind: Site
 # Where clients reach <mirror>/public; \`sluice repofile\` writes it into their .repo files.
 ${mirrorUrl === undefined ? '# ' : ''}mirrorUrl: ${quoted(url)}
 
+# Where hosts without a mirror (CI) take what \`sluice check\` asks, by checksum. Named, a check fails when it cannot be had.
+# catalogUrl: ${quoted(`${url.replace(/\/+$/, '')}/catalog`)}
+
 # How long a published tree stays after it was replaced: dnf caches metadata for 48 hours.
 grace: 72h
 
