@@ -86,7 +86,7 @@ beforeAll(async () => {
   await layDemoUpstream(vendor, 'later');
   await site.sync();
   shared = await makeBroken(dir);
-}, 60_000);
+});
 afterAll(async () => {
   for (const clean of cleaning.reverse()) await clean();
 });
