@@ -1,8 +1,10 @@
 import { Fault, quote } from '../base/fault.ts';
-import { type Git, OBJECT_ID, openGit, resolveCommit } from './git.ts';
+import { type Git, OBJECT_ID, openGit } from './git.ts';
 import { lastListed } from './last-listed.ts';
-import { decodeText, listTree, readBlobs, type TreeEntry } from './objects.ts';
+import { listTree, type TreeEntry } from './list-tree.ts';
+import { decodeText, readBlobs } from './objects.ts';
 import { pathChanges } from './path-changes.ts';
+import { resolveCommit } from './refs.ts';
 import { periods, stays } from './stays.ts';
 
 export interface ChainCommit {
@@ -155,8 +157,8 @@ async function refuseShallow(git: Git): Promise<void> {
 }
 
 async function readChain(git: Git, commit: string): Promise<ChainCommit[]> {
-  const text = await git.text(['rev-list', '--first-parent', '--timestamp', '--end-of-options', commit]);
-  const oldestFirst = text.split('\n').reverse();
+  const listed = await git.known(['rev-list', '--first-parent', '--timestamp', '--end-of-options', commit]);
+  const oldestFirst = listed.toString('latin1').trimEnd().split('\n').reverse();
   let latest = Number.NEGATIVE_INFINITY;
   const chain = oldestFirst.map((line): ChainCommit => {
     const [seconds = '', id = ''] = line.split(' ');
