@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault, malformed } from '../base/fault.ts';
@@ -103,19 +103,16 @@ export async function writeTree(
   base: string | undefined,
   files: ReadonlyMap<string, string | Buffer | null>,
 ): Promise<string> {
-  const ids = await writeBlobs(
-    git,
-    [...files.values()].filter((text) => text !== null),
-  );
-  let next = 0;
-  const lines = [...files].map(([path, text]) => {
-    checkPath(path);
-    return text === null
-      ? `0 ${'0'.repeat(base?.length ?? 40)}\t${path}\0`
-      : `100644 ${ids[next++]}\t${path}\0`;
-  });
-  return withIndex(async (env) => {
-    await git.run(base === undefined ? ['read-tree', '--empty'] : ['read-tree', base], { env });
+  for (const path of files.keys()) checkPath(path);
+  return withIndex(async (env, folder) => {
+    const added = [...files].flatMap(([path, text]) => (text === null ? [] : [{ path, text }]));
+    const ids = await writeBlobs(git, folder, added);
+    const removed = [...files].filter(([, text]) => text === null).map(([path]) => path);
+    const lines = [
+      ...removed.map((path) => `0 ${'0'.repeat(base?.length ?? 40)}\t${path}\0`),
+      ...added.map(({ path }, i) => `100644 ${ids[i]}\t${path}\0`),
+    ];
+    if (base !== undefined) await git.run(['read-tree', base], { env });
     await git.run(['update-index', '-z', '--index-info'], { env, stdin: lines.join('') });
     return git.text(['write-tree'], { env });
   });
@@ -133,16 +130,21 @@ export async function withIndex<T>(
   }
 }
 
-async function writeBlobs(git: Git, texts: readonly (string | Buffer)[]): Promise<string[]> {
-  const ids: string[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let i = next++; i < texts.length; i = next++) {
-      ids[i] = await git.text(['hash-object', '-w', '-t', 'blob', '--stdin'], { stdin: texts[i] ?? '' });
-    }
-  };
-  await Promise.all([worker(), worker(), worker(), worker()]);
-  return ids;
+/** All by one git, which takes them from files. */
+async function writeBlobs(
+  git: Git,
+  folder: string,
+  texts: readonly { readonly text: string | Buffer }[],
+): Promise<string[]> {
+  const paths: string[] = [];
+  for (const { text } of texts) {
+    const path = join(folder, `blob-${paths.length}`);
+    await writeFile(path, text);
+    paths.push(path);
+  }
+  if (paths.length === 0) return [];
+  const args = ['hash-object', '-w', '-t', 'blob', '--no-filters', '--stdin-paths'];
+  return (await git.text(args, { stdin: paths.map((path) => `${path}\n`).join('') })).split('\n');
 }
 
 export interface Identity {

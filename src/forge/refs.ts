@@ -48,11 +48,23 @@ function command({ ref, from, to }: RefUpdate): string {
  * process. Undefined for any other (packed, symbolic, not there, another format): git knows.
  */
 export async function readLooseRef(dir: string, ref: string): Promise<string | undefined> {
+  const id = await readOwnFile(dir, ref);
+  return id !== undefined && OBJECT_ID.test(id) ? id : undefined;
+}
+
+/** The branch of a work tree; undefined where it is on none. */
+export async function readBranch(git: Git): Promise<string | undefined> {
+  const [, loose] = /^ref: (refs\/heads\/[^.].*)$/.exec((await readOwnFile(git.dir, 'HEAD')) ?? '') ?? [];
+  if (loose !== undefined) return loose;
+  return (await git.attempt(['symbolic-ref', '--quiet', 'HEAD'])).stdout.toString('utf8').trim() || undefined;
+}
+
+/** A line of git's own folder. */
+async function readOwnFile(dir: string, name: string): Promise<string | undefined> {
   const inWorkTree = join(dir, '.git');
   try {
-    const text = await readFile(join(existsSync(inWorkTree) ? inWorkTree : dir, ref), 'latin1');
-    const id = text.replace(/\n$/, '');
-    return OBJECT_ID.test(id) ? id : undefined;
+    const text = await readFile(join(existsSync(inWorkTree) ? inWorkTree : dir, name), 'latin1');
+    return text.replace(/\n$/, '');
   } catch {
     return undefined;
   }

@@ -17,7 +17,15 @@ import {
   writeTree,
 } from './objects.ts';
 import { treeChanges } from './path-changes.ts';
-import { isAncestor, readCommit, readLooseRef, readRefs, resolveCommit, updateRefs } from './refs.ts';
+import {
+  isAncestor,
+  readBranch,
+  readCommit,
+  readLooseRef,
+  readRefs,
+  resolveCommit,
+  updateRefs,
+} from './refs.ts';
 
 export interface RepositoryFile {
   readonly text: string;
@@ -298,7 +306,7 @@ async function update(git: Git, origin: string): Promise<Updated> {
   const refs = await readRefs(git, ['refs/heads/main', ORIGIN_MAIN]);
   const from = refs.get('refs/heads/main');
   const to = refs.get(ORIGIN_MAIN);
-  const branch = (await git.attempt(['symbolic-ref', '--quiet', 'HEAD'])).stdout.toString('utf8').trim();
+  const branch = await readBranch(git);
   if (from === undefined || to === undefined || branch !== 'refs/heads/main') return { kind: 'other-branch' };
   if (from === to) return { kind: 'current' };
   if (!(await isAncestor(git, from, to))) return { kind: 'diverged' };
