@@ -4,7 +4,7 @@ import { lastListed } from './last-listed.ts';
 import { listTree, type TreeEntry } from './list-tree.ts';
 import { decodeText, readBlobs } from './objects.ts';
 import { pathChanges } from './path-changes.ts';
-import { resolveCommit } from './refs.ts';
+import { isShallow, resolveCommit } from './refs.ts';
 import { periods, stays } from './stays.ts';
 
 export interface ChainCommit {
@@ -149,7 +149,7 @@ export interface Window {
 }
 
 async function refuseShallow(git: Git): Promise<void> {
-  if ((await git.text(['rev-parse', '--is-shallow-repository'])) === 'false') return;
+  if (!(await isShallow(git))) return;
   throw new Fault('HISTORY_REFUSED', 'the clone is shallow, so it cannot say since when a build is there', {
     hint: 'Run `git fetch --unshallow`; in a workflow, set `fetch-depth: 0`.',
     at: git.dir,

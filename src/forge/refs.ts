@@ -61,13 +61,24 @@ export async function readBranch(git: Git): Promise<string | undefined> {
 
 /** A line of git's own folder. */
 async function readOwnFile(dir: string, name: string): Promise<string | undefined> {
-  const inWorkTree = join(dir, '.git');
   try {
-    const text = await readFile(join(existsSync(inWorkTree) ? inWorkTree : dir, name), 'latin1');
-    return text.replace(/\n$/, '');
+    return (await readFile(join(ownFolder(dir), name), 'latin1')).replace(/\n$/, '');
   } catch {
     return undefined;
   }
+}
+
+/** Where a repository is by itself; what `.git` names of another work tree is not looked for. */
+function ownFolder(dir: string): string {
+  const inWorkTree = join(dir, '.git');
+  return existsSync(inWorkTree) ? inWorkTree : dir;
+}
+
+/** Whether the history was cut off somewhere: git keeps the places in a file. */
+export async function isShallow(git: Git): Promise<boolean> {
+  const own = ownFolder(git.dir);
+  if (existsSync(join(own, 'objects')) && !existsSync(join(own, 'shallow'))) return false;
+  return (await git.text(['rev-parse', '--is-shallow-repository'])) !== 'false';
 }
 
 /** The ids that these refs have now; no entry for one that does not exist. */
