@@ -2,7 +2,7 @@ import { stat, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, Fault, malformed } from '../base/fault.ts';
-import { type Started, startGit } from './start.ts';
+import { type Staying, startGit } from './start.ts';
 
 /**
  * The only caller of git, by an argument list and not through simple-git: that has no standard input (which
@@ -20,6 +20,8 @@ export interface Git {
   attempt(args: readonly string[], o?: RunOptions): Promise<Outcome>;
   /** What git says of objects that are named by their full ids only, and so says for ever: asked once in a process. */
   known(args: readonly string[]): Promise<Buffer>;
+  /** The same of what somebody else asks git for. */
+  remembered(key: string, ask: () => Promise<Buffer>): Promise<Buffer>;
   /** Standard output as it comes; leaving the loop early ends git. */
   stream(args: readonly string[], o?: { stdin?: string }): AsyncGenerator<Buffer>;
 }
@@ -98,6 +100,7 @@ export function openGit(dir: string): Git {
     attempt,
     run,
     known: (args) => remembered(`${resolve(dir)}\0${args.join('\0')}`, () => run(args)),
+    remembered: (key, ask) => remembered(`${resolve(dir)}\0${key}`, ask),
     text: async (args, o) => (await run(args, o)).toString('utf8').replace(/\n$/, ''),
     stream: (args, o) => streamed(dir, args, o?.stdin),
   };
@@ -105,7 +108,7 @@ export function openGit(dir: string): Git {
 
 /** Answers of `known`, the one asked for last at the end. */
 const memory = new Map<string, Promise<Buffer>>();
-const MOST_REMEMBERED = 128;
+const MOST_REMEMBERED = 256;
 const LARGEST_REMEMBERED = 256 << 10;
 
 /** An answer that is an error is asked for anew: the object may come with the next fetch. */
@@ -120,13 +123,19 @@ function remembered(key: string, ask: () => Promise<Buffer>): Promise<Buffer> {
   return answer;
 }
 
-function start(dir: string, args: readonly string[], o: RunOptions): Started {
+function start(dir: string, args: readonly string[], o: RunOptions & { readonly stays?: boolean }): Staying {
   const settings = CONFIG.flatMap((setting) => ['-c', setting]);
   return startGit({
     args: ['-C', resolve(dir), ...settings, ...args],
     env: environment(o.env ?? {}),
     stdin: o.stdin ?? '',
+    ...(o.stays ? { stays: true } : {}),
   });
+}
+
+/** A git that stays, to be asked by its standard input. */
+export function startStaying(git: Git, args: readonly string[]): Staying {
+  return start(git.dir, args, { stays: true });
 }
 
 async function execute(dir: string, args: readonly string[], o: RunOptions): Promise<Outcome> {
@@ -157,7 +166,7 @@ async function* streamed(dir: string, args: readonly string[], stdin = ''): Asyn
   }
 }
 
-function notStarted(dir: string, cause: unknown): unknown {
+export function notStarted(dir: string, cause: unknown): unknown {
   if (codeOf(cause) !== 'ENOENT') return cause;
   return new Fault('GIT', 'git cannot be started', { hint: 'Install git 2.38 or newer.', at: dir, cause });
 }
@@ -230,25 +239,3 @@ async function statLock(path: string): Promise<{ identity: string; age: number }
 
 /** A full object id, sha1 or sha256. */
 export const OBJECT_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
-
-// A branch, tag or id, then steps back: no `-x`, no `rev:path`, no `:/text`, no spaces, no `..`
-const REV = /^(?:@|[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9._/+-]*)(?:[~^][0-9]{0,6}|@\{[0-9]{1,6}\})*$/;
-
-/** The id of a commit. NOT_FOUND when there is none of that name, MALFORMED when it cannot be a name. */
-export async function resolveCommit(git: Git, rev: string): Promise<string> {
-  if (rev.length > 250 || !REV.test(rev)) throw malformed('revision', rev);
-  const found = await git.attempt([
-    'rev-parse',
-    '--verify',
-    '--quiet',
-    '--end-of-options',
-    `${rev}^{commit}`,
-  ]);
-  const id = found.stdout.toString('utf8').trim();
-  if (found.status === 0 && OBJECT_ID.test(id)) return id;
-  if (found.stderr.trim() !== '') throw gitFault(git.dir, ['rev-parse'], found);
-  throw new Fault('NOT_FOUND', `there is no commit ${rev}`, {
-    hint: 'Fetch it, or name another.',
-    at: git.dir,
-  });
-}

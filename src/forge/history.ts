@@ -1,8 +1,10 @@
 import { Fault, quote } from '../base/fault.ts';
-import { type Git, OBJECT_ID, openGit, resolveCommit } from './git.ts';
+import { type Git, OBJECT_ID, openGit } from './git.ts';
 import { lastListed } from './last-listed.ts';
-import { decodeText, listTree, readBlobs, type TreeEntry } from './objects.ts';
+import { listTree, type TreeEntry } from './list-tree.ts';
+import { decodeText, readBlobs } from './objects.ts';
 import { pathChanges } from './path-changes.ts';
+import { isShallow, resolveCommit } from './refs.ts';
 import { periods, stays } from './stays.ts';
 
 export interface ChainCommit {
@@ -147,7 +149,7 @@ export interface Window {
 }
 
 async function refuseShallow(git: Git): Promise<void> {
-  if ((await git.text(['rev-parse', '--is-shallow-repository'])) === 'false') return;
+  if (!(await isShallow(git))) return;
   throw new Fault('HISTORY_REFUSED', 'the clone is shallow, so it cannot say since when a build is there', {
     hint: 'Run `git fetch --unshallow`; in a workflow, set `fetch-depth: 0`.',
     at: git.dir,
@@ -155,8 +157,8 @@ async function refuseShallow(git: Git): Promise<void> {
 }
 
 async function readChain(git: Git, commit: string): Promise<ChainCommit[]> {
-  const text = await git.text(['rev-list', '--first-parent', '--timestamp', '--end-of-options', commit]);
-  const oldestFirst = text.split('\n').reverse();
+  const listed = await git.known(['rev-list', '--first-parent', '--timestamp', '--end-of-options', commit]);
+  const oldestFirst = listed.toString('latin1').trimEnd().split('\n').reverse();
   let latest = Number.NEGATIVE_INFINITY;
   const chain = oldestFirst.map((line): ChainCommit => {
     const [seconds = '', id = ''] = line.split(' ');

@@ -14,13 +14,13 @@ import {
   type PullState,
   TIME_TRAILERS,
 } from './forge.ts';
-import { type Git, openGit, resolveCommit } from './git.ts';
+import { type Git, openGit } from './git.ts';
 import { setUpBare } from './local-init.ts';
 import { mergeBase, mergeCommits } from './merge.ts';
 import { parseIdentity, writeCommit, writeTree } from './objects.ts';
 import { asPullRequest, deletion, type PullRecord, proposal, remark } from './pull-record.ts';
 import { type PullEvent, type Pulls, readPulls, writeEvent } from './pulls.ts';
-import { type RefUpdate, readCommit, readRefs } from './refs.ts';
+import { isAncestor, type RefUpdate, readCommit, readRefs, resolveCommit } from './refs.ts';
 
 /** A bare git repository as a forge: no account, no server. */
 export interface LocalForge extends Forge {
@@ -76,7 +76,7 @@ class BareForge implements LocalForge {
     parseIdentity(by);
     const git = this.#git;
     const base = await resolveCommit(git, draft.base);
-    if ((await git.attempt(['merge-base', '--is-ancestor', base, await this.tip()])).status !== 0) {
+    if (!(await isAncestor(git, base, await this.tip()))) {
       throw refused(`the base ${base.slice(0, 12)} is not on main`, 'Plan again from the tip of main.');
     }
     const tree = await writeTree(git, base, draft.files);
@@ -196,7 +196,7 @@ class BareForge implements LocalForge {
         throw refused(`the branch of #${number} is gone`, 'Propose it again, or close it.');
       if (o.head !== undefined && o.head !== head) throw moved(`#${number} changed since it was checked`);
       if (o.tip !== undefined && o.tip !== tip) throw moved('main moved since the pull request was checked');
-      if ((await git.attempt(['merge-base', '--is-ancestor', head, tip])).status === 0) {
+      if ((await mergeBase(git, tip, head)) === head) {
         throw refused(`all of #${number} is on main already`, 'Close it.');
       }
       const trailers = [
@@ -259,10 +259,9 @@ class BareForge implements LocalForge {
 
   /** The clock of DESIGN 3: the latest committer date on the first-parent chain. */
   async #time(tip: string): Promise<Date> {
-    const text = await this.#git.text(['rev-list', '--first-parent', '--timestamp', '--end-of-options', tip]);
-    return new Date(
-      text.split('\n').reduce((latest, line) => Math.max(latest, Number.parseInt(line, 10)), 0) * 1000,
-    );
+    const args = ['rev-list', '--first-parent', '--timestamp', '--end-of-options', tip];
+    const lines = (await this.#git.known(args)).toString('latin1').trimEnd().split('\n');
+    return new Date(lines.reduce((latest, line) => Math.max(latest, Number.parseInt(line, 10)), 0) * 1000);
   }
 
   /** What reads, decides and writes, again from the start when someone else wrote in between. */

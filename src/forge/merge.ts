@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
-import { type Git, gitFault } from './git.ts';
+import { type Git, gitFault, OBJECT_ID } from './git.ts';
 import { readBlobs, splitZero, withIndex } from './objects.ts';
 import { readCommit } from './refs.ts';
 
@@ -88,6 +88,7 @@ async function mergeTexts(git: Git, sides: Sides, folder: string): Promise<strin
 
 /** Where two commits parted. */
 export async function mergeBase(git: Git, ours: string, theirs: string): Promise<string> {
+  if (OBJECT_ID.test(theirs) && (await readCommit(git, theirs)).parents.includes(ours)) return ours;
   const found = await git.attempt(['merge-base', ours, theirs]);
   if (found.status === 1) {
     throw new Fault('FORGE_REFUSED', 'it has no commit in common with main', {

@@ -1,27 +1,31 @@
 import { isUtf8 } from 'node:buffer';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault, malformed } from '../base/fault.ts';
+import { BatchReader } from './batch-reader.ts';
 import { checkLine } from './forge.ts';
-import { type Git, OBJECT_ID } from './git.ts';
+import type { Git } from './git.ts';
+import { checkSize, readObject } from './object-reader.ts';
 
-export interface TreeEntry {
-  /** 100644, 100755, 120000 (a link) or 160000 (a submodule). */
-  readonly mode: string;
-  readonly id: string;
-}
+/** Up to so many files are asked for one by one; more come out of a git of their own, which is there sooner with all of them. */
+const FEW = 24;
 
-/** A lock of 200,000 builds is 24 MB; no file of ours comes near. */
-const MAX_BLOB = 256 << 20;
-
-/** The blobs of these ids, as they come out of one `cat-file --batch`: a blob at a time in memory. */
+/** The blobs of these ids: one at a time in memory. */
 export async function* readBlobs(
   git: Git,
   ids: Iterable<string>,
 ): AsyncGenerator<{ id: string; bytes: Buffer }> {
   const wanted = [...ids];
-  if (wanted.length === 0) return;
+  if (wanted.length > FEW) return yield* streamBlobs(git, wanted);
+  for (const id of wanted) {
+    const found = await readObject(git, id);
+    if (found?.type !== 'blob') throw missing(git, id);
+    yield { id, bytes: found.bytes };
+  }
+}
+
+async function* streamBlobs(git: Git, wanted: readonly string[]): ReturnType<typeof readBlobs> {
   const batch = new BatchReader(
     git.stream(['cat-file', '--batch', '--buffer'], { stdin: `${wanted.join('\n')}\n` }),
   );
@@ -30,7 +34,7 @@ export async function* readBlobs(
       const [found, type, size] = (await batch.line()).split(' ');
       if (type === 'missing' || found === undefined) throw missing(git, id);
       const length = Number(size);
-      if (length > MAX_BLOB) throw tooLarge(git, id, length);
+      checkSize(git, id, length);
       const bytes = await batch.bytes(length);
       await batch.bytes(1); // the line end after each object
       if (type !== 'blob') throw missing(git, id);
@@ -41,82 +45,11 @@ export async function* readBlobs(
   }
 }
 
-class BatchReader {
-  #chunks: Buffer[] = [];
-  #length = 0;
-  readonly #source: AsyncGenerator<Buffer>;
-
-  constructor(source: AsyncGenerator<Buffer>) {
-    this.#source = source;
-  }
-
-  async line(): Promise<string> {
-    for (;;) {
-      const joined = this.#join();
-      const end = joined.indexOf(10);
-      if (end >= 0) return (await this.bytes(end + 1)).toString('latin1', 0, end);
-      await this.#more();
-    }
-  }
-
-  async bytes(count: number): Promise<Buffer> {
-    while (this.#length < count) await this.#more();
-    const joined = this.#join();
-    this.#chunks = [joined.subarray(count)];
-    this.#length -= count;
-    return joined.subarray(0, count);
-  }
-
-  async end(): Promise<void> {
-    await this.#source.return(undefined);
-  }
-
-  #join(): Buffer {
-    const [first] = this.#chunks;
-    const joined = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks);
-    this.#chunks = [joined];
-    return joined;
-  }
-
-  async #more(): Promise<void> {
-    const { value, done } = await this.#source.next();
-    if (done) throw new Error('cat-file ended early');
-    this.#chunks.push(value);
-    this.#length += value.length;
-  }
-}
-
-function missing(git: Git, id: string): Fault {
+export function missing(git: Git, id: string): Fault {
   return new Fault('GIT', `the repository has no file of id ${id}`, {
     hint: 'Run `git fsck`; fetch again.',
     at: git.dir,
   });
-}
-
-function tooLarge(git: Git, id: string, size: number): Fault {
-  return new Fault('TOO_LARGE', `the file of id ${id} has ${size} bytes`, {
-    hint: 'Take it out of the repository; snapshots and policies are small.',
-    at: git.dir,
-  });
-}
-
-/** Every file of a commit or tree below a folder, or the file of that path; '' is the root. By path, in git's order. */
-export async function listTree(
-  git: Git,
-  treeish: string,
-  paths: readonly string[],
-): Promise<Map<string, TreeEntry>> {
-  const entries = new Map<string, TreeEntry>();
-  for (let from = 0; from === 0 || from < paths.length; from += 500) {
-    const some = paths.slice(from, from + 500).filter((path) => path !== '');
-    const args = ['ls-tree', '-r', '-z', '--full-tree', '--end-of-options', treeish, ...some];
-    const listed = await (OBJECT_ID.test(treeish) ? git.known(args) : git.run(args));
-    for (const line of splitZero(listed)) {
-      const [, mode, id, path] = /^(\d{6}) [a-z]+ ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
-      if (mode && id && path) entries.set(path, { mode, id });
-    }
-  }
-  return entries;
 }
 
 /** Text of a file that people or we write: UTF-8, or a Fault that names it. */
@@ -131,14 +64,18 @@ export function splitZero(bytes: Buffer): string[] {
   const text = bytes.toString('utf8');
   if (text.includes('\ufffd')) {
     const path = text.split('\0').find((field) => field.includes('\ufffd'));
-    throw new Fault('UNSAFE_PATH', 'a path in the repository is not UTF-8', {
-      hint: 'Rename that file.',
-      at: path,
-    });
+    throw notUtf8(path);
   }
   const fields = text.split('\0');
   if (fields.at(-1) === '') fields.pop();
   return fields;
+}
+
+export function notUtf8(path: string | undefined): Fault {
+  return new Fault('UNSAFE_PATH', 'a path in the repository is not UTF-8', {
+    hint: 'Rename that file.',
+    at: path,
+  });
 }
 
 /** A path that may be written: relative, inside, and not git's own. Returns it. */
@@ -166,19 +103,16 @@ export async function writeTree(
   base: string | undefined,
   files: ReadonlyMap<string, string | Buffer | null>,
 ): Promise<string> {
-  const ids = await writeBlobs(
-    git,
-    [...files.values()].filter((text) => text !== null),
-  );
-  let next = 0;
-  const lines = [...files].map(([path, text]) => {
-    checkPath(path);
-    return text === null
-      ? `0 ${'0'.repeat(base?.length ?? 40)}\t${path}\0`
-      : `100644 ${ids[next++]}\t${path}\0`;
-  });
-  return withIndex(async (env) => {
-    await git.run(base === undefined ? ['read-tree', '--empty'] : ['read-tree', base], { env });
+  for (const path of files.keys()) checkPath(path);
+  return withIndex(async (env, folder) => {
+    const added = [...files].flatMap(([path, text]) => (text === null ? [] : [{ path, text }]));
+    const ids = await writeBlobs(git, folder, added);
+    const removed = [...files].filter(([, text]) => text === null).map(([path]) => path);
+    const lines = [
+      ...removed.map((path) => `0 ${'0'.repeat(base?.length ?? 40)}\t${path}\0`),
+      ...added.map(({ path }, i) => `100644 ${ids[i]}\t${path}\0`),
+    ];
+    if (base !== undefined) await git.run(['read-tree', base], { env });
     await git.run(['update-index', '-z', '--index-info'], { env, stdin: lines.join('') });
     return git.text(['write-tree'], { env });
   });
@@ -196,16 +130,21 @@ export async function withIndex<T>(
   }
 }
 
-async function writeBlobs(git: Git, texts: readonly (string | Buffer)[]): Promise<string[]> {
-  const ids: string[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let i = next++; i < texts.length; i = next++) {
-      ids[i] = await git.text(['hash-object', '-w', '-t', 'blob', '--stdin'], { stdin: texts[i] ?? '' });
-    }
-  };
-  await Promise.all([worker(), worker(), worker(), worker()]);
-  return ids;
+/** All by one git, which takes them from files. */
+async function writeBlobs(
+  git: Git,
+  folder: string,
+  texts: readonly { readonly text: string | Buffer }[],
+): Promise<string[]> {
+  const paths: string[] = [];
+  for (const { text } of texts) {
+    const path = join(folder, `blob-${paths.length}`);
+    await writeFile(path, text);
+    paths.push(path);
+  }
+  if (paths.length === 0) return [];
+  const args = ['hash-object', '-w', '-t', 'blob', '--no-filters', '--stdin-paths'];
+  return (await git.text(args, { stdin: paths.map((path) => `${path}\n`).join('') })).split('\n');
 }
 
 export interface Identity {

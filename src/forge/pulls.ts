@@ -1,7 +1,8 @@
 import { Fault } from '../base/fault.ts';
 import { BOT } from './forge.ts';
 import type { Git } from './git.ts';
-import { listTree, parseIdentity, readBlobs, writeCommit, writeTree } from './objects.ts';
+import { listTree } from './list-tree.ts';
+import { parseIdentity, readBlobs, writeCommit, writeTree } from './objects.ts';
 import type { PullRecord } from './pull-record.ts';
 import { type RefUpdate, readCommit, readRefs, updateRefs } from './refs.ts';
 

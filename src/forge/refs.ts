@@ -1,5 +1,10 @@
-import { Fault } from '../base/fault.ts';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Fault, malformed } from '../base/fault.ts';
 import { type Git, gitFault, OBJECT_ID, withLocks } from './git.ts';
+import { findObject, readObject } from './object-reader.ts';
+import { missing } from './objects.ts';
 
 export interface RefUpdate {
   readonly ref: string;
@@ -38,11 +43,56 @@ function command({ ref, from, to }: RefUpdate): string {
   return from === undefined ? `create ${ref}\0${to}\0` : `update ${ref}\0${to}\0${from}\0`;
 }
 
+/**
+ * A ref that stands in a file of its own, as a ref does since it last moved (gitrepository-layout): read without a
+ * process. Undefined for any other (packed, symbolic, not there, another format): git knows.
+ */
+export async function readLooseRef(dir: string, ref: string): Promise<string | undefined> {
+  const id = await readOwnFile(dir, ref);
+  return id !== undefined && OBJECT_ID.test(id) ? id : undefined;
+}
+
+/** The branch of a work tree; undefined where it is on none. */
+export async function readBranch(git: Git): Promise<string | undefined> {
+  const [, loose] = /^ref: (refs\/heads\/[^.].*)$/.exec((await readOwnFile(git.dir, 'HEAD')) ?? '') ?? [];
+  if (loose !== undefined) return loose;
+  return (await git.attempt(['symbolic-ref', '--quiet', 'HEAD'])).stdout.toString('utf8').trim() || undefined;
+}
+
+/** A line of git's own folder. */
+async function readOwnFile(dir: string, name: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(ownFolder(dir), name), 'latin1')).replace(/\n$/, '');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where a repository is by itself; what `.git` names of another work tree is not looked for. */
+function ownFolder(dir: string): string {
+  const inWorkTree = join(dir, '.git');
+  return existsSync(inWorkTree) ? inWorkTree : dir;
+}
+
+/** Whether the history was cut off somewhere: git keeps the places in a file. */
+export async function isShallow(git: Git): Promise<boolean> {
+  const own = ownFolder(git.dir);
+  if (existsSync(join(own, 'objects')) && !existsSync(join(own, 'shallow'))) return false;
+  return (await git.text(['rev-parse', '--is-shallow-repository'])) !== 'false';
+}
+
 /** The ids that these refs have now; no entry for one that does not exist. */
 export async function readRefs(git: Git, refs: readonly string[]): Promise<Map<string, string>> {
+  const ids = new Map<string, string>();
+  for (const ref of [...refs].sort()) {
+    // as git goes: what a writer moves last is read first
+    const id = await readLooseRef(git.dir, ref);
+    if (id) ids.set(ref, id);
+  }
+  if (ids.size === refs.length) return ids;
+  ids.clear();
   // one question for all: git lists `refs/a/b` under the pattern `refs/a` too
   const wanted = new Set(refs);
-  const ids = new Map<string, string>();
   const listed = await git.text(['for-each-ref', '--format=%(objectname) %(refname)', '--', ...refs]);
   for (const line of listed.split('\n')) {
     const [id = '', ref = ''] = line.split(' ');
@@ -64,7 +114,11 @@ export interface CommitInfo {
 }
 
 export async function readCommit(git: Git, id: string): Promise<CommitInfo> {
-  const bytes = await git.known(['cat-file', 'commit', id]);
+  const bytes = await git.remembered(`commit ${id}`, async () => {
+    const found = await readObject(git, id);
+    if (found?.type !== 'commit') throw missing(git, id);
+    return found.bytes;
+  });
   const text = bytes.toString('utf8');
   const split = text.indexOf('\n\n');
   const head = text.slice(0, split).split('\n');
@@ -92,4 +146,27 @@ export function readTrailers(message: string): (readonly [string, string])[] {
   return pairs.every((pair) => pair !== null)
     ? pairs.map((pair) => [pair[1] ?? '', pair[2] ?? ''] as const)
     : [];
+}
+
+// A branch, tag or id, then steps back: no `-x`, no `rev:path`, no `:/text`, no spaces, no `..`
+const REV = /^(?:@|[A-Za-z0-9](?!.*\.\.)[A-Za-z0-9._/+-]*)(?:[~^][0-9]{0,6}|@\{[0-9]{1,6}\})*$/;
+
+/** The id of a commit. NOT_FOUND when there is none of that name, MALFORMED when it cannot be a name. */
+export async function resolveCommit(git: Git, rev: string): Promise<string> {
+  if (rev.length > 250 || !REV.test(rev)) throw malformed('revision', rev);
+  const name = `${rev}^{commit}`;
+  const known = await findObject(git, name);
+  if (known) return known.id;
+  const found = await git.attempt(['rev-parse', '--verify', '--quiet', '--end-of-options', name]);
+  if (found.stderr.trim() !== '') throw gitFault(git.dir, ['rev-parse'], found); // it says why
+  throw new Fault('NOT_FOUND', `there is no commit ${rev}`, {
+    hint: 'Fetch it, or name another.',
+    at: git.dir,
+  });
+}
+
+/** Whether a commit is in the history of another, or is that one. */
+export async function isAncestor(git: Git, commit: string, of: string): Promise<boolean> {
+  if (commit === of) return true;
+  return (await git.attempt(['merge-base', '--is-ancestor', commit, of])).status === 0;
 }

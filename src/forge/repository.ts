@@ -4,12 +4,12 @@ import { constants, lstat, mkdir, open, readdir, readFile, readlink, rename, rm 
 import { dirname, join, resolve } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
 import { BOT, checkLine, checkTrailers, commitMessage } from './forge.ts';
-import { type Git, gitFault, OBJECT_ID, openGit, resolveCommit, withLocks } from './git.ts';
+import { type Git, gitFault, OBJECT_ID, openGit, withLocks } from './git.ts';
 import { type History, openHistory } from './history.ts';
+import { listTree } from './list-tree.ts';
 import {
   checkPath,
   decodeText,
-  listTree,
   parseIdentity,
   readBlobs,
   splitZero,
@@ -17,7 +17,15 @@ import {
   writeTree,
 } from './objects.ts';
 import { treeChanges } from './path-changes.ts';
-import { readCommit, readRefs, updateRefs } from './refs.ts';
+import {
+  isAncestor,
+  readBranch,
+  readCommit,
+  readLooseRef,
+  readRefs,
+  resolveCommit,
+  updateRefs,
+} from './refs.ts';
 
 export interface RepositoryFile {
   readonly text: string;
@@ -52,6 +60,8 @@ export interface Repository {
   /** Fetches origin's main and moves the clone's main forward to it, when nothing is in the way. */
   update(): Promise<Updated>;
 }
+
+const ORIGIN_MAIN = 'refs/remotes/origin/main';
 
 /** What Sluice reads of a state repository. */
 export const STATE_FOLDERS: readonly string[] = ['snapshots', 'policies', 'profiles'];
@@ -99,7 +109,8 @@ export async function openRepository(dir: string): Promise<Repository> {
     },
     async update() {
       needWorkTree();
-      return (await origin()) === undefined ? { kind: 'no-origin' } : update(git);
+      const url = await origin();
+      return url === undefined ? { kind: 'no-origin' } : update(git, url);
     },
   };
 }
@@ -269,7 +280,10 @@ async function uncommitted(git: Git, folders: readonly string[]): Promise<string
   return splitZero(await git.run([...args, ...folders])).map((line) => line.slice(3));
 }
 
-async function update(git: Git): Promise<Updated> {
+/** Fetches origin's main, unless it is a folder here whose main the clone has already. */
+async function fetchMain(git: Git, origin: string): Promise<void> {
+  const theirs = await readLooseRef(origin, 'refs/heads/main');
+  if (theirs !== undefined && theirs === (await readLooseRef(git.dir, ORIGIN_MAIN))) return;
   const fetched = [
     'fetch',
     '--quiet',
@@ -278,21 +292,24 @@ async function update(git: Git): Promise<Updated> {
     '--no-write-fetch-head',
     'origin',
   ];
-  const outcome = await withLocks(git, [...fetched, '+refs/heads/main:refs/remotes/origin/main']);
+  const outcome = await withLocks(git, [...fetched, `+refs/heads/main:${ORIGIN_MAIN}`]);
   if (outcome.status !== 0) {
     throw new Fault('GIT', `origin's main cannot be fetched: ${outcome.stderr.trim().slice(0, 300)}`, {
       hint: 'Look at `git remote -v`.',
       at: git.dir,
     });
   }
-  const refs = await readRefs(git, ['refs/heads/main', 'refs/remotes/origin/main']);
+}
+
+async function update(git: Git, origin: string): Promise<Updated> {
+  await fetchMain(git, origin);
+  const refs = await readRefs(git, ['refs/heads/main', ORIGIN_MAIN]);
   const from = refs.get('refs/heads/main');
-  const to = refs.get('refs/remotes/origin/main');
-  const branch = (await git.attempt(['symbolic-ref', '--quiet', 'HEAD'])).stdout.toString('utf8').trim();
+  const to = refs.get(ORIGIN_MAIN);
+  const branch = await readBranch(git);
   if (from === undefined || to === undefined || branch !== 'refs/heads/main') return { kind: 'other-branch' };
   if (from === to) return { kind: 'current' };
-  if ((await git.attempt(['merge-base', '--is-ancestor', from, to])).status !== 0)
-    return { kind: 'diverged' };
+  if (!(await isAncestor(git, from, to))) return { kind: 'diverged' };
   const changed = splitZero(
     await git.run(['status', '--porcelain=v1', '-z', '--no-renames', '--untracked-files=no']),
   );

@@ -17,6 +17,16 @@ export interface Started {
   readonly ended: Promise<Ended>;
 }
 
+/** One that answers questions for as long as there are any (`stays`). */
+export interface Staying extends Started {
+  readonly over: boolean;
+  /** More of its standard input. */
+  write(input: string): void;
+  /** Whether this process waits for an answer; else it may end without one. */
+  wait(yes: boolean): void;
+  stop(): void;
+}
+
 const STARTER = fileURLToPath(new URL(`./starter${extname(import.meta.url)}`, import.meta.url));
 
 /** Every so many chunks the starter is told to go on. */
@@ -25,7 +35,7 @@ const MORE = 8;
 let starter: Starter | undefined;
 
 /** Starts git from the small process of `starter.ts`. Its errors have node's codes: ENOENT when there is no git. */
-export function startGit(order: Omit<Start, 'id'>): Started {
+export function startGit(order: Omit<Start, 'id'>): Staying {
   if (!starter?.usable) starter = new Starter();
   return starter.start(order);
 }
@@ -34,6 +44,7 @@ class Starter {
   readonly #child: ChildProcess;
   readonly #runs = new Map<number, Run>();
   #next = 0;
+  #awaited = 0;
   usable = true;
 
   constructor() {
@@ -50,13 +61,23 @@ class Starter {
     this.#child.channel?.unref();
   }
 
-  start(order: Omit<Start, 'id'>): Started {
+  start(order: Omit<Start, 'id'>): Staying {
     const id = this.#next++;
-    const run = new Run((what) => this.#send({ id, ...what }));
-    if (this.#runs.size === 0) this.#child.channel?.ref(); // this process waits for its answers, not for it
+    const run = new Run(
+      (what) => this.#send({ id, ...what }),
+      (yes) => this.#wait(yes),
+    );
+    run.wait(!order.stays);
     this.#runs.set(id, run);
     this.#send({ id, ...order });
     return run;
+  }
+
+  /** This process waits for answers, not for the small one. */
+  #wait(yes: boolean): void {
+    this.#awaited += yes ? 1 : -1;
+    if (this.#awaited > 0) this.#child.channel?.ref();
+    else this.#child.channel?.unref();
   }
 
   #send(order: Order): void {
@@ -71,7 +92,6 @@ class Starter {
       return;
     }
     this.#runs.delete(report.id);
-    if (this.#runs.size === 0) this.#child.channel?.unref();
     if ('failed' in report)
       run.fail(Object.assign(new Error(`git: ${report.failed}`), { code: report.failed }));
     else run.end(report);
@@ -87,20 +107,38 @@ class Starter {
   }
 }
 
-class Run implements Started {
+type What = { more: number } | { input: string } | { end: true };
+
+class Run implements Staying {
   readonly ended: Promise<Ended>;
-  readonly #order: (what: { more: number } | { end: true }) => void;
+  readonly #order: (what: What) => void;
+  readonly #wait: (yes: boolean) => void;
   readonly #chunks: Buffer[] = [];
   readonly #settle: { resolve(ended: Ended): void; reject(error: Error): void };
-  #over = false;
+  over = false;
+  #awaited = false;
   #wake: () => void = () => {};
 
-  constructor(order: (what: { more: number } | { end: true }) => void) {
+  constructor(order: (what: What) => void, wait: (yes: boolean) => void) {
     this.#order = order;
+    this.#wait = wait;
     const { promise, resolve, reject } = Promise.withResolvers<Ended>();
     promise.catch(() => {}); // whoever reads asks for it
     this.ended = promise;
     this.#settle = { resolve, reject };
+  }
+
+  write(input: string): void {
+    this.#order({ input });
+  }
+
+  wait(yes: boolean): void {
+    if (yes !== this.#awaited) this.#wait(yes);
+    this.#awaited = yes;
+  }
+
+  stop(): void {
+    if (!this.over) this.#order({ end: true });
   }
 
   take(chunk: Buffer): void {
@@ -109,13 +147,15 @@ class Run implements Started {
   }
 
   end(ended: Ended): void {
-    this.#over = true;
+    this.over = true;
+    this.wait(false);
     this.#settle.resolve(ended);
     this.#wake();
   }
 
   fail(error: Error): void {
-    this.#over = true;
+    this.over = true;
+    this.wait(false);
     this.#settle.reject(error);
     this.#wake();
   }
@@ -128,11 +168,11 @@ class Run implements Started {
         if (chunk) {
           if (++taken % MORE === 0) this.#order({ more: MORE });
           yield chunk;
-        } else if (this.#over) return;
+        } else if (this.over) return;
         else await new Promise<void>((wake) => (this.#wake = wake));
       }
     } finally {
-      if (!this.#over) this.#order({ end: true });
+      this.stop();
     }
   }
 }

@@ -9,11 +9,14 @@ export interface Start {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: string | Buffer;
+  /** Its standard input stays open for more. */
+  readonly stays?: boolean;
 }
 
-/** To this process: start a git; take more of its output; end it. */
+/** To this process: start a git; give it more input; take more of its output; end it. */
 export type Order =
   | Start
+  | { readonly id: number; readonly input: string }
   | { readonly id: number; readonly more: number }
   | { readonly id: number; readonly end: true };
 
@@ -33,7 +36,7 @@ interface Running {
 
 const running = new Map<number, Running>();
 
-function start({ id, args, env, stdin }: Start): void {
+function start({ id, args, env, stdin, stays }: Start): void {
   const child = spawn('git', args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
   const state: Running = { child, ahead: 0 };
   let stderr = '';
@@ -47,7 +50,8 @@ function start({ id, args, env, stdin }: Start): void {
     if (stderr.length < 64_000) stderr += chunk.toString('utf8');
   });
   child.stdin.on('error', () => {}); // EPIPE: git ended first, and its exit code says why
-  child.stdin.end(stdin);
+  if (stays) child.stdin.write(stdin);
+  else child.stdin.end(stdin);
   child.on('error', (error: NodeJS.ErrnoException) => {
     if (running.delete(id)) report({ id, failed: error.code ?? error.message });
   });
@@ -71,6 +75,7 @@ function report(what: Report): void {
 
 function obey(order: Order): void {
   if ('args' in order) tryStart(order);
+  else if ('input' in order) running.get(order.id)?.child.stdin?.write(order.input);
   else if ('end' in order) stop(order.id);
   else goOn(order.id, order.more);
 }

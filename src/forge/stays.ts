@@ -1,7 +1,8 @@
 import type { Git } from './git.ts';
 import type { ChainCommit, Period, Stay, Window } from './history.ts';
+import { listTree } from './list-tree.ts';
 import { Listing } from './lock-lines.ts';
-import { listTree, readBlobs } from './objects.ts';
+import { readBlobs } from './objects.ts';
 import { pathChanges } from './path-changes.ts';
 
 /** What a lock said from `from` on; `from` is absent for what stood there before the window. */

@@ -22,6 +22,8 @@ function compile<T>(schema: object): ValidateFunction<T> {
     verbose: true,
     allowUnionTypes: true,
     strictRequired: true,
+    validateSchema: false, // a test asks the schema of schemas: half of the time that compiling takes
+    meta: false,
   });
   return ajv.compile<T>(schema);
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
+import { COMPILED } from '../fixtures/compiled.ts';
 import { filesBelow } from '../fixtures/tempDir.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -31,7 +32,7 @@ const sluice = (...args: string[]): string =>
     cwd: join(home, 'state'),
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, SLUICE_MIRROR: join(home, 'mirror'), SLUICE_BY: 'Anna' },
+    env: { ...process.env, ...COMPILED, SLUICE_MIRROR: join(home, 'mirror'), SLUICE_BY: 'Anna' },
   });
 
 /** The commands below a heading of docs/recovery.md, as they would be typed, with this test's folders. */

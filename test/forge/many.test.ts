@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { openHistory } from '../../src/forge/history.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
+import { COMPILED } from '../fixtures/compiled.ts';
 import { git } from '../fixtures/gitHistory.ts';
 import { makeForge } from '../fixtures/localForge.ts';
 import { oracle } from '../fixtures/oracle.ts';
@@ -18,7 +19,7 @@ const WORKER = fileURLToPath(new URL('../fixtures/forgeWorker.ts', import.meta.u
 const run = promisify(execFile);
 
 async function worker(...args: string[]): Promise<unknown> {
-  const { stdout } = await run(process.execPath, [WORKER, ...args]);
+  const { stdout } = await run(process.execPath, [WORKER, ...args], { env: { ...process.env, ...COMPILED } });
   return JSON.parse(stdout);
 }
 

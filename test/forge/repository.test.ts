@@ -275,7 +275,8 @@ describe('update', () => {
     await clone.uncommitted();
     git(clone.root, 'remote', 'set-url', 'origin', `ext::${program}`);
     git(clone.root, 'config', 'protocol.ext.allow', 'always');
-    await expect(clone.update()).rejects.toMatchObject({ code: 'GIT' });
+    const next = await openRepository(clone.root); // as the next command opens it
+    await expect(next.update()).rejects.toMatchObject({ code: 'GIT' });
     expect(await filesBelow(join(mark, '..'))).toEqual([]);
   });
 });

@@ -65,6 +65,12 @@ describe('the schemas that editors use too', () => {
     expect(valid(parse(text))).toBe(good); // YAML 1.2's core schema, as yaml-language-server has it
   });
 
+  it.each(names)('%s is what the schema of schemas takes', (name) => {
+    const ajv = new Ajv({ strict: true, allErrors: true, allowUnionTypes: true, strictRequired: true });
+    expect([ajv.validateSchema(read(name)), ajv.errors]).toEqual([true, null]);
+    expect(ajv.validateSchema({ ...read(name), properties: 1 })).toBe(false);
+  });
+
   it('snapshot.schema.json refuses a version that an editor reads as a number', () => {
     const valid = new Ajv({ strict: true, allowUnionTypes: true }).compile(read('snapshot.schema.json'));
     const snapshot = (evr: string) =>

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { Fault, type FaultCode } from '../../../src/base/fault.ts';
 import { faultLine } from '../../../src/flows/main.ts';
 import { openGit } from '../../../src/forge/git.ts';
+import { COMPILED } from '../../fixtures/compiled.ts';
 import { filesBelow } from '../../fixtures/tempDir.ts';
 import {
   type Build,
@@ -203,7 +204,7 @@ export async function sluice(site: Site, ...args: string[]): Promise<Ended> {
     ...rest,
   ];
   const { GITHUB_ACTIONS: _, ...others } = process.env;
-  const env = { ...others, ...site.world().env };
+  const env = { ...others, ...COMPILED, ...site.world().env };
   try {
     const { stdout, stderr } = await run(process.execPath, all, {
       encoding: 'utf8',
