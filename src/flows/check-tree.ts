@@ -11,6 +11,7 @@ import {
 } from '../report/provenance.ts';
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
 import { checkFiles, checkMoves } from './check.ts';
+import { goodWarnings } from './check-good.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { mirrorOf, openState, type World } from './context.ts';
@@ -39,6 +40,7 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
     complaints.push(...checkMoves(before, state, { claim: undefined, proven: false, now: world.now }));
     provenance = await provenanceOf(world, state, tierRepositories(state), { full: o.provenance === true });
     complaints.push(...provenanceFaults(state, provenance, { mirror: world.mirrorDir !== undefined }));
+    warnings.push(...(await goodWarnings(world, repo, state)));
     const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;
     try {
       sets = await askSets(world, before, state);
