@@ -37,11 +37,16 @@ export function holdsFor(
   });
 }
 
-/** One pattern for all of them, or as few as their length allows: what was taken back together is released together. */
+/** More holds than this at once nobody would release one by one, nor read. */
+const MOST_HOLDS = 25;
+
+/** One for each of a few, so that each is released by itself; of many as few as the length of a pattern allows. */
 function patterns(words: readonly string[]): string[] {
+  const escaped = words.map((word) => word.replace(/[.+*?()|[\]{}^$\\]/g, '\\$&'));
+  if (escaped.length <= MOST_HOLDS) return escaped.map((word) => `^${word}$`);
   const chunks: string[][] = [];
   let length = MAX_PATTERN;
-  for (const word of words.map((w) => w.replace(/[.+*?()|[\]{}^$\\]/g, '\\$&'))) {
+  for (const word of escaped) {
     if (length + word.length + 1 > MAX_PATTERN) {
       chunks.push([]);
       length = 0;
