@@ -46,8 +46,13 @@ export interface RollbackInput {
 export function planRollback(input: RollbackInput): Plan {
   const { team, tier, set, facts, now, staysOut } = input;
   const planned = input.repositories.map((r) => planRepository(r, facts));
-  const notes = [...input.notes, ...expired(planned, input), ...broken(planned, input)];
-  const repositories = planned.map((r, i) => (i === 0 ? { ...r, notes: [...notes, ...r.notes] } : r));
+  const broken = brokenBy(planned, input);
+  const notes = [...input.notes, ...expired(planned, input), ...broken.rest];
+  const repositories = planned.map((r, i) => ({
+    ...r,
+    attention: [...r.attention, ...broken.of(r)],
+    notes: i === 0 ? [...notes, ...r.notes] : r.notes,
+  }));
   const out = repositories.flatMap((r) =>
     lowered(r, facts).map(({ from }) => {
       const { source } = facts.build(from);
@@ -144,18 +149,25 @@ function expired(repositories: readonly RepositoryPlan[], { team, tier, now }: R
     );
 }
 
-const MOST = 5;
+const MOST = 20;
 
-/** What clients will lack again: it was so then, or what they have besides is other than then. */
-function broken(repositories: readonly RepositoryPlan[], { closure }: RollbackInput): string[] {
+/** What clients will lack: it was so then, or what they have besides is other than then. */
+function brokenBy(repositories: readonly RepositoryPlan[], { closure }: RollbackInput) {
   const contents = (snapshots: readonly Snapshot[]) =>
     snapshots.map(({ repository, pins, modules }) => ({ repository: upstreamId(repository), pins, modules }));
   const before = { closure, repositories: contents(repositories.flatMap((r) => r.before ?? [])) };
   const after = { closure, repositories: contents(repositories.map((r) => r.after)) };
   const { added, addedCount } = brokenSet(before, after, { supplies: [], full: MOST });
-  const said = added.map(
-    ({ nevra, needs }) => `${nevra} will lack ${needs}, which is met now and was not then`,
-  );
-  const rest = addedCount.requirements - said.length;
-  return rest > 0 ? [...said, `and ${rest} more requirements that are met now`] : said;
+  const by = new Map(added.map((broken) => [broken.build, broken]));
+  const rest = addedCount.requirements - added.length;
+  return {
+    of: ({ after: { pins } }: RepositoryPlan) =>
+      pins.flatMap((build) => {
+        const broken = by.get(closure.number(build) ?? -1);
+        return broken
+          ? [{ build, why: `needs ${broken.needs}, which nothing will give it; now nothing lacks that` }]
+          : [];
+      }),
+    rest: rest > 0 ? [`${rest} more requirements that are met now will be unmet`] : [],
+  };
 }
