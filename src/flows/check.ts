@@ -207,6 +207,18 @@ export function checkMoves(main: State, merged: State, spoken: Spoken): Fault[] 
   return complaints;
 }
 
+/** A rollback is one state as a whole: merged with what came to the tier since, it would be one that nobody ever saw. */
+export function movedUnder(claim: Claim, head: State, merged: State): Fault[] {
+  if (claim.verb !== 'rollback') return [];
+  const folder = `snapshots/${claim.team}/${claim.tier}/`;
+  const moved = [...head.files.keys()].filter(
+    (path) => path.startsWith(folder) && head.files.get(path) !== merged.files.get(path),
+  );
+  if (moved.length === 0) return [];
+  const message = `${claim.team}/${claim.tier} changed on main since this rollback was planned`;
+  return [new Fault('FORGE_CONFLICT', message, { hint: 'Run the command again.', at: moved[0] })];
+}
+
 /** Verbs whose plans take builds away or back, when a person asks for just that. */
 const LOWERING = new Set(['remove', 'rollback', 'recall']);
 

@@ -1,4 +1,4 @@
-import { formatRepositoryId } from '../manifest/ids.ts';
+import { clientSetKey, formatRepositoryId, parseSnapshotPath, snapshotPath } from '../manifest/ids.ts';
 import { planRollback, type RollbackRepository } from '../plan/rollback.ts';
 import type { StaysOut } from '../plan/staysOut.ts';
 import type { Plan, Snapshot } from '../plan/types.ts';
@@ -29,6 +29,11 @@ export async function rollbackPlan(
     const from = formatRepositoryId(parentName(team, tier, upstream));
     repositories.push({ repository, from, before, former, live: state.snapshot(liveName(upstream)) });
   }
+  const planned = new Set(upstreams.map((u) => snapshotPath(targetName(team, tier.name, u))));
+  const gone = (await state.history.list(`snapshots/${team.team}/${tier.name}`, o.to)).filter((path) => {
+    const name = parseSnapshotPath(path);
+    return name && path.endsWith('.yaml') && clientSetKey(name) === set && !planned.has(path);
+  });
   const formers = repositories.flatMap(({ former }) => former ?? []);
   const known: Snapshot[] = [...upstreams.flatMap((u) => relatedSnapshots(state, team, u)), ...formers];
   const { closure, primaries, notes } = await closureOf(state, catalog, scope, formers);
@@ -41,7 +46,10 @@ export async function rollbackPlan(
     repositories,
     facts,
     closure,
-    notes,
+    notes: [
+      ...gone.map((path) => `${path} was there then, and the team has that upstream no longer`),
+      ...notes,
+    ],
     staysOut: o.staysOut,
     policy: state.files.get(team.path) ?? '',
     now: o.now,

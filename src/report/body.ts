@@ -215,8 +215,8 @@ function acting(plan: Plan): string {
   const hint = hostsHint(plan);
   if (plan.verb === 'good') return '';
   if (hint !== undefined) {
-    const holds = (plan.files?.size ?? 0) > 0 ? `${holdWords(plan)} ` : '';
-    return `### To act\n\n${markdown(holds, 600)}${hint}`;
+    const holds = (plan.files?.size ?? 0) > 0 ? `${markdown(holdWords(plan), 600)} ` : '';
+    return `### To act\n\n${holds}${hint}`;
   }
   if (plan.verb === 'sync') {
     return '### To act\n\nMerging makes this the state that every tier chooses from; no client uses `live`. To keep a build from going further, add a hold to the team’s policy.';

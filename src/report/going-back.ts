@@ -1,9 +1,9 @@
 import type { CascadeRow, Plan } from '../plan/types.ts';
 import { plain } from './safe.ts';
 
-/** `    nginx-1:1.24-1.el9.x86_64 needs libssl.so.3()(64bit); falls back to nginx-1:1.22-1.el9.x86_64` */
+/** `│ └ nginx-1:1.24-1.el9.x86_64 needs libssl.so.3()(64bit); falls back to nginx-1:1.22-1.el9.x86_64` */
 export function cascadeWords({ tier, depth, build, needs, fallsBack }: CascadeRow): string {
-  const indent = '    '.repeat(Math.min(depth, 12));
+  const indent = depth === 0 ? '' : `${'│ '.repeat(Math.min(depth, 40) - 1)}└ `; // spaces alone are not kept everywhere
   const why = needs === undefined ? ` from ${tier}` : ` needs ${plain(needs, 200)}`;
   return `${indent}${build}${why}${fallsBack === undefined ? '' : `; falls back to ${fallsBack}`}`;
 }

@@ -6,7 +6,9 @@ import { bytes, count, number, setName } from './words.ts';
 /** The first sentences of a pull request: what happens, to whom, and whether somebody must look. */
 export function summary(plan: Plan, d: Digest): string {
   const gone =
-    d.dropped.length > 0 && plan.verb !== 'remove' ? ` ${count(d.dropped.length, 'older build')} leave.` : '';
+    d.dropped.length > 0 && plan.verb !== 'remove' && plan.verb !== 'rollback'
+      ? ` ${count(d.dropped.length, 'older build')} leave.`
+      : '';
   const reason = plan.reason === undefined ? '' : ` Reason: ${markdown(plan.reason, 300)}`;
   const eyes = d.attention.length > 0 ? `\n\n> [!WARNING]\n> ${rowsNeedEyes(d.attention.length)}` : '';
   return `> ${whatHappens(plan, d)}${gone}${reason}${eyes}`;
@@ -36,7 +38,7 @@ function whatHappens(plan: Plan, d: Digest): string {
     case 'remove':
       return `${count(d.dropped.length, 'build')} leave ${where}; ${lostWords(d)}.`;
     case 'rollback':
-      return `${where} goes back to what it was at ${plan.from}: ${moving} change, ${lostWords(d)}.`;
+      return `${where} goes back to what it was at ${plan.from}: ${moving} change${d.dropped.length > 0 ? `, ${number(d.dropped.length)} leave` : ''}; ${lostWords(d)}.`;
     case 'good':
       return `The state of **${plan.team} / ${plan.tier}** at \`${plan.from}\` is marked as good: what \`rollback --to last-known-good\` means from now on.`;
     case 'recall':

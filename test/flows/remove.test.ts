@@ -55,8 +55,8 @@ it('a removal shows its cascade, goes with it or not at all, and does not come a
     hint: expect.stringContaining('--cascade'),
   });
   const tree = site.output();
-  expect(tree).toMatch(/harbor-tls-libs-1:3\.0\.7-24\.h9\.x86_64 from unstable\n +harbor-\S+ needs/);
-  expect(tree).toContain('harbor-wiki-2.0-1.h9.noarch needs harbor-web');
+  expect(tree).toMatch(/harbor-tls-libs-1:3\.0\.7-24\.h9\.x86_64 from unstable\n +└ harbor-\S+ needs/);
+  expect(tree).toMatch(/│ └ harbor-wiki-2\.0-1\.h9\.noarch needs harbor-web/);
   expect(git('rev-parse', 'main')).toBe(main);
   expect(await forge.list({ state: 'open' })).toEqual([]);
 

@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
+import { movedUnder } from '../../src/flows/check.ts';
 import { checkWorkTree } from '../../src/flows/check-tree.ts';
 import { diff } from '../../src/flows/diff.ts';
 import { freeMirror } from '../../src/flows/publish.ts';
 import { pullShow } from '../../src/flows/pull.ts';
+import type { Claim } from '../../src/flows/recompute.ts';
 import { type GoodRequest, good, type RollbackRequest, rollback } from '../../src/flows/rollback.ts';
+import type { State } from '../../src/flows/state.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
 import { makeSite, type Site } from './site.ts';
 
@@ -121,6 +124,17 @@ function manifests(site: Moved, commit: string): Map<string, string> {
   const paths = site.git('ls-tree', '-r', '--name-only', commit, 'snapshots/infra').split('\n');
   return new Map(paths.map((path) => [path, site.git('show', `${commit}:${path}`)]));
 }
+
+it('merged with what came to the tier since it would be a state that nobody saw', () => {
+  const claim = { verb: 'rollback', team: 'infra', tier: 'stable' } as Claim;
+  const state = (files: Record<string, string>) =>
+    ({ files: new Map(Object.entries(files)) }) as unknown as State;
+  const head = state({ 'snapshots/infra/stable/x.lock': 'a', 'snapshots/infra/unstable/x.lock': 'b' });
+  const elsewhere = state({ 'snapshots/infra/stable/x.lock': 'a', 'snapshots/infra/unstable/x.lock': 'c' });
+  expect(movedUnder(claim, head, elsewhere)).toEqual([]);
+  const under = state({ 'snapshots/infra/stable/x.lock': 'a2', 'snapshots/infra/unstable/x.lock': 'b' });
+  expect(movedUnder(claim, head, under)).toMatchObject([{ code: 'FORGE_CONFLICT' }]);
+});
 
 function request(o: Partial<RollbackRequest>): RollbackRequest {
   const asked = {

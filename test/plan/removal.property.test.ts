@@ -93,6 +93,6 @@ it('a removal leaves nothing that lost its last provider, and takes only what lo
         expect(again.some((list) => list.some((x) => x.b === b && x.need === row.needs))).toBe(true);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 });
