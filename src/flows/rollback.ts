@@ -1,6 +1,5 @@
 import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
-import { formatRepositoryId } from '../manifest/ids.ts';
 import type { Plan } from '../plan/types.ts';
 import { mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
@@ -50,10 +49,7 @@ export async function rollback(world: World, request: RollbackRequest): Promise<
     const former = await Promise.all(names.map((name) => snapshotAt(state, name, commit.id)));
     const there = former.filter((snapshot) => snapshot !== undefined);
     if (there.length === 0 && names.some((name) => state.snapshot(name))) {
-      throw new Fault('NOT_FOUND', `${where} ${scope.set} had no manifest at ${commit.id.slice(0, 12)}`, {
-        hint: 'Name a later commit or date; a tier is emptied by removing its builds.',
-        at: formatRepositoryId(names[0] as (typeof names)[number]),
-      });
+      throw notThere(`${where} ${scope.set}`, commit.id);
     }
     await refuseUnservable(state, mirror, there, where);
     const o = { to: commit.id, staysOut, now: world.now };
@@ -75,6 +71,13 @@ export async function rollback(world: World, request: RollbackRequest): Promise<
     );
   }
   return delivered;
+}
+
+function notThere(where: string, commit: string): Fault {
+  return new Fault('NOT_FOUND', `${where} had no manifest at ${commit.slice(0, 12)}`, {
+    hint: 'Name a later commit or date; a tier is emptied by removing its builds.',
+    at: where,
+  });
 }
 
 function withWhy(plan: Plan, why: string | undefined): Plan {
@@ -112,22 +115,17 @@ export async function good(world: World, request: GoodRequest): Promise<Delivere
     request.at ?? state.commit,
     world.now,
   );
-  for (const scope of scopes(state, { team: team.team, to: tier.name })) {
-    const former = await Promise.all(
-      repositoriesOf(state, scope).map((name) => snapshotAt(state, name, commit.id)),
-    );
-    await refuseUnservable(
-      state,
-      mirror,
-      former.filter((s) => s !== undefined),
-      `${team.team}/${tier.name}`,
-    );
-  }
+  const where = `${team.team}/${tier.name}`;
+  const names = scopes(state, { team: team.team, to: tier.name }).flatMap((s) => repositoriesOf(state, s));
+  const former = await Promise.all(names.map((name) => snapshotAt(state, name, commit.id)));
+  const there = former.filter((snapshot) => snapshot !== undefined);
+  if (there.length === 0) throw notThere(where, commit.id);
+  await refuseUnservable(state, mirror, there, where);
   const { now } = world;
   const plan = planGood(state, { team, tier }, { commit: commit.id, reason: request.reason, owner, now });
   const asked = {
     verb: 'good',
-    scope: `${team.team}/${tier.name} ${plan.set}`,
+    scope: `${where} ${plan.set}`,
     now,
     options: [
       ['Sluice-To', commit.id],

@@ -54,7 +54,7 @@ export function planRollback(input: RollbackInput): Plan {
     notes: i === 0 ? [...notes, ...r.notes] : r.notes,
   }));
   const out = repositories.flatMap((r) =>
-    lowered(r, facts).map(({ from }) => {
+    takenBack(r, facts).map((from) => {
       const { source } = facts.build(from);
       return { name: from.nevra.name, source, repository: upstreamId(r.repository), tier };
     }),
@@ -108,6 +108,12 @@ function planRepository(r: RollbackRepository, facts: Facts): RepositoryPlan {
     attention: back.map((build) => ({ build, why: 'comes back, and upstream pulled it back since' })),
     notes: former ? [] : [`${id} was not there then: it is emptied`],
   };
+}
+
+/** What a promotion would bring again: newer builds, and other bytes of the same. */
+function takenBack(r: RepositoryPlan, facts: Facts): Pin[] {
+  const rerolled = r.changes.flatMap((c) => (c.kind === 'rerolled' ? c.from : []));
+  return [...lowered(r, facts).map(({ from }) => from), ...rerolled];
 }
 
 function isPinned(snapshot: Snapshot | undefined, pin: Pin): boolean {

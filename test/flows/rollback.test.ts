@@ -189,6 +189,9 @@ describe('a rollback', () => {
       hint: 'Name a commit of main.',
     });
     await expect(back(site, { to: 'nonsense' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const policies = site.git('rev-list', '--first-parent', 'main').split('\n').at(-1) ?? '';
+    await expect(back(site, { to: policies })).rejects.toMatchObject({ code: 'NOT_FOUND' }); // before the first build
+    await expect(mark(site, { at: policies })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(back(site, { to: '2020-01-01' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(back(site, { to: site.before, until: '2026-03-11' })).rejects.toMatchObject({
       code: 'USAGE',
