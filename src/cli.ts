@@ -4,7 +4,8 @@ import { Fault } from './base/fault.ts';
 import { help, verbHelp } from './flows/help.ts';
 import { main } from './flows/main.ts';
 import { progressOn } from './flows/progress.ts';
-import { Args, VERBS, type Verb } from './flows/verbs.ts';
+import { Args, type Verb } from './flows/verb.ts';
+import { VERBS } from './flows/verbs.ts';
 import { VERSION } from './flows/version.ts';
 
 const COMMON = {

@@ -13,6 +13,7 @@ import {
 import { plain } from '../report/safe.ts';
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
 import { type Checked, checkFiles, checkMoves } from './check.ts';
+import { goodWarnings } from './check-good.ts';
 import { type Claimed, claimOf, comparePlan, planFault } from './check-plan.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
@@ -49,6 +50,7 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
     );
     const spoken = { claim: claimed?.claim, proven: isPlan(claimed, asked), now: world.now };
     complaints.push(...checkMoves(before, state, spoken));
+    warnings.push(...(await goodWarnings(world, repo, state)));
     const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;
     const found = faultsOf(asked, isExcused);
     complaints.push(...found.complaints);

@@ -21,6 +21,7 @@ import { isOpen, nextOpening } from '../manifest/window.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { markedTime } from './past.ts';
 import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
 import { type Claim, recompute } from './recompute.ts';
@@ -56,7 +57,7 @@ export async function checkFiles(
     complaints.push(...found);
     if (found.length === 0) complaints.push(...checkPlace(state, state.snapshot(name) as Snapshot));
   }
-  complaints.push(...(await checkKeys(state)), ...checkProfiles(state));
+  complaints.push(...(await checkKeys(state)), ...checkProfiles(state), ...checkMarks(state));
   for (const path of texts.keys()) {
     if (!path.startsWith('snapshots/') || !path.endsWith('.lock')) continue;
     const yaml = path.replace(/\.lock$/, '.yaml');
@@ -100,6 +101,21 @@ function checkProfiles(state: State): Fault[] {
       throw error;
     }
   });
+}
+
+/** A mark of a good state names a commit of main. */
+function checkMarks(state: State): Fault[] {
+  return [...state.policies.teams.values()].flatMap((team) =>
+    team.tiers.flatMap((tier) => {
+      try {
+        if (tier.good) markedTime(state, { team, tier });
+        return [];
+      } catch (error) {
+        if (error instanceof Fault) return [error];
+        throw error;
+      }
+    }),
+  );
 }
 
 /** A manifest stands where its policies say that one may stand, and names the parent that they name. */
@@ -191,6 +207,18 @@ export function checkMoves(main: State, merged: State, spoken: Spoken): Fault[] 
   return complaints;
 }
 
+/** A rollback is one state as a whole: merged with what came to the tier since, it would be one that nobody ever saw. */
+export function movedUnder(claim: Claim, head: State, merged: State): Fault[] {
+  if (claim.verb !== 'rollback') return [];
+  const folder = `snapshots/${claim.team}/${claim.tier}/`;
+  const moved = [...head.files.keys()].filter(
+    (path) => path.startsWith(folder) && head.files.get(path) !== merged.files.get(path),
+  );
+  if (moved.length === 0) return [];
+  const message = `${claim.team}/${claim.tier} changed on main since this rollback was planned`;
+  return [new Fault('FORGE_CONFLICT', message, { hint: 'Run the command again.', at: moved[0] })];
+}
+
 /** Verbs whose plans take builds away or back, when a person asks for just that. */
 const LOWERING = new Set(['remove', 'rollback', 'recall']);
 
@@ -213,10 +241,12 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   const complaints: Fault[] = [];
   const complain = (message: string, hint: string) =>
     complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
+  const goesBack = proven && claim?.verb === 'rollback';
   for (const pin of after) {
     const sum = formatChecksum(pin.checksum);
     if (had.has(sum)) continue;
     const build = formatNevra(pin.nevra);
+    if (goesBack) continue; // it was there, and the plan that says so was made again
     if (!inParent.has(sum)) {
       complain(
         `${build} is not in ${formatRepositoryId(parent)}`,

@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import type { Repository } from '../forge/repository.ts';
 import { parseRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { type DiffRow, diffSnapshots } from '../plan/diff.ts';
@@ -7,10 +8,11 @@ import { count } from '../report/words.ts';
 import { formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { openState, type World } from './context.ts';
+import { LAST_KNOWN_GOOD, resolvePast, snapshotAt } from './past.ts';
 import { dateOf } from './plan-fill.ts';
-import { readState, type State } from './state.ts';
+import { readState, type State, setOf, teamOf, tierOf, upstreamOf } from './state.ts';
 
-/** Compares two repositories or tiers, each at main or `@` a date or commit: `infra/stable@2026-10-01`. */
+/** Compares two repositories or tiers, each at main or `@` a date, a commit or `last-known-good`: `infra/stable@2026-10-01`. */
 export async function diff(world: World, a: string, b: string): Promise<void> {
   const left = await side(world, a);
   const right = await side(world, b);
@@ -45,6 +47,7 @@ async function side(world: World, text: string): Promise<Map<string, Snapshot>> 
   const [what = '', at] = text.split('@', 2) as [string, string?];
   const { repo, main } = await openState(world);
   const tip = await readState(repo, main);
+  if (at === LAST_KNOWN_GOOD) return goodSide(world, repo, tip, what);
   let state: State = tip;
   if (at !== undefined && /^\d{4}-\d\d-\d\d/.test(at)) {
     const commit = tip.history.commitAt(dateOf(at));
@@ -54,10 +57,34 @@ async function side(world: World, text: string): Promise<Map<string, Snapshot>> 
   } else if (at !== undefined) state = await readState(repo, at);
   const names = state.repositories.filter(selector(what));
   if (names.length === 0) {
-    const hint = 'Name a repository id, or TEAM/TIER; add @DATE or @COMMIT for another time.';
+    const hint =
+      'Name a repository id, or TEAM/TIER; add @DATE, @COMMIT or @last-known-good for another time.';
     throw new Fault('NOT_FOUND', `${text} names no repository`, { hint });
   }
   return new Map(names.map((name) => [upstreamId(name), state.snapshot(name) as Snapshot]));
+}
+
+/** Each repository as its client set was when it was last known to be good. */
+async function goodSide(
+  world: World,
+  repo: Repository,
+  tip: State,
+  what: string,
+): Promise<Map<string, Snapshot>> {
+  const found = new Map<string, Snapshot>();
+  for (const name of tip.repositories.filter(selector(what))) {
+    const team = teamOf(tip.policies, name.team);
+    const upstream = upstreamOf(tip.policies, upstreamId(name));
+    const scope = {
+      team,
+      tier: tierOf(team, name.tier),
+      set: upstream.alone ? upstream.id : setOf(upstream),
+    };
+    const { commit } = await resolvePast(repo, tip, scope, LAST_KNOWN_GOOD, world.now);
+    const snapshot = await snapshotAt(tip, name, commit.id);
+    if (snapshot) found.set(upstreamId(name), snapshot);
+  }
+  return found;
 }
 
 function selector(what: string): (name: RepositoryName) => boolean {

@@ -7,7 +7,7 @@ import { decompress } from '../repodata/compression.ts';
 import { type ModuleDocument, readModules } from '../repodata/modules.ts';
 import { readPackage } from '../repodata/primary.ts';
 import { type Advisory, readUpdateinfo } from '../repodata/updateinfo.ts';
-import { formatNevra, parseNevra } from '../rpm/nevra.ts';
+import { formatNevra, nameArch, parseNevra } from '../rpm/nevra.ts';
 
 const MAX_UPDATEINFO = 1 << 30;
 const MAX_MODULE = 16 << 20;
@@ -58,6 +58,7 @@ export function factsOf(
   const builds = new Map<string, BuildFacts>();
   const streams = indexModules(modules);
   const byBuild = indexAdvisories(advisories);
+  let byName: Map<string, readonly AdvisoryFacts[]> | undefined; // asked only where something goes back
   return {
     build(pin) {
       const known = builds.get(pin.record);
@@ -69,6 +70,10 @@ export function factsOf(
       return facts;
     },
     advisories: (nevra) => byBuild.get(nevra) ?? [],
+    advisoriesOn: (key) => {
+      byName ??= indexByName(byBuild);
+      return byName.get(key) ?? [];
+    },
     streams: (nevra) => streams.ofBuild.get(nevra)?.streams ?? [],
     documents: (nevra) => streams.ofBuild.get(nevra)?.documents ?? [],
     artifacts: (nsvca) => streams.artifacts.get(nsvca) ?? [],
@@ -167,6 +172,17 @@ function indexAdvisories(advisories: readonly Advisory[]): Map<string, AdvisoryF
     }
   }
   return byBuild;
+}
+
+function indexByName(byBuild: ReadonlyMap<string, readonly AdvisoryFacts[]>) {
+  const sets = new Map<string, Set<AdvisoryFacts>>();
+  for (const [build, advisories] of byBuild) {
+    const key = nameArch(parseNevra(build));
+    const set = sets.get(key) ?? new Set();
+    sets.set(key, set);
+    for (const advisory of advisories) set.add(advisory);
+  }
+  return new Map([...sets].map(([key, set]) => [key, [...set]]));
 }
 
 /** A pinned module document, kept in the catalog by its own digest. */

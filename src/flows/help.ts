@@ -1,5 +1,5 @@
 import { columns } from '../report/terminal.ts';
-import type { Verb } from './verbs.ts';
+import type { Verb } from './verb.ts';
 
 const COMMON: readonly (readonly [string, string])[] = [
   ['--repo DIR', 'the state repository (default: here)'],

@@ -41,7 +41,7 @@ const SHARED_SHOWN = 5;
  * says. A first import has nothing to compare with, and is returned as it is.
  */
 export async function lookInside(plan: Plan, state: State, mirror: Mirror): Promise<Plan> {
-  if (plan.verb === 'init' || plan.verb === 'fill') return plan;
+  if (plan.verb === 'init' || plan.verb === 'fill' || plan.verb === 'rollback') return plan;
   return await new Looking(plan, state, mirror).run();
 }
 

@@ -1,5 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
+import type { TeamPolicy } from '../manifest/policy.ts';
 import { mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
@@ -67,14 +68,22 @@ export function scopes(
     const hint = 'Write policies/teams/<team>.yaml, or start with sluice init DIR --distro NAME.';
     throw new Fault('NOT_FOUND', 'no team is declared', { hint });
   }
-  const found = teams.flatMap((team) => {
-    const tiers = o.to === undefined ? team.tiers : team.tiers.filter((t) => t.name === o.to);
-    const sets = [...clientSets(upstreamsOf(policies, team)).keys()];
-    return tiers.flatMap((tier) => sets.map((set) => ({ team, tier, set })));
-  });
+  const found = teams
+    .flatMap((team) => scopesOf(state, team))
+    .filter(({ tier }) => o.to === undefined || tier.name === o.to);
   const [team] = teams;
   if (found.length === 0 && team && o.to !== undefined) tierOf(team, o.to);
   return found;
+}
+
+/** Every client set of every tier. */
+export function everyScope(state: State): PromoteScope[] {
+  return [...state.policies.teams.values()].flatMap((team) => scopesOf(state, team));
+}
+
+function scopesOf(state: State, team: TeamPolicy): PromoteScope[] {
+  const sets = [...clientSets(upstreamsOf(state.policies, team)).keys()];
+  return team.tiers.flatMap((tier) => sets.map((set) => ({ team, tier, set })));
 }
 
 export interface FillFlowRequest extends FillRequest {

@@ -15,6 +15,8 @@ import { columns } from '../report/terminal.ts';
 import { bytes, count, number } from '../report/words.ts';
 import { baseUrl } from '../upstream/url.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { lastKnownGood } from './past.ts';
+import { everyScope } from './promote.ts';
 import { NoAnswer } from './served.ts';
 import { readState, type State } from './state.ts';
 import { type VerifiedUrl, verifyUrl } from './verify-url.ts';
@@ -135,6 +137,7 @@ export async function freeMirror(world: World, o: { dryRun: boolean }): Promise<
   const state = await readState(forge, forge === repo ? main : 'main');
   const { grace, retain } = state.policies.site;
   const commits = retainedCommits(state, new Date(world.now.getTime() - retain));
+  for (const id of await knownGood(forge, state, world.now)) if (!commits.includes(id)) commits.push(id);
   const heads = await openHeads(repo);
   const retained = {
     commits: new Set(commits),
@@ -159,6 +162,16 @@ function retainedCommits(state: State, since: Date): string[] {
   const { chain } = state.history;
   const older = chain.findIndex((c) => c.time < since);
   return chain.slice(0, older < 0 ? chain.length : older + 1).map((c) => c.id);
+}
+
+/** What tiers may be rolled back to by its name stays, however old it is. */
+async function knownGood(repo: Repository, state: State, now: Date): Promise<string[]> {
+  const found: string[] = [];
+  for (const scope of everyScope(state)) {
+    const good = await lastKnownGood(repo, state, scope, now);
+    if (good) found.push(good.commit.id);
+  }
+  return found;
 }
 
 /** Open pull requests; none where the forge is not a local one. */

@@ -5,7 +5,7 @@ import type { Plan } from '../plan/types.ts';
 import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
-import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
+import { checkMoves, compareWithPlan, type Difference, movedUnder, stateAt } from './check.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
 import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
@@ -69,9 +69,11 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   if (state && merged.checked.complaints.length === 0) {
     const differs = new Set(differences?.map((d) => d.path));
     const planned = (path: string) => claim !== undefined && !differs.has(path);
+    if (claim) moves.push(...movedUnder(claim, head.state, state));
     moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
     const broken = await brokenSets(main, state, catalog);
-    const excused = broken.some(isExcusable) && (await isOnPurpose(local, pull));
+    const goesBack = claim?.verb === 'rollback' && differences?.length === 0; // its pull request names what it breaks
+    const excused = goesBack || (broken.some(isExcusable) && (await isOnPurpose(local, pull)));
     for (const fault of broken) (excused && isExcusable(fault) ? warnings : moves).push(fault);
   }
   return {

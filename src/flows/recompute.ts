@@ -2,17 +2,22 @@ import { type Checksum, formatChecksum, parseChecksum, sameChecksum } from '../b
 import { Fault, quote } from '../base/fault.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
+import type { StaysOut } from '../plan/staysOut.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
 import { chooseDocuments, GROUP } from '../upstream/documents.ts';
 import { whole } from './facts.ts';
+import { planGood } from './good.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { importPlan } from './plan-import.ts';
-import { promotionPlan } from './plan-promote.ts';
+import { type PromoteScope, promotionPlan } from './plan-promote.ts';
+import { refuseCascade, removalPlan } from './plan-remove.ts';
+import { rollbackPlan } from './plan-rollback.ts';
 import { type SyncSource, syncPlan } from './plan-sync.ts';
 import { compareAsClaimed } from './resigned.ts';
 import { clientSets, liveName, type State, teamOf, tierOf } from './state.ts';
+import { claimedStaysOut } from './stays-out.ts';
 
 /** What a bot's commit says of itself: its trailers. */
 export interface Claim {
@@ -77,6 +82,23 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
       const request = readFill(claim);
       return fillPlan(base, catalog, { team, tier: tierOf(team, claim.tier), set: claim.set }, request, now);
     }
+    case 'remove':
+    case 'rollback': {
+      checkCatalog(claim, base);
+      const team = teamOf(base.policies, claim.team);
+      const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
+      const staysOut = claimedStaysOut(claim);
+      if (claim.verb === 'remove') return recomputeRemoval(claim, base, catalog, scope, staysOut);
+      return rollbackPlan(base, catalog, scope, { to: told(claim, 'Sluice-To') ?? '', staysOut, now });
+    }
+    case 'good': {
+      const team = teamOf(base.policies, claim.team);
+      const [commit, reason, owner] = ['Sluice-To', 'Sluice-Reason', 'Sluice-Owner'].map((t) =>
+        told(claim, t),
+      );
+      const said = { commit: commit ?? '', reason: reason ?? '', owner: owner ?? '', now };
+      return planGood(base, { team, tier: tierOf(team, claim.tier) }, said);
+    }
     case 'init':
     case 'sync': {
       const upstreams = clientSets(base.policies.upstreams.values()).get(claim.set) ?? [];
@@ -105,6 +127,29 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
         },
       );
   }
+}
+
+async function recomputeRemoval(
+  claim: Claim,
+  base: State,
+  catalog: Catalog,
+  scope: PromoteScope,
+  staysOut: StaysOut,
+): Promise<Plan> {
+  const said = (trailer: string) => told(claim, trailer) === 'true';
+  const plan = await removalPlan(base, catalog, scope, {
+    named: claim.all('Sluice-Named'),
+    sources: said('Sluice-Sources'),
+    cascade: said('Sluice-Cascade'),
+    below: said('Sluice-And-Below'),
+    staysOut,
+    now: claim.now,
+  });
+  if (plan && !said('Sluice-Cascade')) refuseCascade(plan);
+  if (plan) return plan;
+  throw new Fault('PLAN_DIFFERS', `${claim.team}/${claim.tier} has none of what Sluice-Named names`, {
+    hint: 'Close the pull request and run the command again.',
+  });
 }
 
 /** `Sluice-Fill` as `fill` and `init` write it; a Fault on anything else, whoever wrote that. */

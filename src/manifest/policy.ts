@@ -111,6 +111,22 @@ export interface TierPolicy {
   readonly auto: boolean;
   /** Absent: foreign builds are named, and nothing is refused. */
   readonly provenance?: readonly ProvenanceRule[];
+  /** How long a state has to stand to be known as good, in milliseconds; absent: by a mark alone. */
+  readonly soak?: number;
+  /** A state that a person marked as good. */
+  readonly good?: Good;
+}
+
+/** A state of a tier that a person vouches for. */
+export interface Good {
+  /** Of main. */
+  readonly commit: string;
+  /** When it was marked: what came to main before then is good by no soak, because somebody chose this one. */
+  readonly since: Date;
+  readonly reason: string;
+  readonly owner: string;
+  /** `policies/teams/infra.yaml:12:5` */
+  readonly at: string;
 }
 
 /** `policies/teams/<team>.yaml` */

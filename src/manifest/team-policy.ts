@@ -1,7 +1,7 @@
 import { type AlsoData, type ProfileData, readAlso, readProfiles } from './client-sets.ts';
 import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
 import { compileGlob, compileRegex, type Filter, type Hold } from './pattern.ts';
-import type { Hastened, ProvenanceRule, TeamPolicy, TierPolicy } from './policy.ts';
+import type { Good, Hastened, ProvenanceRule, TeamPolicy, TierPolicy } from './policy.ts';
 import { attempt, durationAt, type PolicyFile, refuse } from './policy-reading.ts';
 import { type ProvenanceData, readProvenance } from './provenance-policy.ts';
 import schema from './schemas/team.schema.json' with { type: 'json' };
@@ -35,6 +35,8 @@ interface TierData {
   readonly window?: { days?: readonly Day[]; from: string; to?: string; zone: string };
   readonly auto?: string;
   readonly provenance?: ProvenanceData;
+  readonly soak?: string;
+  readonly good?: { commit: string; since: string; reason: string; owner: string };
 }
 
 export interface TeamData {
@@ -130,7 +132,19 @@ function readTier(
     ...(tier.window ? { window: readWindow(tier.window, key('window'), file) } : {}),
     auto: tier.auto === 'true',
     ...(provenance.length > 0 ? { provenance } : {}),
+    ...(tier.soak === undefined ? {} : { soak: durationAt(file, key('soak'), tier.soak, 0) }),
+    ...(tier.good ? { good: readGood(tier.good, key('good'), file) } : {}),
   };
+}
+
+function readGood(good: NonNullable<TierData['good']>, key: Path, file: PolicyFile): Good {
+  const since = new Date(good.since);
+  if (Number.isNaN(since.getTime())) {
+    const hint = 'Write it as 2026-11-21T09:00:00Z.';
+    refuse(file, [...key, 'since'], `must be a moment, not ${good.since}`, hint);
+  }
+  const { commit, reason, owner } = good;
+  return { commit, since, reason, owner, at: file.doc.at([...key, 'commit']) };
 }
 
 function readWindow(window: NonNullable<TierData['window']>, key: Path, file: PolicyFile): Window {

@@ -106,13 +106,13 @@ export function membersOf({ closure, repositories }: SetContents): Uint8Array {
   return members;
 }
 
-function sightingsOf({ closure, repositories }: SetContents, members: Uint8Array): Sighting[] {
+export function sightingsOf({ closure, repositories }: SetContents, members: Uint8Array): Sighting[] {
   const has = (build: number) => members[build] === 1;
   return closure.filters(repositories, has).map((filter) => Sighting.of(closure.universe, filter, has));
 }
 
 /** The same client before; one that is new (a stream that nobody could enable) had the default streams. */
-function comparedWith(before: readonly Sighting[], { label }: Filter): Sighting {
+export function comparedWith(before: readonly Sighting[], { label }: Filter): Sighting {
   const [every, newest] = before;
   return (before.find(({ filter }) => filter.label === label) ?? newest ?? every) as Sighting;
 }

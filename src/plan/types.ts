@@ -42,6 +42,8 @@ export interface Facts {
   streams(nevra: string): readonly string[];
   /** The module documents (by nsvca) that list the build. */
   documents(nevra: string): readonly string[];
+  /** Advisories that name any build of a name.arch. */
+  advisoriesOn(nameArch: string): readonly AdvisoryFacts[];
   /** The builds (NEVRA texts) that a module document lists. */
   artifacts(nsvca: string): readonly string[];
 }
@@ -148,7 +150,37 @@ export type Verb =
   | 'unhold'
   | 'remove'
   | 'rollback'
+  | 'good'
   | 'recall';
+
+/** A line of the tree of what a removal takes along. */
+export interface CascadeRow {
+  readonly tier: string;
+  /** 0: a build that was asked for. */
+  readonly depth: number;
+  /** As `formatNevra` writes it. */
+  readonly build: string;
+  /** What it needs that nothing gives any more; absent of what was asked for. */
+  readonly needs: string | undefined;
+  /** The build that clients have of its name afterwards. */
+  readonly fallsBack: string | undefined;
+}
+
+/** An advisory that a plan takes back: a client had what it fixes before, and not after. */
+export interface LostAdvisory {
+  readonly advisory: AdvisoryFacts;
+  /** name.arches, in order. */
+  readonly packages: readonly string[];
+}
+
+/** Something that came to a tier and that a rollback takes back. */
+export interface Undone {
+  readonly commit: string;
+  readonly time: Date;
+  /** What its commit says that it is; undefined where a person wrote it. */
+  readonly verb: string | undefined;
+  readonly reason: string | undefined;
+}
 
 /** What a command would change, and why every other candidate stays. Plain data, computed by a pure function. */
 export interface Plan {
@@ -163,6 +195,12 @@ export interface Plan {
   readonly repositories: readonly RepositoryPlan[];
   /** Why a person asked for it. */
   readonly reason?: string;
+  /** Of a removal: what goes, and what for. */
+  readonly cascade?: readonly CascadeRow[];
+  /** Of what goes back: advisories, the most severe first. */
+  readonly lost?: readonly LostAdvisory[];
+  /** Of a rollback: what came to the tier since, the newest first; absent until somebody looked. */
+  readonly undone?: readonly Undone[];
   /** Files of policies that it writes besides manifests: path to whole text. */
   readonly files?: ReadonlyMap<string, string>;
   /** Every build that a change or a staying candidate names, by NEVRA text. */

@@ -1,8 +1,9 @@
 import type { Plan } from '../plan/types.ts';
 import { type Digest, digest, type Row, type StayRow } from './digest.ts';
+import { cascadeWords, holdWords, hostsHint } from './going-back.ts';
 import { code, fence, link, markdown } from './safe.ts';
 import { summary } from './summary.ts';
-import { age, count, number, when, why } from './words.ts';
+import { age, count, day, number, when, why } from './words.ts';
 
 /** What the body says of where the plan comes from; the same for equal plans. */
 export interface Provenance {
@@ -43,11 +44,14 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     summary(plan, d),
     attention(d),
     security(d),
+    lost(d),
+    cascade(plan, rows),
+    undone(plan, rows),
     routine(plan, d, rows),
     resigned(d, rows),
     inside(d, rows),
     modules(d, rows),
-    dropped(d, rows),
+    plan.cascade ? '' : dropped(d, rows),
     staying(d, rows),
     notes(d),
     acting(plan),
@@ -91,10 +95,10 @@ function routine(plan: Plan, d: Digest, max: number): string {
   ];
   const parts = [
     updates.length > 0
-      ? `### Updates\n\n${folded(count(updates.length, 'source package'), head, updates.map(cells), max)}`
+      ? `### ${plan.verb === 'rollback' ? 'Goes back' : 'Updates'}\n\n${folded(count(updates.length, 'source package'), head, updates.map(cells), max)}`
       : '',
     added.length > 0
-      ? `### New\n\n${folded(count(added.length, 'source package'), head, added.map(cells), max)}`
+      ? `### ${plan.verb === 'rollback' ? 'Comes back' : 'New'}\n\n${folded(count(added.length, 'source package'), head, added.map(cells), max)}`
       : '',
   ];
   return parts.filter((part) => part !== '').join('\n\n');
@@ -171,7 +175,49 @@ function notes(d: Digest): string {
   return `### Noted\n\n${d.notes.map((n) => `- ${n.repository}: ${markdown(n.note, 300)}`).join('\n')}`;
 }
 
+function lost(d: Digest): string {
+  if (d.lost.length === 0) return '';
+  const rows = d.lost.map(({ advisory, packages }) => [
+    link(advisory.id, advisory.url),
+    advisory.severity === 'critical' ? '**critical**' : advisory.severity,
+    markdown(advisory.title, 100),
+    markdown(advisory.cves.slice(0, 6).join(', '), 200) + (advisory.cves.length > 6 ? ', …' : ''),
+    packages.slice(0, 4).join(', ') + (packages.length > 4 ? ', …' : ''),
+  ]);
+  return `### Security fixes that are lost\n\n${table(['advisory', 'severity', 'title', 'CVEs', 'packages'], rows)}`;
+}
+
+/** Never left out of a removal: whoever merges has seen what goes along. */
+function cascade({ cascade: tree }: Plan, max: number): string {
+  if (!tree || tree.length === 0) return '';
+  const shown = tree.slice(0, Math.max(max, 10)).map(cascadeWords);
+  const more =
+    tree.length > shown.length ? [`… and ${number(tree.length - shown.length)} more: see the diff`] : [];
+  const along = tree.filter((row) => row.needs !== undefined).length;
+  const said =
+    along === 0 ? 'Nothing else needs it.' : `${count(along, 'build')} could not stay and go along.`;
+  return `### What goes, and what for\n\n${said}\n\n${fence([...shown, ...more], 'text')}`;
+}
+
+function undone({ undone: since }: Plan, max: number): string {
+  if (!since || since.length === 0) return '';
+  const rows = since.map(({ commit, time, verb, reason }) => [
+    code(commit.slice(0, 12)),
+    day(time),
+    markdown(verb ?? 'by hand', 40),
+    markdown(reason ?? '', 200),
+  ]);
+  const head = ['commit', 'day', 'what it was', 'reason'];
+  return `### Since then, and taken back\n\n${folded(count(since.length, 'change'), head, rows, max)}`;
+}
+
 function acting(plan: Plan): string {
+  const hint = hostsHint(plan);
+  if (plan.verb === 'good') return '';
+  if (hint !== undefined) {
+    const holds = (plan.files?.size ?? 0) > 0 ? `${markdown(holdWords(plan), 600)} ` : '';
+    return `### To act\n\n${holds}${hint}`;
+  }
   if (plan.verb === 'sync') {
     return '### To act\n\nMerging makes this the state that every tier chooses from; no client uses `live`. To keep a build from going further, add a hold to the team’s policy.';
   }

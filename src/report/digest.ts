@@ -1,6 +1,6 @@
 import { byCodeUnit, groupBy } from '../base/order.ts';
 import { upstreamId } from '../manifest/ids.ts';
-import type { About, AdvisoryFacts, Change, Pin, Plan, Reason, Stay } from '../plan/types.ts';
+import type { About, AdvisoryFacts, Change, LostAdvisory, Pin, Plan, Reason, Stay } from '../plan/types.ts';
 import { compareEvr, formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { insideWords, needsEyes } from './inside.ts';
@@ -59,6 +59,7 @@ export interface Digest {
   readonly dropped: readonly { readonly build: string; readonly repository: string; readonly why: string }[];
   readonly modules: readonly { readonly nsvca: string; readonly gone: boolean }[];
   readonly notes: readonly { readonly repository: string; readonly note: string }[];
+  readonly lost: readonly LostAdvisory[];
   readonly moving: number;
   readonly bytes: number;
   /** Builds of which nobody could look inside. */
@@ -86,6 +87,7 @@ export function digest(plan: Plan): Digest {
     notes: plan.repositories.flatMap((r) =>
       r.notes.map((note) => ({ repository: upstreamId(r.repository), note })),
     ),
+    lost: plan.lost ?? [],
     moving,
     unseen: plan.inside?.unseen ?? 0,
     bytes: rows.reduce((sum, row) => sum + row.bytes, 0),
@@ -119,7 +121,7 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
       seen: youngest(builds.map((pin) => aboutOf(pin, plan)?.seen)),
       inParent: youngest(builds.map((pin) => aboutOf(pin, plan)?.inParent)),
       summary: about?.summary ?? '',
-      flags: [...flagsOf(group), ...insideFlags(group, plan)],
+      flags: [...(plan.verb === 'rollback' ? [] : flagsOf(group)), ...insideFlags(group, plan)],
       inside: insideRows(group, plan),
     };
   });
@@ -237,6 +239,7 @@ function stayRows(staying: Plan['repositories'][number]['staying'], repository: 
 }
 
 function securityRows(plan: Plan): SecurityRow[] {
+  if (plan.verb === 'rollback') return []; // what it loses is what counts
   const after = new Set(plan.repositories.flatMap((r) => r.after.pins.map((pin) => formatNevra(pin.nevra))));
   const rows = new Map<string, { advisory: AdvisoryFacts; moving: string[] }>();
   for (const r of plan.repositories) {

@@ -11,6 +11,14 @@ export function toJson(plan: Plan) {
     tier: plan.tier,
     set: plan.set,
     now: plan.now.toISOString(),
+    ...(plan.reason === undefined ? {} : { reason: plan.reason }),
+    ...(plan.cascade ? { cascade: plan.cascade } : {}),
+    ...(plan.lost
+      ? { lost: plan.lost.map(({ advisory: { builds: _, ...said }, packages }) => ({ ...said, packages })) }
+      : {}),
+    ...(plan.undone
+      ? { undone: plan.undone.map(({ time, ...said }) => ({ ...said, time: time.toISOString() })) }
+      : {}),
     repositories: plan.repositories.map((r) => ({
       repository: formatRepositoryId(r.repository),
       pins: r.after.pins.length,

@@ -5,7 +5,10 @@ import { bytes, count, number, setName } from './words.ts';
 
 /** The first sentences of a pull request: what happens, to whom, and whether somebody must look. */
 export function summary(plan: Plan, d: Digest): string {
-  const gone = d.dropped.length > 0 ? ` ${count(d.dropped.length, 'older build')} leave.` : '';
+  const gone =
+    d.dropped.length > 0 && plan.verb !== 'remove' && plan.verb !== 'rollback'
+      ? ` ${count(d.dropped.length, 'older build')} leave.`
+      : '';
   const reason = plan.reason === undefined ? '' : ` Reason: ${markdown(plan.reason, 300)}`;
   const eyes = d.attention.length > 0 ? `\n\n> [!WARNING]\n> ${rowsNeedEyes(d.attention.length)}` : '';
   return `> ${whatHappens(plan, d)}${gone}${reason}${eyes}`;
@@ -33,10 +36,19 @@ function whatHappens(plan: Plan, d: Digest): string {
     case 'hold':
     case 'unhold':
     case 'remove':
+      return `${count(d.dropped.length, 'build')} leave ${where}; ${lostWords(d)}.`;
     case 'rollback':
+      return `${where} goes back to what it was at ${plan.from}: ${moving} change${d.dropped.length > 0 ? `, ${number(d.dropped.length)} leave` : ''}; ${lostWords(d)}.`;
+    case 'good':
+      return `The state of **${plan.team} / ${plan.tier}** at \`${plan.from}\` is marked as good: what \`rollback --to last-known-good\` means from now on.`;
     case 'recall':
       return `${plan.verb} in ${where}: ${moving}.`;
   }
+}
+
+function lostWords(d: Digest): string {
+  if (d.lost.length === 0) return 'no security advisory is lost';
+  return `**${count(d.lost.length, 'security advisory is', 'security advisories are')} lost**`;
 }
 
 function stayWords(n: number): string {

@@ -1,8 +1,9 @@
-import type { Plan } from '../plan/types.ts';
+import type { CascadeRow, Plan, Undone } from '../plan/types.ts';
 import { type Digest, digest, type Row } from './digest.ts';
+import { cascadeWords, holdWords, hostsHint } from './going-back.ts';
 import { plain } from './safe.ts';
 import { title } from './title.ts';
-import { age, bytes, count, when, why } from './words.ts';
+import { age, bytes, count, day, when, why } from './words.ts';
 
 /** A plan for a terminal: what moves, what needs eyes, what stays and until when. `all`: every row, else the first 20 of each. */
 export function terminal(plan: Plan, o: { all: boolean } = { all: false }): string {
@@ -15,13 +16,12 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
       Number.POSITIVE_INFINITY,
     ),
     section('security', securityLines(d), Number.POSITIVE_INFINITY),
-    section(plan.verb === 'promote' ? 'moves' : 'changes', moves(plan, d), max),
+    section('security fixes that are lost', lostLines(d), Number.POSITIVE_INFINITY),
+    section('what goes, and what for', (plan.cascade ?? []).map(cascadeLine), max),
+    section('since then', (plan.undone ?? []).map(undoneCells), max),
+    section(HEADS[plan.verb] ?? 'changes', moves(plan, d), max),
     section('inside', insides(d), max),
-    section(
-      'leaves',
-      d.dropped.map((x) => [x.build, plain(x.why)]),
-      max,
-    ),
+    section('leaves', plan.cascade ? [] : d.dropped.map((x) => [x.build, plain(x.why)]), max),
     section('stays', stays(d), max),
     section(
       'noted',
@@ -30,7 +30,31 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
     ),
   ].filter((part) => part !== '');
   const size = d.bytes > 0 ? `, ${bytes(d.bytes)}` : '';
-  return `${title(plan, d)}: ${count(d.moving, 'build')}${size}\n${parts.join('')}`;
+  const holds = (plan.files?.size ?? 0) > 0 && plan.verb !== 'good' ? `  ${holdWords(plan)}\n` : '';
+  const hint = d.dropped.length > 0 || plan.verb === 'rollback' ? `  ${hostsHint(plan) ?? ''}\n` : '';
+  const n = plan.verb === 'remove' ? d.dropped.length : d.moving;
+  return `${title(plan, d)}: ${count(n, 'build')}${size}\n${parts.join('')}${holds}${hint.trim() === '' ? '' : hint}`;
+}
+
+const HEADS: Partial<Record<Plan['verb'], string>> = { promote: 'moves', rollback: 'goes back' };
+
+function lostLines(d: Digest): string[][] {
+  return d.lost.map(({ advisory, packages }) => [
+    advisory.severity,
+    advisory.id,
+    plain(packages.join(' '), 60),
+    plain(advisory.cves.join(' '), 80),
+    plain(advisory.title, 60),
+  ]);
+}
+
+function cascadeLine(row: CascadeRow): string[] {
+  return [cascadeWords(row)];
+}
+
+function undoneCells(undone: Undone): string[] {
+  const { commit, time, verb, reason } = undone;
+  return [commit.slice(0, 12), day(time), verb ?? 'by hand', plain(reason ?? '', 100)];
 }
 
 function securityLines(d: Digest): string[][] {

@@ -24,8 +24,15 @@ export function title(plan: Plan, d: Digest = digest(plan)): string {
     case 'hotfix':
     case 'hold':
     case 'unhold':
-    case 'remove':
+    case 'remove': {
+      const [only] = d.dropped.length === 1 ? d.dropped : [];
+      const what = only && only.build.length <= 60 ? only.build : count(d.dropped.length, 'build');
+      return cut(`Remove ${what} from ${plan.team}/${plan.tier} (${set})`);
+    }
     case 'rollback':
+      return cut(`Roll ${plan.team}/${plan.tier} (${set}) back to ${plan.from}`);
+    case 'good':
+      return cut(`Mark ${plan.team}/${plan.tier} at ${plan.from} as good`);
     case 'recall':
       return cut(`${plan.verb}: ${plan.team}/${plan.tier} (${set})`);
   }

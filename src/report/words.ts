@@ -52,7 +52,8 @@ export function why(reason: Reason): string {
     case 'held': {
       const until = reason.holdEnds === undefined ? 'no end' : `until ${reason.holdEnds}`;
       const ended = reason.expired ? ', which has passed: renew or drop it' : '';
-      return `held by ${reason.rule}: ${reason.why} (${reason.owner}, ${until}${ended})`;
+      const rule = reason.rule.length > 60 ? `${reason.rule.slice(0, 59)}…` : reason.rule;
+      return `held by ${rule}: ${reason.why} (${reason.owner}, ${until}${ended})`;
     }
     case 'wait':
     case 'window':

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
 import { freeMirror, publishMain, writeRepofile } from '../../src/flows/publish.ts';
+import { rollback } from '../../src/flows/rollback.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
 import { freePort, serveMirror } from '../fixtures/nginx.ts';
 import { has, oracle } from '../fixtures/oracle.ts';
@@ -86,6 +87,11 @@ class Dnf {
     return text.split('\n').filter(Boolean).sort();
   }
 
+  async everything(): Promise<string[]> {
+    const { stdout } = await run('rpm', ['--root', join(this.#root, 'root'), '-qa']);
+    return stdout.trim().split('\n').sort();
+  }
+
   async installed(name: string): Promise<string> {
     const { stdout } = await run('rpm', ['--root', join(this.#root, 'root'), '-q', name]);
     return stdout.trim();
@@ -135,6 +141,39 @@ describe.skipIf(!nginx || !oracle('dnf'))('a real client', () => {
       expect(await fixed.available()).toEqual(first);
       await fixed.run('install', 'harbor-shell');
       expect(await fixed.installed('harbor-shell')).toBe('harbor-shell-5.1.8-6.h9.x86_64');
+    },
+    300_000,
+  );
+
+  it.skipIf(!root)(
+    'after a rollback distro-sync takes a host back to exactly what it had; upgrade alone does not',
+    async () => {
+      const site = await servedSite();
+      const to = site.git('rev-parse', 'main');
+      const host = await Dnf.with(await repofileOf(site, 'infra', 'stable'));
+      await host.run('install', 'harbor-shell', 'harbor-monitor');
+      const had = await host.everything();
+      await layDemoUpstream(site.vendor, 'after');
+      site.days(1);
+      await follow(site);
+      await promoteAll(site);
+      await site.publish();
+      await host.run('--refresh', 'upgrade');
+      const wave = await host.everything();
+      expect(wave).toContain('harbor-shell-5.1.8-9.h9.x86_64');
+      expect(await host.run('updateinfo', 'list', '--installed', '--security')).toContain('HRSA-2026:0107');
+
+      const asked = { team: 'infra', tier: 'stable', to, set: undefined, owner: undefined, until: undefined };
+      const [done] = await rollback(site.world(), { ...asked, reason: 'logins', how: 'propose', all: false });
+      await site.merge(done?.pull?.number);
+      await site.publish();
+      await host.run('--refresh', 'upgrade');
+      expect(await host.everything()).toEqual(wave);
+      await host.run('--refresh', 'distro-sync');
+      expect(await host.everything()).toEqual(had);
+      expect(await host.run('updateinfo', 'list', '--installed', '--security')).not.toContain(
+        'HRSA-2026:0107',
+      );
     },
     300_000,
   );

@@ -11,6 +11,7 @@ import { pin, policiesFor } from './world.ts';
 const facts: Facts = {
   build: ({ nevra }) => ({ source: nevra.name, sourceVersion: '', obsoletes: [], summary: '' }),
   advisories: () => [],
+  advisoriesOn: () => [],
   streams: () => [],
   documents: () => [],
   artifacts: () => [],

@@ -13,7 +13,7 @@ import { Requirements } from '../../src/plan/requirements.ts';
 import type { AdvisoryFacts, Facts, Stay } from '../../src/plan/types.ts';
 import { PackageIndex } from '../../src/repodata/packageIndex.ts';
 import { formatEvr } from '../../src/rpm/evr.ts';
-import { formatNevra, parseNevra } from '../../src/rpm/nevra.ts';
+import { formatNevra, nameArch, parseNevra } from '../../src/rpm/nevra.ts';
 import { packageXml } from '../fixtures/libsolv.ts';
 
 /** A scenario as people write it: NEVRAs with the day since when they stand there. */
@@ -28,6 +28,8 @@ export interface Given {
   /** Seen upstream since that day, where that is not the day of the parent. */
   readonly seen?: Readonly<Record<string, string>>;
   readonly target?: readonly string[];
+  /** Module documents that the target has; absent: none. */
+  readonly targetModules?: readonly string[];
   /** Since when the target has them, where retention asks. */
   readonly inTarget?: Readonly<Record<string, string>>;
   /** Source package by package name. */
@@ -73,6 +75,16 @@ export function policiesFor(given: Given): Policies {
       ...(given.severity ? { severity: given.severity } : {}),
     },
   };
+  return loadPolicies(
+    new Map([
+      [`policies/upstreams/${UPSTREAM}.yaml`, stringify(upstream)],
+      ['policies/teams/infra.yaml', policyText(given)],
+    ]),
+  );
+}
+
+/** The team's policy as it stands in a file. */
+export function policyText(given: Given): string {
   const children = Object.entries(given.children ?? {}).map(([name, { seen, inParent }]) => {
     const wait = { ...(seen ? { seen } : {}), ...(inParent ? { inParent } : {}) };
     return [name, { from: 'stable', wait }] as const;
@@ -89,12 +101,7 @@ export function policiesFor(given: Given): Policies {
     },
     ...given.team,
   };
-  return loadPolicies(
-    new Map([
-      [`policies/upstreams/${UPSTREAM}.yaml`, stringify(upstream)],
-      ['policies/teams/infra.yaml', stringify(team)],
-    ]),
-  );
+  return stringify(team, { aliasDuplicateObjects: false });
 }
 
 export function pin(nevra: string, o: { salt?: string; withdrawn?: boolean } = {}): Pin {
@@ -137,7 +144,10 @@ export function inputOf(given: Given): PromoteInput {
     return makeSnapshot({
       repository: name(tierName),
       from,
-      modules: tierName === 'stable' ? new Map() : modules,
+      modules:
+        tierName === 'stable'
+          ? new Map([...modules].filter(([nsvca]) => given.targetModules?.includes(nsvca)))
+          : modules,
       pins,
     });
   };
@@ -238,6 +248,10 @@ function factsFor(given: Given): Facts {
     advisories: (nevra) =>
       (given.advisories ?? [])
         .filter((a) => a.builds.includes(nevra))
+        .map((a) => ({ ...a, type: 'security', title: a.id, cves: [], url: undefined })),
+    advisoriesOn: (key) =>
+      (given.advisories ?? [])
+        .filter((a) => a.builds.some((build) => nameArch(parseNevra(build)) === key))
         .map((a) => ({ ...a, type: 'security', title: a.id, cves: [], url: undefined })),
     documents,
     streams: (nevra) =>

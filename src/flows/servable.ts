@@ -1,0 +1,58 @@
+import { formatChecksum } from '../base/checksum.ts';
+import { formatDuration } from '../base/duration.ts';
+import { Fault } from '../base/fault.ts';
+import { upstreamId } from '../manifest/ids.ts';
+import type { Snapshot } from '../manifest/snapshot.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+import type { Mirror } from './context.ts';
+import { liveName, type State } from './state.ts';
+
+/** Why a mirror cannot publish what a former manifest says; a line for each build or document. Empty: it can. */
+export async function unservable(
+  state: State,
+  mirror: Mirror,
+  former: readonly Snapshot[],
+): Promise<string[]> {
+  const said: string[] = [];
+  for (const { repository, pins, modules } of former) {
+    const id = upstreamId(repository);
+    const upstream = state.policies.upstreams.get(id);
+    if (!upstream) {
+      said.push(`${id} is no upstream any more`);
+      continue;
+    }
+    const records = await mirror.catalog.hasRecords(pins.map(({ record }) => record));
+    const isThin = upstream.content === 'thin';
+    const gone = isThin ? new Set<string>() : await mirror.pool.missing(pins.map(({ checksum }) => checksum));
+    const live = state.snapshot(liveName(upstream))?.pins ?? [];
+    const listed = new Set(live.filter((p) => !p.withdrawn).map((p) => formatChecksum(p.checksum)));
+    for (const { nevra, checksum, record } of pins) {
+      const [build, sum] = [formatNevra(nevra), formatChecksum(checksum)];
+      if (records.has(record)) said.push(`${build}: gc freed its metadata`);
+      else if (gone.has(sum)) said.push(`${build}: its package is not in the pool any more`);
+      else if (isThin && !listed.has(sum)) said.push(`${build}: ${id} is thin, and upstream dropped it`);
+    }
+    for (const [nsvca, sum] of modules) {
+      if (!(await mirror.catalog.hasDocument(sum))) said.push(`${nsvca}: gc freed its module document`);
+    }
+  }
+  return said;
+}
+
+const MOST = 20;
+
+/** A Fault that names what cannot be served, and what can be done about it. */
+export async function refuseUnservable(
+  state: State,
+  mirror: Mirror,
+  former: readonly Snapshot[],
+  at: string,
+): Promise<void> {
+  const said = await unservable(state, mirror, former);
+  if (said.length === 0) return;
+  const more = said.length > MOST ? `; and ${said.length - MOST} more` : '';
+  throw new Fault('POOL_MISSING', `the mirror cannot serve it: ${said.slice(0, MOST).join('; ')}${more}`, {
+    hint: `Name a later state (gc keeps those of the last ${formatDuration(state.policies.site.retain)}: retain in policies/site.yaml), or bring the files back from a backup.`,
+    at,
+  });
+}
