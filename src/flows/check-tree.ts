@@ -11,6 +11,7 @@ import {
 } from '../report/provenance.ts';
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
 import { checkFiles, checkMoves } from './check.ts';
+import { checkErrata } from './check-errata.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { mirrorOf, openState, type World } from './context.ts';
@@ -37,6 +38,8 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
   let sets: CheckedSet[] | undefined;
   if (state && complaints.length === 0) {
     complaints.push(...checkMoves(before, state, { claim: undefined, proven: false, now: world.now }));
+    const catalog = world.mirrorDir === undefined ? undefined : mirrorOf(world).catalog;
+    complaints.push(...(await checkErrata(before, state, catalog)));
     provenance = await provenanceOf(world, state, tierRepositories(state), { full: o.provenance === true });
     complaints.push(...provenanceFaults(state, provenance, { mirror: world.mirrorDir !== undefined }));
     const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;

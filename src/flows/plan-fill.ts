@@ -92,13 +92,18 @@ async function sourceOf(
   return then ?? state.snapshot(name);
 }
 
-async function snapshotAt(state: State, name: RepositoryName, commit: string): Promise<Snapshot | undefined> {
+/** As main had it at a commit; undefined where it had none. */
+export async function snapshotAt(
+  { history }: Pick<State, 'history'>,
+  name: RepositoryName,
+  commit: string,
+): Promise<Snapshot | undefined> {
   const paths = [snapshotPath(name), lockPath(name)];
-  const texts = await state.history.readMany(paths, commit);
+  const texts = await history.readMany(paths, commit);
   const [yaml, lock] = paths.map((path) => texts.get(path));
   return yaml === undefined || lock === undefined
     ? undefined
-    : parseSnapshot({ yaml, lock }, snapshotPath(name));
+    : parseSnapshot({ yaml, lock }, snapshotPath(name), { lenient: true }); // an older version may have written it
 }
 
 async function selectionOf(

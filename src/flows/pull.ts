@@ -6,6 +6,7 @@ import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
+import { checkErrata } from './check-errata.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
 import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
@@ -70,6 +71,7 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
     const differs = new Set(differences?.map((d) => d.path));
     const planned = (path: string) => claim !== undefined && !differs.has(path);
     moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
+    moves.push(...(await checkErrata(main, state, catalog)));
     const broken = await brokenSets(main, state, catalog);
     const excused = broken.some(isExcusable) && (await isOnPurpose(local, pull));
     for (const fault of broken) (excused && isExcusable(fault) ? warnings : moves).push(fault);
