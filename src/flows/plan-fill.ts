@@ -8,6 +8,7 @@ import type { Catalog } from '../pool/catalog.ts';
 import { identify } from '../repodata/primary.ts';
 import { installedKeys, readInstalled } from '../rpm/installed.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { baselineOf } from './baselines.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
 import type { PromoteScope } from './plan-promote.ts';
@@ -60,6 +61,7 @@ export async function fillPlan(
   const { closure, primaries, notes } = await closureOf(state, catalog, scope, sources);
   const facts = await loadFacts(catalog, [...sources, ...lives], primaries.size > 0 ? primaries : undefined);
   const selection = await selectionOf(catalog, sources, request);
+  const baseline = baselineOf(state, tier, set);
   const parent = request.like === undefined ? tier.from : `${request.like}/${tier.name}`;
   return planFill({
     verb: 'fill',
@@ -71,6 +73,7 @@ export async function fillPlan(
     selection,
     facts,
     closure,
+    ...(baseline ? { baseline } : {}),
     notes,
     now,
   });

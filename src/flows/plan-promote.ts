@@ -7,6 +7,7 @@ import { type PromoteRepository, planPromotion, type Stays } from '../plan/promo
 import type { Child } from '../plan/retain.ts';
 import type { Facts, Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import { baselineOf } from './baselines.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
 import {
@@ -47,7 +48,21 @@ export async function promotionPlan(
   const { team, tier, set } = scope;
   const { named, now, overrideHolds } = o;
   const override = overrideHolds === undefined ? {} : { overrideHolds };
-  return planPromotion({ team, tier, set, repositories, facts, closure, notes, named, now, ...override });
+  const list = baselineOf(state, tier, set);
+  const baseline = list ? { baseline: list } : {};
+  return planPromotion({
+    team,
+    tier,
+    set,
+    repositories,
+    facts,
+    closure,
+    notes,
+    named,
+    now,
+    ...baseline,
+    ...override,
+  });
 }
 
 function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {

@@ -231,7 +231,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'diff',
-    summary: 'compare two repositories or tiers, now or @DATE or @COMMIT',
+    summary: 'compare two repositories, tiers or lists (a baseline), now or @DATE or @COMMIT',
     operands: 'A B',
     options: {},
     example: 'sluice diff infra/stable@2026-10-01 infra/stable',

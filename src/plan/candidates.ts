@@ -44,7 +44,7 @@ export function judgeAll(input: PromoteInput): Judged[] {
 
 /** Every build of the parent that is newer than what the target has of its group, or the same build with other bytes. */
 function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
-  const { facts, named, team, tier, now } = input;
+  const { facts, named, team, tier, now, baseline } = input;
   const pins = r.target?.pins ?? NO_PINS;
   const target = groupPins(pins, facts);
   const { names, packages } = namesOf(pins);
@@ -72,8 +72,11 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
         holds: team.holds,
         allow: team.allow,
         deny: team.deny,
-        known: names.has(nameArch(build.nevra)),
-        replaces: about.obsoletes.find((name) => name !== build.nevra.name && packages.has(name)),
+        known: names.has(nameArch(build.nevra)) || (baseline?.hasBuild(build.nevra) ?? false),
+        ...(baseline ? { baseline: baseline.file } : {}),
+        replaces: about.obsoletes.find(
+          (name) => name !== build.nevra.name && (packages.has(name) || baseline?.hasName(name)),
+        ),
         withdrawn: withdrawn.has(sum),
         seen: r.seen.get(sum),
         inParent: r.inParent.get(sum),

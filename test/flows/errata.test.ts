@@ -9,6 +9,7 @@ import { SILENT } from '../../src/base/progress.ts';
 import { checkErrata } from '../../src/flows/check-errata.ts';
 import { checkWorkTree } from '../../src/flows/check-tree.ts';
 import { openState } from '../../src/flows/context.ts';
+import { diff } from '../../src/flows/diff.ts';
 import { type ErrataRequest, errata } from '../../src/flows/errata.ts';
 import { pullMerge } from '../../src/flows/pull.ts';
 import { pullOpen } from '../../src/flows/pull-open.ts';
@@ -198,6 +199,12 @@ describe('a generated set', () => {
     git('switch', '-q', 'main');
     const { repo, main } = await openState(site.world());
     expect((await readState(repo, main)).files.get(path('2026-01-01'))).toBe(one);
+    const said: string[] = [];
+    const world = { ...site.world(), json: true, print: (text: string) => said.push(text) };
+    await diff(world, 'infra/unstable', path('2026-01-01'));
+    const [{ rows }] = JSON.parse(said.join('')) as [{ rows: { key: string; kind: string }[] }];
+    expect(rows.filter(({ key }) => !key.startsWith('kernel'))).toEqual([]); // all but what a set leaves out
+    expect(rows.map(({ key, kind }) => `${key} ${kind}`)).toContain('kernel.x86_64 only-a');
   });
 
   it('with anything else in it is red, with the place', async () => {
