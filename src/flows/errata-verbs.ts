@@ -1,5 +1,7 @@
+import { Fault } from '../base/fault.ts';
 import { errata } from './errata.ts';
-import { Args, operand, TEAM, type Verb } from './verb.ts';
+import { importFrom } from './import-pins.ts';
+import { Args, DELIVERY, delivering, lines, operand, TEAM, type Verb } from './verb.ts';
 
 export const ERRATA: Verb = {
   name: 'errata',
@@ -27,5 +29,51 @@ export const ERRATA: Verb = {
       kernels: args.flag('with-kernel'),
     });
     return undefined;
+  },
+};
+
+export const IMPORT: Verb = {
+  name: 'import',
+  summary: 'what clients pinned by themselves, as holds and builds of a tier',
+  operands: 'versionlock|excludes|rpm-qa FILE',
+  options: {
+    team: TEAM,
+    tier: { type: 'string', value: 'TIER', help: 'the tier that these clients follow' },
+    set: { type: 'string', value: 'SET', help: 'the client set (rocky-9-x86_64), where there are several' },
+    reason: { type: 'string', value: 'TEXT', help: 'why (default: the line of the file)' },
+    owner: { type: 'string', value: 'WHO', help: 'who decides about the holds (default: who acts)' },
+    until: { type: 'string', value: 'DATE', help: 'the day that the holds end (default: none)' },
+    'holds-only': { type: 'boolean', help: 'no builds: only what keeps them from moving' },
+    ...DELIVERY,
+  },
+  example: 'sluice import versionlock /etc/dnf/plugins/versionlock.list --team infra --tier stable --propose',
+  run: async (world, args) => {
+    const [kind, file, ...more] = args.operands;
+    if (
+      (kind !== 'versionlock' && kind !== 'excludes' && kind !== 'rpm-qa') ||
+      file === undefined ||
+      more.length > 0
+    ) {
+      throw new Fault('USAGE', 'import reads one kind of file', {
+        hint: 'sluice import versionlock|excludes|rpm-qa FILE --team TEAM --tier TIER',
+      });
+    }
+    return delivering(
+      world,
+      importFrom(world, {
+        kind,
+        file,
+        text: lines(file).join('\n'),
+        team: args.need('team'),
+        tier: args.need('tier'),
+        set: args.text('set'),
+        reason: args.text('reason'),
+        owner: args.text('owner') ?? world.by,
+        until: args.text('until'),
+        holdsOnly: args.flag('holds-only'),
+        how: args.how,
+        all: args.flag('all'),
+      }),
+    );
   },
 };

@@ -32,7 +32,12 @@ export async function promotionPlan(
   state: State,
   catalog: Catalog,
   scope: PromoteScope,
-  o: { readonly named: readonly string[]; readonly now: Date; readonly overrideHolds?: string | undefined },
+  o: {
+    readonly named: readonly string[];
+    readonly exact?: ReadonlySet<string>;
+    readonly now: Date;
+    readonly overrideHolds?: string | undefined;
+  },
 ): Promise<Plan> {
   checkNow(state, o.now);
   const upstreams = upstreamsInSet(state, scope);
@@ -50,6 +55,7 @@ export async function promotionPlan(
   const override = overrideHolds === undefined ? {} : { overrideHolds };
   const list = baselineOf(state, tier, set);
   const baseline = list ? { baseline: list } : {};
+  const exact = o.exact ? { exact: o.exact } : {};
   return planPromotion({
     team,
     tier,
@@ -61,11 +67,12 @@ export async function promotionPlan(
     named,
     now,
     ...baseline,
+    ...exact,
     ...override,
   });
 }
 
-function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {
+export function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {
   return upstreamsOf(state.policies, team).filter((u) => (u.alone ? u.id : clientSetKey(u.name)) === set);
 }
 

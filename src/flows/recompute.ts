@@ -9,6 +9,7 @@ import { chooseDocuments, GROUP } from '../upstream/documents.ts';
 import { whole } from './facts.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { importPlan } from './plan-import.ts';
+import { pinsPlan, readPinsRequest } from './plan-pins.ts';
 import { promotionPlan } from './plan-promote.ts';
 import { type SyncSource, syncPlan } from './plan-sync.ts';
 import { compareAsClaimed } from './resigned.ts';
@@ -70,6 +71,12 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
         overrideHolds: told(claim, 'Sluice-Override-Hold'),
         now,
       });
+    }
+    case 'import': {
+      checkCatalog(claim, base);
+      const team = teamOf(base.policies, claim.team);
+      const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
+      return (await pinsPlan(base, catalog, scope, readPinsRequest(told(claim, 'Sluice-Import')), now)).plan;
     }
     case 'fill': {
       checkCatalog(claim, base);

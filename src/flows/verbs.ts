@@ -3,7 +3,7 @@ import { Fault } from '../base/fault.ts';
 import { add } from './add.ts';
 import { checkWorkTree, fixWorkTree } from './check-tree.ts';
 import { diff } from './diff.ts';
-import { ERRATA } from './errata-verbs.ts';
+import { ERRATA, IMPORT } from './errata-verbs.ts';
 import { explain } from './explain.ts';
 import { initFlow } from './init-flow.ts';
 import { fill, promote } from './promote.ts';
@@ -247,6 +247,7 @@ export const VERBS: readonly Verb[] = [
     },
   },
   ERRATA,
+  IMPORT,
   {
     name: 'check',
     summary: 'everything that a pull request is judged by',

@@ -45,6 +45,8 @@ export interface PromoteInput {
    * one that the target has come with it.
    */
   readonly named: readonly string[];
+  /** Of these just these builds (NEVRA texts), and no other of the same name, arch and stream. */
+  readonly exact?: ReadonlySet<string>;
   /** Why a person takes builds along that a hold keeps, because a named one needs them. */
   readonly overrideHolds?: string;
   readonly closure: Closure;

@@ -152,7 +152,8 @@ export type Verb =
   | 'unhold'
   | 'remove'
   | 'rollback'
-  | 'recall';
+  | 'recall'
+  | 'import';
 
 /** What a command would change, and why every other candidate stays. Plain data, computed by a pure function. */
 export interface Plan {
