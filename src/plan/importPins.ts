@@ -86,21 +86,20 @@ class Known {
   }
 
   read(pin: ClientPin): Read {
-    const readings = readingsOf(pin.pattern, pin.order);
+    const readings = readingsOf(pin.pattern, pin.order).filter(isReadable);
     for (const reading of readings) {
       const builds = this.#matching(reading);
-      if (builds === undefined) return { refused: 'it is no pattern that can be used here' };
       if (builds.length > 0) return this.#taken(pin, reading, builds);
     }
     const whole = this.#whole(pin);
     if (whole) return whole;
-    if (readings.length === 0) return { refused: 'it is no pattern that dnf reads' };
+    if (readings.length === 0) return { refused: 'no package can have such a name' };
     return this.#unknown(pin, readings);
   }
 
   #taken(pin: ClientPin, reading: Reading, builds: readonly Nevra[]): Read {
     const { name, arch } = reading;
-    if (/^\*+$/.test(name)) {
+    if (ANYTHING.test(name)) {
       const what = arch === undefined ? 'it is everything: mode: frozen says that' : archRefused(arch);
       return { refused: what };
     }
@@ -136,28 +135,41 @@ class Known {
   #unknown(pin: ClientPin, readings: readonly Reading[]): Read {
     const versioned = readings.find(({ version }) => version !== undefined && /^[0-9]/.test(version));
     const reading = versioned ?? readings.find(({ version }) => version === undefined) ?? readings[0];
-    if (!reading || /^\*+$/.test(reading.name))
+    if (!reading || ANYTHING.test(reading.name))
       return { refused: 'it matches no build of the tier or of its parent' };
     const absent = 'no build of the tier or of its parent matches it';
     const says = pin.section === undefined ? [absent] : [absent, `there only of [${pin.section}]`];
     return { patterns: [patternOf(reading.name)], says, builds: [] };
   }
 
-  #matching({ name, epoch, version, release, arch }: Reading): Nevra[] | undefined {
-    return quietly(() => {
-      const fits = [matcher(version), matcher(release), matcher(arch)] as const;
-      const isEpoch = (n: number) => epoch === undefined || epoch === '*' || Number(epoch) === n;
-      const isGlob = GLOB.test(name);
-      const ofName = isGlob ? matcher(name) : undefined;
-      const names = ofName ? [...this.#byName.keys()].filter(ofName) : [name];
-      return names
-        .flatMap((each) => this.#byName.get(each) ?? [])
-        .filter((build) => {
-          const { evr } = build;
-          return isEpoch(evr.epoch) && fits[0](evr.version) && fits[1](evr.release) && fits[2](build.arch);
-        });
-    });
+  #matching({ name, epoch, version, release, arch }: Reading): Nevra[] {
+    const fits = [matcher(version), matcher(release), matcher(arch)] as const;
+    const isEpoch = (n: number) => epoch === undefined || epoch === '*' || Number(epoch) === n;
+    const isGlob = GLOB.test(name);
+    const ofName = isGlob ? matcher(name) : undefined;
+    const names = ofName ? [...this.#byName.keys()].filter(ofName) : [name];
+    return names
+      .flatMap((each) => this.#byName.get(each) ?? [])
+      .filter((build) => {
+        const { evr } = build;
+        return isEpoch(evr.epoch) && fits[0](evr.version) && fits[1](evr.release) && fits[2](build.arch);
+      });
   }
+}
+
+/** Every name there is. */
+const ANYTHING = /^[*?]+$/;
+const WRITTEN = /^[A-Za-z0-9._+~^*?[\]!-]{1,256}$/;
+
+/** What fnmatch would take letter by letter (a bracket that nothing closes) is in no name; nor is a variable of dnf. */
+function isReadable({ name, version, release, arch }: Reading): boolean {
+  const parts = [name, version, release, arch].filter((part) => part !== undefined);
+  return parts.every(
+    (part) =>
+      WRITTEN.test(part) &&
+      quietly(() => matcher(part)) !== undefined &&
+      (GLOB.test(part) || !part.includes('!')),
+  );
 }
 
 const GLOB = /[*?[]/;
