@@ -13,11 +13,12 @@ import {
 import { plain } from '../report/safe.ts';
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
 import { type Checked, checkFiles, checkMoves } from './check.ts';
+import { checkErrata } from './check-errata.ts';
 import { goodWarnings } from './check-good.ts';
 import { type Claimed, claimOf, comparePlan, planFault } from './check-plan.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
-import { openState, type World } from './context.ts';
+import { mirrorOf, openState, type World } from './context.ts';
 import { type Asked, askCatalog } from './hosted.ts';
 import { faultLine } from './main.ts';
 import { provenanceOf, tierRepositories } from './provenance.ts';
@@ -51,6 +52,8 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
     const spoken = { claim: claimed?.claim, proven: isPlan(claimed, asked), now: world.now };
     complaints.push(...checkMoves(before, state, spoken));
     warnings.push(...(await goodWarnings(world, repo, state)));
+    const { catalog } = world.mirrorDir === undefined ? { catalog: undefined } : mirrorOf(world);
+    complaints.push(...(await checkErrata(before, state, catalog)));
     const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;
     const found = faultsOf(asked, isExcused);
     complaints.push(...found.complaints);

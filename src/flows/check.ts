@@ -13,14 +13,16 @@ import {
   upstreamId,
 } from '../manifest/ids.ts';
 import { lintPolicies } from '../manifest/load.ts';
-import { patternMatches } from '../manifest/pattern.ts';
-import { collectComplaints } from '../manifest/policy.ts';
+import { patternMatches, type Subject } from '../manifest/pattern.ts';
+import { collectComplaints, type TierPolicy } from '../manifest/policy.ts';
 import { checkCanonical, type Pin, type Snapshot } from '../manifest/snapshot.ts';
 import { checkTree } from '../manifest/tree.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
+import { hasEnded } from '../plan/rules.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { checkBaselines } from './baselines.ts';
 import { markedTime } from './past.ts';
 import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
@@ -57,7 +59,12 @@ export async function checkFiles(
     complaints.push(...found);
     if (found.length === 0) complaints.push(...checkPlace(state, state.snapshot(name) as Snapshot));
   }
-  complaints.push(...(await checkKeys(state)), ...checkProfiles(state), ...checkMarks(state));
+  complaints.push(
+    ...(await checkKeys(state)),
+    ...checkProfiles(state),
+    ...checkMarks(state),
+    ...checkBaselines(state),
+  );
   for (const path of texts.keys()) {
     if (!path.startsWith('snapshots/') || !path.endsWith('.lock')) continue;
     const yaml = path.replace(/\.lock$/, '.yaml');
@@ -66,7 +73,7 @@ export async function checkFiles(
     complaints.push(new Fault('LOCK_MISMATCH', `${yaml} is missing beside it`, { hint, at: path }));
   }
   return {
-    checked: { complaints, warnings: [...lintPolicies(state.policies), ...expiredHolds(state)] },
+    checked: { complaints, warnings: [...lintPolicies(state.policies), ...endedRules(state)] },
     state,
   };
 }
@@ -143,9 +150,10 @@ function checkPlace(state: State, snapshot: Snapshot): Fault[] {
   return refuse(`its parent is ${from} by policy, and the manifest says ${snapshot.from}`, 'Run sluice fix.');
 }
 
-function expiredHolds(state: State): Fault[] {
+function endedRules(state: State): Fault[] {
   const now = state.history.chain[0]?.time.getTime() ?? 0;
-  return [...state.policies.teams.values()].flatMap((team) =>
+  const teams = [...state.policies.teams.values()];
+  const holds = teams.flatMap((team) =>
     team.holds
       .filter((hold) => hold.until !== undefined && Date.parse(`${hold.until}T23:59:59Z`) < now)
       .map((hold) => {
@@ -153,6 +161,17 @@ function expiredHolds(state: State): Fault[] {
         return new Fault('POLICY_INVALID', message, { hint: 'Renew it or drop it.', at: hold.at });
       }),
   );
+  const exceptions = teams.flatMap((team) =>
+    team.tiers.flatMap((tier) =>
+      tier.exceptions
+        .filter(({ until }) => hasEnded(until, new Date(now)))
+        .map(({ until, reason, at }) => {
+          const message = `an exception of ${team.team}/${tier.name} ended on ${until} and lets nothing in any more: ${reason}`;
+          return new Fault('POLICY_INVALID', message, { hint: 'Renew it or drop it.', at });
+        }),
+    ),
+  );
+  return [...holds, ...exceptions];
 }
 
 /** How a head differs from what its bot's plan says. */
@@ -237,7 +256,8 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   const inParent = new Set([...sums(merged.snapshot(parent)?.pins), ...sums(main.snapshot(parent)?.pins)]);
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
   const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
-  const holds = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0 ? team.holds : [];
+  const byItself = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0;
+  const holds = byItself ? team.holds : [];
   const complaints: Fault[] = [];
   const complain = (message: string, hint: string) =>
     complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
@@ -262,6 +282,11 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
         `${build} is held now: ${hold.reason} (${hold.owner})`,
         'Run the command again: it leaves it out.',
       );
+    if (byItself && tier.mode === 'frozen' && !mayThaw(tier, subject, now))
+      complain(
+        `${tier.name} is frozen, and no exception that is in force lets ${build} in`,
+        'Renew the exception, or promote it by its name.',
+      );
   }
   if (claim?.verb === 'promote' && tier.window && !isOpen(tier.window, now)) {
     complain(
@@ -271,6 +296,13 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   }
   if (proven && claim && LOWERING.has(claim.verb)) return complaints;
   return [...complaints, ...lowered(before, after, at)];
+}
+
+/** Whether an exception that is in force may be about a build; of which source it is stands in no manifest. */
+function mayThaw(tier: TierPolicy, subject: Subject, now: Date): boolean {
+  return tier.exceptions.some(
+    ({ source: _, ...rest }) => !hasEnded(rest.until, now) && patternMatches(rest, subject),
+  );
 }
 
 /** Per name.arch: the newest build that main has must not be newer than the newest after the merge. */

@@ -16,6 +16,13 @@ export interface Delivered {
   readonly plan: Plan;
   readonly files: ReadonlyMap<string, string>;
   /** Of the pull request, where one was asked for and there was something to propose. */
+  /** What became of each line of an imported file. */
+  readonly accounts?: readonly {
+    readonly line: number;
+    readonly text: string;
+    readonly outcome: string;
+    readonly says: string;
+  }[];
   readonly pull?: { readonly number: number; readonly outcome: 'opened' | 'updated' | 'unchanged' };
 }
 
@@ -76,8 +83,9 @@ function shown(plan: Plan, files: number, all: boolean): string {
 
 /** All that several deliveries have to say, for `--json`. */
 export function deliveredJson(delivered: readonly Delivered[]): string {
-  const data = delivered.map(({ plan, files, pull }) => ({
+  const data = delivered.map(({ plan, files, pull, accounts }) => ({
     ...toJson(plan),
+    ...(accounts ? { accounts } : {}),
     files: [...files.keys()],
     pull,
   }));

@@ -8,6 +8,7 @@ import type { Catalog } from '../pool/catalog.ts';
 import { identify } from '../repodata/primary.ts';
 import { installedKeys, readInstalled } from '../rpm/installed.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { baselineOf } from './baselines.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
 import type { PromoteScope } from './plan-promote.ts';
@@ -60,6 +61,7 @@ export async function fillPlan(
   const { closure, primaries, notes } = await closureOf(state, catalog, scope, sources);
   const facts = await loadFacts(catalog, [...sources, ...lives], primaries.size > 0 ? primaries : undefined);
   const selection = await selectionOf(catalog, sources, request);
+  const baseline = baselineOf(state, tier, set);
   const parent = request.like === undefined ? tier.from : `${request.like}/${tier.name}`;
   return planFill({
     verb: 'fill',
@@ -71,6 +73,7 @@ export async function fillPlan(
     selection,
     facts,
     closure,
+    ...(baseline ? { baseline } : {}),
     notes,
     now,
   });
@@ -92,13 +95,18 @@ async function sourceOf(
   return then ?? state.snapshot(name);
 }
 
-async function snapshotAt(state: State, name: RepositoryName, commit: string): Promise<Snapshot | undefined> {
+/** As main had it at a commit; undefined where it had none. */
+export async function snapshotAt(
+  { history }: Pick<State, 'history'>,
+  name: RepositoryName,
+  commit: string,
+): Promise<Snapshot | undefined> {
   const paths = [snapshotPath(name), lockPath(name)];
-  const texts = await state.history.readMany(paths, commit);
+  const texts = await history.readMany(paths, commit);
   const [yaml, lock] = paths.map((path) => texts.get(path));
   return yaml === undefined || lock === undefined
     ? undefined
-    : parseSnapshot({ yaml, lock }, snapshotPath(name));
+    : parseSnapshot({ yaml, lock }, snapshotPath(name), { lenient: true }); // an older version may have written it
 }
 
 async function selectionOf(

@@ -7,6 +7,7 @@ import { type PromoteRepository, planPromotion, type Stays } from '../plan/promo
 import type { Child } from '../plan/retain.ts';
 import type { Facts, Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import { baselineOf } from './baselines.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
 import {
@@ -31,7 +32,12 @@ export async function promotionPlan(
   state: State,
   catalog: Catalog,
   scope: PromoteScope,
-  o: { readonly named: readonly string[]; readonly now: Date; readonly overrideHolds?: string | undefined },
+  o: {
+    readonly named: readonly string[];
+    readonly exact?: ReadonlySet<string>;
+    readonly now: Date;
+    readonly overrideHolds?: string | undefined;
+  },
 ): Promise<Plan> {
   checkNow(state, o.now);
   const upstreams = upstreamsInSet(state, scope);
@@ -47,7 +53,23 @@ export async function promotionPlan(
   const { team, tier, set } = scope;
   const { named, now, overrideHolds } = o;
   const override = overrideHolds === undefined ? {} : { overrideHolds };
-  return planPromotion({ team, tier, set, repositories, facts, closure, notes, named, now, ...override });
+  const list = baselineOf(state, tier, set);
+  const baseline = list ? { baseline: list } : {};
+  const exact = o.exact ? { exact: o.exact } : {};
+  return planPromotion({
+    team,
+    tier,
+    set,
+    repositories,
+    facts,
+    closure,
+    notes,
+    named,
+    now,
+    ...baseline,
+    ...exact,
+    ...override,
+  });
 }
 
 export function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {

@@ -16,7 +16,7 @@ export function planFiles(plans: readonly Plan[], state: State): Map<string, str
   for (const plan of plans) {
     for (const { repository, before, after, changes } of plan.repositories) {
       if (before === after || (before && changes.length === 0 && plan.verb !== 'sync')) continue;
-      if (!before && after.pins.length === 0 && plan.verb === 'promote') continue;
+      if (!before && after.pins.length === 0 && (plan.verb === 'promote' || plan.verb === 'import')) continue;
       const { yaml, lock } = renderSnapshot(after);
       for (const [path, text] of [
         [snapshotPath(repository), yaml],

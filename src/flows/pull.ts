@@ -6,6 +6,7 @@ import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, movedUnder, stateAt } from './check.ts';
+import { checkErrata } from './check-errata.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
 import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
@@ -71,6 +72,7 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
     const planned = (path: string) => claim !== undefined && !differs.has(path);
     if (claim) moves.push(...movedUnder(claim, head.state, state));
     moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
+    moves.push(...(await checkErrata(main, state, catalog)));
     const broken = await brokenSets(main, state, catalog);
     const goesBack = claim?.verb === 'rollback' && differences?.length === 0; // its pull request names what it breaks
     const excused = goesBack || (broken.some(isExcusable) && (await isOnPurpose(local, pull)));

@@ -11,6 +11,7 @@ import { whole } from './facts.ts';
 import { planGood } from './good.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { importPlan } from './plan-import.ts';
+import { pinsPlan, readPinsRequest } from './plan-pins.ts';
 import { type PromoteScope, promotionPlan } from './plan-promote.ts';
 import { refuseCascade, removalPlan } from './plan-remove.ts';
 import { rollbackPlan } from './plan-rollback.ts';
@@ -75,6 +76,12 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
         overrideHolds: told(claim, 'Sluice-Override-Hold'),
         now,
       });
+    }
+    case 'import': {
+      checkCatalog(claim, base);
+      const team = teamOf(base.policies, claim.team);
+      const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
+      return (await pinsPlan(base, catalog, scope, readPinsRequest(told(claim, 'Sluice-Import')), now)).plan;
     }
     case 'fill': {
       checkCatalog(claim, base);

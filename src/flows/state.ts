@@ -26,7 +26,7 @@ export interface State {
   readonly commit: string;
   readonly history: History;
   readonly policies: Policies;
-  /** Text of every file below snapshots/, policies/ and profiles/, by path. */
+  /** Text of every file below snapshots/, policies/, profiles/, baselines/ and errata/, by path. */
   readonly files: ReadonlyMap<string, string>;
   /** Undefined where there is no manifest of that repository. Parsed once. */
   snapshot(name: RepositoryName): Snapshot | undefined;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Fault } from '../base/fault.ts';
 import type { World } from './context.ts';
 import { type Delivery, deliveredJson } from './deliver.ts';
@@ -76,4 +77,28 @@ export async function delivering(
 ): Promise<undefined> {
   const delivered = await work;
   if (world.json) world.print(deliveredJson(delivered));
+}
+
+export function operand(args: Args, what: string): string {
+  const [first, ...rest] = args.operands;
+  if (first === undefined)
+    throw new Fault('USAGE', `${what} is missing`, { hint: 'See sluice VERB --help.' });
+  if (rest.length > 0)
+    throw new Fault('USAGE', `${JSON.stringify(rest[0])} is one word too many`, {
+      hint: 'See sluice VERB --help.',
+    });
+  return first;
+}
+
+/** Of a file, or of standard input (`-`). */
+export function lines(path: string): string[] {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8').split('\n');
+  } catch (cause) {
+    throw new Fault('USAGE', `${path} cannot be read`, {
+      hint: 'Name a file with one build a line.',
+      at: path,
+      cause,
+    });
+  }
 }

@@ -3,6 +3,7 @@ import { Fault } from '../base/fault.ts';
 import { add } from './add.ts';
 import { checkWorkTree, fixWorkTree } from './check-tree.ts';
 import { diff } from './diff.ts';
+import { ERRATA, IMPORT } from './errata-verbs.ts';
 import { explain } from './explain.ts';
 import { initFlow } from './init-flow.ts';
 import { fill, promote } from './promote.ts';
@@ -10,19 +11,8 @@ import { freeMirror, publishMain, verifyMirror, verifyServed, writeRepofile } fr
 import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts';
 import { pullOpen } from './pull-open.ts';
 import { sync } from './sync.ts';
-import { Args, DELIVERY, delivering, TEAM, type Verb } from './verb.ts';
+import { Args, DELIVERY, delivering, lines, operand, TEAM, type Verb } from './verb.ts';
 import { BACK_VERBS } from './verbs-back.ts';
-
-function operand(args: Args, what: string): string {
-  const [first, ...rest] = args.operands;
-  if (first === undefined)
-    throw new Fault('USAGE', `${what} is missing`, { hint: 'See sluice VERB --help.' });
-  if (rest.length > 0)
-    throw new Fault('USAGE', `${JSON.stringify(rest[0])} is one word too many`, {
-      hint: 'See sluice VERB --help.',
-    });
-  return first;
-}
 
 function pullNumber(text: string | undefined): number {
   const number = Number((text ?? '').replace(/^#/, ''));
@@ -30,18 +20,6 @@ function pullNumber(text: string | undefined): number {
   throw new Fault('USAGE', 'the number of the pull request is missing', {
     hint: 'sluice pr list shows them.',
   });
-}
-
-function lines(path: string): string[] {
-  try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8').split('\n');
-  } catch (cause) {
-    throw new Fault('USAGE', `${path} cannot be read`, {
-      hint: 'Name a file with one build a line.',
-      at: path,
-      cause,
-    });
-  }
 }
 
 function toolAt(path: string | undefined): Buffer | undefined {
@@ -253,7 +231,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'diff',
-    summary: 'compare two repositories or tiers, now or @DATE or @COMMIT',
+    summary: 'compare two repositories, tiers or lists (a baseline), now or @DATE or @COMMIT',
     operands: 'A B',
     options: {},
     example: 'sluice diff infra/stable@2026-10-01 infra/stable',
@@ -268,6 +246,8 @@ export const VERBS: readonly Verb[] = [
       return undefined;
     },
   },
+  ERRATA,
+  IMPORT,
   {
     name: 'check',
     summary: 'everything that a pull request is judged by',

@@ -158,7 +158,10 @@ export function checkDraft(draft: Draft): void {
 }
 
 /** A baseline of some ten thousand builds, as JSON: what a check needs to make the plan again. */
-const LONG: ReadonlyMap<string, number> = new Map([['Sluice-Fill', 1 << 20]]);
+const LONG: ReadonlyMap<string, number> = new Map([
+  ['Sluice-Fill', 1 << 20],
+  ['Sluice-Import', 1 << 20],
+]);
 
 export function checkTrailers(trailers: readonly (readonly [string, string])[]): void {
   for (const [key, value] of trailers) {

@@ -50,7 +50,7 @@ export interface Repository {
   trailers(rev: string): Promise<readonly (readonly [string, string])[]>;
   /** Where `origin` is, as git has it. */
   origin(): Promise<string | undefined>;
-  /** All files below snapshots/, policies/ and profiles/ (or the folders named) at a commit or a tree. */
+  /** All files below STATE_FOLDERS (or the folders named) at a commit or a tree. */
   readCommitted(rev: string, folders?: readonly string[]): Promise<Map<string, RepositoryFile>>;
   readWorkTree(folders?: readonly string[]): Promise<Map<string, RepositoryFile>>;
   /** Into the work tree; `null` deletes. Never through a link. */
@@ -64,7 +64,7 @@ export interface Repository {
 const ORIGIN_MAIN = 'refs/remotes/origin/main';
 
 /** What Sluice reads of a state repository. */
-export const STATE_FOLDERS: readonly string[] = ['snapshots', 'policies', 'profiles'];
+export const STATE_FOLDERS: readonly string[] = ['snapshots', 'policies', 'profiles', 'baselines', 'errata'];
 
 /** From any folder inside a work tree, or a bare repository's own. */
 export async function openRepository(dir: string): Promise<Repository> {

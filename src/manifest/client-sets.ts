@@ -124,6 +124,11 @@ export function checkClients(
       );
     }
   });
+  for (const tier of team.tiers) {
+    for (const { set } of tier.baseline ?? []) {
+      if (set !== undefined) checkSets([set], ['tiers', tier.name, 'baseline'], sets, file);
+    }
+  }
   team.profiles.forEach((profile, i) => {
     checkSets(profile.for, ['profiles', i, 'for'], sets, file);
   });
@@ -138,7 +143,8 @@ function checkSets(
   wanted?.forEach((set, i) => {
     if (sets.length === 0 || sets.includes(set)) return;
     const message = `must be one of the team's client sets, not ${quote(set)}`;
-    refuse(file, [...key, i], message, `Use one of: ${sets.join(', ')}.`);
+    const at: Path = key.at(-1) === 'baseline' ? [...key, set] : [...key, i];
+    refuse(file, at, message, `Use one of: ${sets.join(', ')}.`);
   });
 }
 

@@ -101,7 +101,7 @@ const LINE =
   / {2}([A-Za-z0-9_+~^][A-Za-z0-9._+~^-]*)\.([A-Za-z0-9_]+): (?:"([^"\\\n]+)"|\["([^\\\n\]]+)"\])\n\n/y;
 
 /** The lines below `packages:`, where all of them are as `renderManifest` writes them; else undefined. */
-function readPackageLines(text: string, start: number): WrittenBuild[] | undefined {
+export function readPackageLines(text: string, start: number): WrittenBuild[] | undefined {
   const builds: WrittenBuild[] = [];
   const keys = new Set<string>();
   for (LINE.lastIndex = start; LINE.lastIndex < text.length; ) {

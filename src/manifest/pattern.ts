@@ -31,6 +31,14 @@ export interface Hold extends Filter {
   readonly until?: string;
 }
 
+/** Lets what it matches move into a frozen tier, to the end of a day (UTC). */
+export interface Exception extends Filter {
+  readonly reason: string;
+  readonly owner: string;
+  /** `2027-03-31` */
+  readonly until: string;
+}
+
 /** The build that a filter is asked about. */
 export interface Subject {
   readonly name: string;

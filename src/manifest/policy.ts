@@ -1,10 +1,10 @@
 import type { Fault } from '../base/fault.ts';
 import type { UpstreamName } from './ids.ts';
 import { readPolicies } from './load.ts';
-import type { Filter, Hold, Pattern } from './pattern.ts';
+import type { Exception, Filter, Hold, Pattern } from './pattern.ts';
 import type { Window } from './window.ts';
 
-export { type Filter, type Hold, patternMatches } from './pattern.ts';
+export { type Exception, type Filter, type Hold, patternMatches } from './pattern.ts';
 
 /** Severities of advisories that a tier may hasten. */
 export type Hastened = 'critical' | 'important' | 'moderate' | 'low';
@@ -106,6 +106,10 @@ export interface TierPolicy {
   /** Builds of a name.arch and module stream. */
   readonly keep: number;
   readonly mode: 'rolling' | 'updates-only' | 'frozen';
+  /** What was installed at deployment; absent: what the tier has is all that is known of that. */
+  readonly baseline?: readonly TierBaseline[];
+  /** Of a frozen tier: what moves all the same. */
+  readonly exceptions: readonly Exception[];
   readonly window?: Window;
   /** Whether its pull requests merge themselves once green. */
   readonly auto: boolean;
@@ -126,6 +130,14 @@ export interface Good {
   readonly reason: string;
   readonly owner: string;
   /** `policies/teams/infra.yaml:12:5` */
+  readonly at: string;
+}
+
+/** A list below `baselines/`, for one client set or (absent) for all of the tier's. */
+export interface TierBaseline {
+  readonly set?: string;
+  /** `baselines/rocky-9.txt` */
+  readonly file: string;
   readonly at: string;
 }
 

@@ -64,7 +64,8 @@ export function lockLine(pin: Pin): string {
   return pin.withdrawn ? `${line} withdrawn` : line;
 }
 
-function packageLines(pins: readonly Pin[]): string {
+/** One name.arch, one line, of builds in the order of manifests. */
+export function packageLines(pins: readonly Pick<Pin, 'nevra'>[]): string {
   let text = '';
   for (let i = 0; i < pins.length; ) {
     const first = pins[i];

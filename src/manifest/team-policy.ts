@@ -1,7 +1,7 @@
 import { type AlsoData, type ProfileData, readAlso, readProfiles } from './client-sets.ts';
 import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
-import { compileGlob, compileRegex, type Filter, type Hold } from './pattern.ts';
-import type { Good, Hastened, ProvenanceRule, TeamPolicy, TierPolicy } from './policy.ts';
+import { compileGlob, compileRegex, type Exception, type Filter, type Hold } from './pattern.ts';
+import type { Good, Hastened, ProvenanceRule, TeamPolicy, TierBaseline, TierPolicy } from './policy.ts';
 import { attempt, durationAt, type PolicyFile, refuse } from './policy-reading.ts';
 import { type ProvenanceData, readProvenance } from './provenance-policy.ts';
 import schema from './schemas/team.schema.json' with { type: 'json' };
@@ -26,6 +26,12 @@ interface HoldData extends FilterData {
   readonly until?: string;
 }
 
+interface ExceptionData extends Omit<FilterData, 'tier'> {
+  readonly reason: string;
+  readonly owner: string;
+  readonly until: string;
+}
+
 interface TierData {
   readonly from: string;
   readonly wait?: { seen?: string; inParent?: string };
@@ -33,6 +39,8 @@ interface TierData {
   readonly keep?: string;
   readonly mode?: TierPolicy['mode'];
   readonly window?: { days?: readonly Day[]; from: string; to?: string; zone: string };
+  readonly baseline?: string | Readonly<Record<string, string>>;
+  readonly exceptions?: readonly ExceptionData[];
   readonly auto?: string;
   readonly provenance?: ProvenanceData;
   readonly soak?: string;
@@ -81,7 +89,7 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
   const ofTeam = data.provenance && readProvenance(data.provenance, ['provenance'], file);
   const tiers = names.flatMap((name) => {
     const tier = tierMap[name];
-    return tier ? [readTier(name, tier, file, ofTeam)] : [];
+    return tier ? [readTier(name, tier, data, file, ofTeam)] : [];
   });
   checkParents(tiers, file);
   const filters = (list: readonly FilterData[] | undefined, key: string): Filter[] =>
@@ -103,6 +111,7 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
 function readTier(
   name: string,
   tier: TierData,
+  team: TeamData,
   file: PolicyFile,
   ofTeam: ProvenanceRule | undefined,
 ): TierPolicy {
@@ -129,6 +138,8 @@ function readTier(
     security,
     keep: Number(tier.keep ?? KEEP),
     mode: tier.mode ?? 'rolling',
+    ...(tier.baseline === undefined ? {} : { baseline: readBaselines(tier, key('baseline'), file) }),
+    exceptions: readExceptions(tier, key('exceptions'), team, file),
     ...(tier.window ? { window: readWindow(tier.window, key('window'), file) } : {}),
     auto: tier.auto === 'true',
     ...(provenance.length > 0 ? { provenance } : {}),
@@ -145,6 +156,31 @@ function readGood(good: NonNullable<TierData['good']>, key: Path, file: PolicyFi
   }
   const { commit, reason, owner } = good;
   return { commit, since, reason, owner, at: file.doc.at([...key, 'commit']) };
+}
+
+function readBaselines({ baseline, mode }: TierData, key: Path, file: PolicyFile): TierBaseline[] {
+  if (mode !== 'updates-only' && mode !== 'frozen') {
+    const hint = 'Add mode: updates-only or mode: frozen, or remove the baseline.';
+    refuse(file, key, 'says nothing of a tier that rolls', hint, 'key');
+  }
+  if (typeof baseline === 'string') return [{ file: baseline, at: file.doc.at(key) }];
+  return Object.entries(baseline ?? {}).map(([set, path]) => {
+    return { set, file: path, at: file.doc.at([...key, set]) };
+  });
+}
+
+function readExceptions(tier: TierData, key: Path, team: TeamData, file: PolicyFile): Exception[] {
+  const { exceptions = [], mode } = tier;
+  if (exceptions.length > 0 && mode !== 'frozen') {
+    const hint = 'Add mode: frozen, or remove the exceptions.';
+    refuse(file, key, 'are of a frozen tier: nothing else needs any', hint, 'key');
+  }
+  return exceptions.map((exception, i) => {
+    const at: Path = [...key, i];
+    const { until, reason, owner } = exception;
+    checkDay(until, [...at, 'until'], file);
+    return { ...readFilter(exception, at, team, file), reason, owner, until };
+  });
 }
 
 function readWindow(window: NonNullable<TierData['window']>, key: Path, file: PolicyFile): Window {
@@ -202,9 +238,7 @@ function inCycle(name: string, parents: ReadonlyMap<string, string>): boolean {
 
 function readHold(hold: HoldData, key: Path, team: TeamData, file: PolicyFile): Hold {
   const { until } = hold;
-  if (until !== undefined && !isDate(until)) {
-    refuse(file, [...key, 'until'], `must be a day of the calendar, not ${until}`, 'Write it as 2027-03-31.');
-  }
+  if (until !== undefined) checkDay(until, [...key, 'until'], file);
   return {
     ...readFilter(hold, key, team, file),
     reason: hold.reason,
@@ -255,6 +289,11 @@ function refuseTwice(file: PolicyFile, key: string, list: readonly string[]): vo
   list.forEach((item, i) => {
     if (list.indexOf(item) < i) refuse(file, [key, i], `names ${item} twice`, 'Keep one of the two.');
   });
+}
+
+function checkDay(day: string, key: Path, file: PolicyFile): void {
+  if (isDate(day)) return;
+  refuse(file, key, `must be a day of the calendar, not ${day}`, 'Write it as 2027-03-31.');
 }
 
 /** A day that exists: `2027-02-30` does not. */

@@ -1,5 +1,6 @@
 import { Fault, quote } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
+import { parseErrataPath } from './errata.ts';
 import { parseSnapshotPath } from './ids.ts';
 
 /** One entry of a git tree, by its full path. */
@@ -12,10 +13,10 @@ export interface TreeEntry {
 
 /** Names that need no quoting anywhere: not in git, a shell, a URL, or on a disk that folds case. */
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._+~@-]{0,200}$/;
-const OURS = /^(snapshots|policies|profiles)(\/|$)/i;
+const OURS = /^(snapshots|policies|profiles|baselines|errata)(\/|$)/i;
 
 /**
- * What must not be in the tree of a state repository, in the order of the paths: below `snapshots/`, `policies/` and `profiles/` only
+ * What must not be in the tree of a state repository, in the order of the paths: below the folders that Sluice reads only
  * plain files in their places, and nowhere a path that git or a disk would read as another one.
  */
 export function checkTree(entries: readonly TreeEntry[]): Fault[] {
@@ -34,8 +35,8 @@ function whyNot(entry: TreeEntry): [message: string, hint: string] | undefined {
   if (segments.some((s) => isGitFolder(s))) return ['leads into a .git folder', 'Remove it.'];
   if (segments.some((s) => s === '' || s === '.' || s === '..')) return ['is not a plain path', 'Remove it.'];
   if (!OURS.test(path)) return undefined; // the rest of the repository is not read
-  if (!/^(snapshots|policies|profiles)(\/|$)/.test(path)) {
-    return ['looks like snapshots/, policies/ or profiles/, in other letters', 'Rename it.'];
+  if (!/^(snapshots|policies|profiles|baselines|errata)(\/|$)/.test(path)) {
+    return ['looks like a folder that Sluice reads, in other letters', 'Rename it.'];
   }
   if (!segments.every((s) => SEGMENT.test(s) || s === '.gitkeep')) {
     return ['has characters that a name here may not have', 'Rename it: letters, digits, and . _ + ~ @ -'];
@@ -60,6 +61,14 @@ function whyNotHere(path: string): [message: string, hint: string] | undefined {
   if (path.startsWith('profiles/')) {
     if (/^profiles\/[^/]+$/.test(path)) return undefined;
     return ['is not the place of a profile', 'Use profiles/<name>.'];
+  }
+  if (path.startsWith('baselines/')) {
+    if (/^baselines\/[^/]+$/.test(path)) return undefined;
+    return ['is not the place of a baseline', 'Use baselines/<name>.'];
+  }
+  if (path.startsWith('errata/')) {
+    if (parseErrataPath(path)) return undefined;
+    return ['is not the place of an errata set', 'Use errata/<os>-<version>-<arch>/<date>.yaml.'];
   }
   if (/^policies\/(site\.yaml|upstreams\/[^/]+\.yaml|teams\/[^/]+\.yaml|keys\/[^/]+)$/.test(path))
     return undefined;

@@ -44,7 +44,7 @@ export function judgeAll(input: PromoteInput): Judged[] {
 
 /** Every build of the parent that is newer than what the target has of its group, or the same build with other bytes. */
 function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
-  const { facts, named, team, tier, now } = input;
+  const { facts, named, team, tier, now, baseline, exact } = input;
   const pins = r.target?.pins ?? NO_PINS;
   const target = groupPins(pins, facts);
   const { names, packages } = namesOf(pins);
@@ -58,12 +58,15 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
   const judged: Judged[] = [];
   for (const [key, group] of groupPins(r.parent.pins, facts)) {
     const has = newest(target.get(key));
+    const only = exact && group.some((pin) => exact.has(formatNevra(pin.nevra))) ? exact : undefined;
     for (const build of has ? group.slice(firstNotOlder(group, has)) : group) {
       if (!isCandidate(build, has, target.get(key))) continue;
+      if (only && !only.has(formatNevra(build.nevra))) continue;
       const sum = formatChecksum(build.checksum);
       const about = facts.build(build);
-      const isNamed =
-        wanted.has(build.nevra.name) || wanted.has(about.source) || (!!has && family.has(about.source));
+      const isNamed = exact
+        ? only !== undefined
+        : wanted.has(build.nevra.name) || wanted.has(about.source) || (!!has && family.has(about.source));
       const candidate: Candidate = {
         build,
         facts: about,
@@ -72,8 +75,11 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
         holds: team.holds,
         allow: team.allow,
         deny: team.deny,
-        known: names.has(nameArch(build.nevra)),
-        replaces: about.obsoletes.find((name) => name !== build.nevra.name && packages.has(name)),
+        known: names.has(nameArch(build.nevra)) || (baseline?.hasBuild(build.nevra) ?? false),
+        ...(baseline ? { baseline: baseline.file } : {}),
+        replaces: about.obsoletes.find(
+          (name) => name !== build.nevra.name && (packages.has(name) || baseline?.hasName(name)),
+        ),
         withdrawn: withdrawn.has(sum),
         seen: r.seen.get(sum),
         inParent: r.inParent.get(sum),

@@ -1,10 +1,11 @@
 import { Fault } from '../base/fault.ts';
 import { by } from '../base/order.ts';
+import type { Baseline } from '../manifest/baseline.ts';
 import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import { patternMatches } from '../manifest/pattern.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
 import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
-import { formatNevra } from '../rpm/nevra.ts';
+import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
 import { brokenSet, unmetNote } from './brokenSet.ts';
 import type { Closure } from './closing.ts';
@@ -45,6 +46,8 @@ export interface FillInput {
   readonly selection: Selection;
   readonly facts: Facts;
   readonly closure: Closure;
+  /** What was installed at deployment, where the tier takes updates only. */
+  readonly baseline?: Baseline;
   /** Said of the set, in its first repository. */
   readonly notes: readonly string[];
   readonly now: Date;
@@ -98,16 +101,32 @@ function fillRepository(r: FillRepository, input: FillInput): RepositoryPlan {
     changes: sorted,
     staying: [],
     attention: [],
-    notes: keptOut === undefined ? [] : [keptOut],
+    notes: keptOut === undefined ? newNote(candidates, input) : [keptOut],
   };
 }
 
 /** What the team's lists filter never comes in, not even on the first day. */
-function comesIn(pin: Pin, r: FillRepository, { team, tier, facts }: FillInput): boolean {
+function comesIn(pin: Pin, r: FillRepository, input: FillInput): boolean {
+  const { team, tier, facts } = input;
   const { name } = pin.nevra;
+  if (isNew(pin, input)) return false;
   const subject = { name, source: facts.build(pin).source, repository: upstreamId(r.repository), tier };
   if (team.deny.some((filter) => patternMatches(filter, subject))) return false;
   return team.allow.length === 0 || team.allow.some((filter) => patternMatches(filter, subject));
+}
+
+/** Of a tier of updates, what its baseline does not have, and what replaces nothing of it. A list is what a person named. */
+function isNew(pin: Pin, { team, tier, facts, baseline, selection }: FillInput): boolean {
+  const mode = team.tiers.find(({ name }) => name === tier)?.mode;
+  if (!baseline || mode !== 'updates-only' || selection.kind === 'list') return false;
+  return !baseline.hasBuild(pin.nevra) && !facts.build(pin).obsoletes.some((name) => baseline.hasName(name));
+}
+
+function newNote(pins: readonly Pin[], input: FillInput): string[] {
+  const names = new Set(pins.filter((pin) => isNew(pin, input)).map((pin) => nameArch(pin.nevra)));
+  if (names.size === 0) return [];
+  const what = names.size === 1 ? 'one name is' : `${names.size} names are`;
+  return [`${what} not in ${input.baseline?.file}, and nothing of that comes in`];
 }
 
 function select(source: Snapshot, selection: Selection, facts: Facts): Pin[] {

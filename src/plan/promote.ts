@@ -1,5 +1,6 @@
 import { formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { by } from '../base/order.ts';
+import type { Baseline } from '../manifest/baseline.ts';
 import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
 import { amendSnapshot, emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
@@ -11,7 +12,7 @@ import { type Closure, closeSet, type Outcome } from './closing.ts';
 import { modulesFor } from './documents.ts';
 import { modularPins } from './groups.ts';
 import type { Child } from './retain.ts';
-import { earlyFor } from './rules.ts';
+import { earlyFor, exceptionFor, exceptionText } from './rules.ts';
 import type { Along, Change, Facts, Pin, Plan, RepositoryPlan, Stay, Staying } from './types.ts';
 
 /** Since when builds stand somewhere, by checksum as text (`sha256:…`). */
@@ -44,9 +45,13 @@ export interface PromoteInput {
    * one that the target has come with it.
    */
   readonly named: readonly string[];
+  /** Of these just these builds (NEVRA texts), and no other of the same name, arch and stream. */
+  readonly exact?: ReadonlySet<string>;
   /** Why a person takes builds along that a hold keeps, because a named one needs them. */
   readonly overrideHolds?: string;
   readonly closure: Closure;
+  /** What was installed at deployment, where the tier takes updates only. */
+  readonly baseline?: Baseline;
   /** Said of the set, in its first repository. */
   readonly notes?: readonly string[];
   readonly now: Date;
@@ -140,7 +145,11 @@ function changeFor(pick: Judged, to: Pin, path: Along | undefined): Change {
   const past = path ? (pick.along ?? []) : pick.past;
   const shortened = earlyFor(pick.candidate);
   const early = shortened ? { early: shortened } : {};
-  const along = path ? { along: path } : {};
+  const excepted = path ? undefined : exceptionFor(pick.candidate);
+  const along = {
+    ...(path ? { along: path } : {}),
+    ...(excepted ? { exception: exceptionText(excepted) } : {}),
+  };
   if (!has) {
     const { known, replaces } = pick.candidate;
     return {

@@ -1,9 +1,9 @@
 import { formatDuration } from '../base/duration.ts';
-import { type Filter, type Hold, patternMatches, type Subject } from '../manifest/pattern.ts';
+import { type Exception, type Filter, type Hold, patternMatches, type Subject } from '../manifest/pattern.ts';
 import type { TierPolicy } from '../manifest/policy.ts';
 import { originsText, permitsOrigin } from '../manifest/provenance-policy.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
-import { formatNevra } from '../rpm/nevra.ts';
+import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import type { AdvisoryFacts, BuildFacts, Early, Pin, Reason, Stay, Verdict } from './types.ts';
 
 /** One build that could move up, with all that the policy may ask of it. */
@@ -16,9 +16,11 @@ export interface Candidate {
   readonly holds: readonly Hold[];
   readonly allow: readonly Filter[];
   readonly deny: readonly Filter[];
-  /** The build's name.arch stands in the target already. */
+  /** The build's name.arch stands in the target already, or in its baseline. */
   readonly known: boolean;
-  /** A name of the target that this build obsoletes. */
+  /** Of the tier's baseline, where it has one. */
+  readonly baseline?: string;
+  /** A name of the target, or of its baseline, that this build obsoletes. */
   readonly replaces: string | undefined;
   readonly withdrawn: boolean;
   readonly seen: Stay | undefined;
@@ -64,13 +66,39 @@ export function originRefused(tier: TierPolicy, upstream: string): string | unde
 }
 
 const mode: Rule = (c) => {
-  if (c.tier.mode === 'frozen')
-    return { kind: 'mode', why: `${c.tier.name} is frozen: only named fixes move` };
+  if (c.tier.mode === 'frozen') return frozen(c);
   if (c.tier.mode === 'updates-only' && !c.known && c.replaces === undefined) {
-    return { kind: 'mode', why: `${c.tier.name} takes updates only, and has no ${c.build.nevra.name}` };
+    const nor = c.baseline === undefined ? '' : `, nor has ${c.baseline}`;
+    return {
+      kind: 'mode',
+      why: `${c.tier.name} takes updates only, and has no ${nameArch(c.build.nevra)}${nor}`,
+    };
   }
   return READY;
 };
+
+function frozen(c: Candidate): Verdict {
+  if (exceptionFor(c)) return READY;
+  const ended = c.tier.exceptions.find((e) => patternMatches(e, subject(c)));
+  if (!ended) return { kind: 'mode', why: `${c.tier.name} is frozen: only named fixes move` };
+  const why = `${c.tier.name} is frozen, and its exception ${exceptionText(ended)} has ended: renew or drop it`;
+  return { kind: 'mode', why };
+}
+
+/** What lets a candidate into a frozen tier by itself, today. An ended one lets nothing in: policy fails closed. */
+export function exceptionFor(c: Candidate): Exception | undefined {
+  return c.tier.exceptions.find((e) => !hasEnded(e.until, c.now) && patternMatches(e, subject(c)));
+}
+
+/** `^openssl(-.*)?$ until 2027-03-31 (CVE-2026-1, @acme/ops)` */
+export function exceptionText(e: Exception): string {
+  return `${filterText(e)} until ${e.until} (${e.reason}, ${e.owner})`;
+}
+
+/** After the end of that day (UTC). */
+export function hasEnded(until: string, now: Date): boolean {
+  return now.getTime() >= Date.parse(`${until}T00:00:00Z`) + DAY;
+}
 
 /** An expired hold stays in force (policy fails closed); whoever edits around it is told. */
 const held: Rule = (c) => {
@@ -79,8 +107,7 @@ const held: Rule = (c) => {
 };
 
 export function heldBy(hold: Hold, now: Date): Reason & { kind: 'held' } {
-  const expired =
-    hold.until !== undefined && now.getTime() >= Date.parse(`${hold.until}T00:00:00Z`) + 86_400_000;
+  const expired = hold.until !== undefined && hasEnded(hold.until, now);
   return {
     kind: 'held',
     rule: filterText(hold),

@@ -89,6 +89,8 @@ export type Change =
       readonly past: readonly string[];
       readonly early?: Early;
       readonly along?: Along;
+      /** What let it into a frozen tier. */
+      readonly exception?: string;
       /** Set where `updates-only` lets a new name in: what it replaces. */
       readonly replaces?: string;
     }
@@ -100,6 +102,8 @@ export type Change =
       readonly past: readonly string[];
       readonly early?: Early;
       readonly along?: Along;
+      /** What let it into a frozen tier. */
+      readonly exception?: string;
     }
   | { readonly kind: 'rerolled'; readonly from: Pin; readonly to: Pin; readonly source: string }
   /** The same content under another signature: a change of its own, because every byte that is installed is as it was. */
@@ -151,7 +155,8 @@ export type Verb =
   | 'remove'
   | 'rollback'
   | 'good'
-  | 'recall';
+  | 'recall'
+  | 'import';
 
 /** A line of the tree of what a removal takes along. */
 export interface CascadeRow {

@@ -144,6 +144,8 @@ function flagsOf(group: readonly Moving[]): string[] {
     if ('early' in change && change.early) {
       flags.add(`moves early: ${change.early.why}; else from ${day(change.early.otherwise)}`);
     }
+    if ('exception' in change && change.exception !== undefined)
+      flags.add(`moves by exception: ${change.exception}`);
     if ('along' in change && change.along) {
       flags.add(
         `comes along: ${change.along.map(({ build, needs }) => `${build} needs ${needs}`).join(', ')}`,

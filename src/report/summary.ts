@@ -31,6 +31,8 @@ function whatHappens(plan: Plan, d: Digest): string {
       return `The first content of ${where}: ${moving} from \`${plan.from}\`, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`;
     case 'init':
       return `The first import of ${set}: ${moving}, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`;
+    case 'import':
+      return `What clients kept by themselves, ${where} keeps for them: as holds, below, and as ${moving} that move from \`${plan.from}\`. Nothing is lowered. ${stayWords(d.staying.length)}`;
     case 'hotfix':
       return `A hotfix for ${where}: ${moving} go straight there from \`${plan.from}\`; ${fixes}, ${bytes(d.bytes)}. Waits are waived.`;
     case 'hold':

@@ -21,6 +21,10 @@ export function title(plan: Plan, d: Digest = digest(plan)): string {
       return cut(`Fill ${plan.team}/${plan.tier} (${set}) with ${count(d.moving, 'build')}`);
     case 'init':
       return cut(`First import of ${set}: ${count(d.moving, 'build')}`);
+    case 'import':
+      return cut(
+        `Pins of clients for ${plan.team}/${plan.tier} (${set}): ${count(d.moving, 'build')} and holds`,
+      );
     case 'hotfix':
     case 'hold':
     case 'unhold':

@@ -8,6 +8,14 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
   armv7hl: ['armv5tel', 'armv6hl'],
 };
 
+const WORDS =
+  /^(noarch|src|nosrc|i[3-6]86|x86_64(_v[2-4])?|amd64|athlon|geode|ia64|aarch64|arm(v[5-8][a-z]*)?|ppc(64(le|p7)?)?|s390x?|riscv64|loongarch64|mips(64)?(el)?|sparc(v9|64)?|alpha)$/;
+
+/** Whether a word is an arch of packages: names may have dots too (`python3.11`). */
+export function isArch(text: string): boolean {
+  return WORDS.test(text);
+}
+
 /** Arches of packages that clients of this arch can install, the arch itself first. */
 export function archesFor(arch: string): readonly string[] {
   return [arch, 'noarch', ...(RUNS[arch] ?? [])];

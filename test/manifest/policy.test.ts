@@ -58,6 +58,7 @@ describe('policies', () => {
       ]),
       keep: 4,
       mode: 'updates-only',
+      exceptions: [],
       window: { days: ['tue'], from: '09:00', zone: 'Europe/Berlin' },
       auto: true,
     });

@@ -66,7 +66,7 @@ describe('the tree of a state repository', () => {
     [
       'other letters',
       blob('Snapshots/infra/stable/rocky-9-x86_64-appstream.yaml'),
-      'looks like snapshots/, policies/ or profiles/',
+      'looks like a folder that Sluice reads',
     ],
     [
       'bytes that are not UTF-8',

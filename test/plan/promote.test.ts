@@ -44,17 +44,18 @@ function say(change: Change): string {
     'early' in change && change.early
       ? ` early: ${change.early.why}; else ${change.early.otherwise.toISOString().slice(0, 10)}`
       : '';
+  const by = 'exception' in change && change.exception !== undefined ? ` by ${change.exception}` : '';
   const along =
     'along' in change && change.along
       ? ` because ${change.along.map(({ build, needs }) => `${build} needs ${needs}`).join(', ')}`
       : '';
   switch (change.kind) {
     case 'add':
-      return `+ ${formatNevra(change.to.nevra)}${change.replaces ? ` replaces ${change.replaces}` : ''}${past}${early}${along}`;
+      return `+ ${formatNevra(change.to.nevra)}${change.replaces ? ` replaces ${change.replaces}` : ''}${past}${early}${by}${along}`;
     case 'update':
     case 'rerolled':
     case 'resigned':
-      return `${change.kind} ${change.to.nevra.name}: ${formatEvr(change.from.nevra.evr)} → ${formatEvr(change.to.nevra.evr)}${past}${early}${along}`;
+      return `${change.kind} ${change.to.nevra.name}: ${formatEvr(change.from.nevra.evr)} → ${formatEvr(change.to.nevra.evr)}${past}${early}${by}${along}`;
     case 'drop':
     case 'withdrawn':
       return `- ${formatNevra(change.from.nevra)}: ${change.why}`;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { parse, stringify } from 'yaml';
 import { type Checksum, formatChecksum } from '../../src/base/checksum.ts';
 import { by } from '../../src/base/order.ts';
+import { readBaseline } from '../../src/manifest/baseline.ts';
 import type { RepositoryName } from '../../src/manifest/ids.ts';
 import { loadPolicies, type Policies } from '../../src/manifest/policy.ts';
 import { makeSnapshot, type Pin, type Snapshot } from '../../src/manifest/snapshot.ts';
@@ -41,6 +42,8 @@ export interface Given {
   /** What clients have besides (`also:`). */
   readonly also?: readonly string[];
   readonly overrideHolds?: string;
+  /** Lines of the tier's baseline. */
+  readonly baseline?: string;
   readonly streams?: Readonly<Record<string, readonly string[]>>;
   readonly advisories?: readonly {
     readonly id: string;
@@ -159,6 +162,9 @@ export function inputOf(given: Given): PromoteInput {
     named: given.named ?? [],
     ...(given.overrideHolds === undefined ? {} : { overrideHolds: given.overrideHolds }),
     closure: closureOf(given, [...parent, ...target]),
+    ...(given.baseline === undefined
+      ? {}
+      : { baseline: readBaseline(given.baseline, 'baselines/image.txt') }),
     now: new Date(given.now),
     repositories: [
       {

@@ -33,6 +33,7 @@ update-notifier=false
 /** Locks are for machines: a review folds them. Text everywhere, so that equal data is equal bytes. */
 export const GITATTRIBUTES = `* text=auto eol=lf
 snapshots/**/*.lock linguist-generated
+errata/**/*.yaml linguist-generated
 package-lock.json linguist-generated
 *.tgz binary
 `;
@@ -95,6 +96,8 @@ names the mirror's folder once for all commands.
 | \`policies/teams/\` | who has which repositories, the tiers and the holds |
 | \`policies/site.yaml\` | what holds for the whole mirror |
 | \`profiles/\` | what hosts have installed, where a team's policy names such lists |
+| \`baselines/\` | what an image or a kickstart installs, where a tier's policy names such lists |
+| \`errata/<set>/<date>.yaml\` | dated sets, as \`sluice errata\` writes them |
 | \`snapshots/<team>/<tier>/\` | the pinned builds: \`.yaml\` for people, \`.lock\` for machines |
 | \`examples/\` | nginx and systemd |
 
