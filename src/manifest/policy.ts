@@ -132,6 +132,8 @@ export interface TeamPolicy {
   readonly profiles: readonly Profile[];
   /** Its client sets have all that clients have; else what nothing in them provides counts as provided by what is not named. */
   readonly complete: boolean;
+  /** `loose`: binaries of one source package need not move together (those of a held one stay with it all the same). */
+  readonly families: 'lockstep' | 'loose';
 }
 
 /** A further repository: an upstream's id (live's manifest of it) or the repository id of another team's tier. */

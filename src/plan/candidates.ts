@@ -3,6 +3,7 @@ import { upstreamId } from '../manifest/ids.ts';
 import { type Hold, patternMatches } from '../manifest/pattern.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { familyAdvisories, waitForFamilies } from './families.ts';
 import { groupPins, newest } from './groups.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
 import {
@@ -10,6 +11,7 @@ import {
   BY_NAME,
   type Candidate,
   filterText,
+  isApart,
   judge,
   NONE,
   nevraOf,
@@ -25,6 +27,8 @@ export interface Judged {
   readonly repository: PromoteRepository;
   /** It may move for its own sake: everything may, unless a person named what should. */
   readonly asked: boolean;
+  /** It is nobody's sibling: a hold excepts it by name. */
+  readonly apart: boolean;
   verdict: Verdict;
   past: readonly string[];
   /** What it would move past if something needs it; undefined where it must not come along. */
@@ -33,17 +37,32 @@ export interface Judged {
 
 /** All builds of the parent that the target could get, with what the policy says of each, by itself and by others like it. */
 export function judgeAll(input: PromoteInput): Judged[] {
-  const judged = input.repositories.flatMap((repository) => candidates(repository, input));
+  const found = input.repositories.flatMap((repository) => candidates(repository, input));
+  const together = input.team.families === 'lockstep';
+  const advisoriesOf = together ? familyAdvisories(found.map(({ candidate }) => candidate)) : undefined;
+  const judged = found.map(({ candidate, isNamed, ...rest }): Judged => {
+    const advisories = advisoriesOf?.(candidate.facts) ?? candidate.advisories;
+    const whole: Candidate = { ...candidate, advisories };
+    const own = judge(whole, isNamed ? BY_NAME : NONE);
+    const asked = input.named.length === 0 || isNamed;
+    return { ...rest, candidate: whole, asked, apart: isApart(whole), ...own, along: along(whole, input) };
+  });
   for (const some of [judged.filter((j) => j.asked), judged.filter((j) => !j.asked)]) {
     waitForSiblings(some);
     waitForObsoleted(some, input);
+    if (together) waitForFamilies(some);
     waitForStreams(some, input.facts);
   }
   return judged;
 }
 
+interface Found extends Pick<Judged, 'build' | 'candidate' | 'has' | 'key' | 'repository'> {
+  /** By its own name, its source package's, or as a sibling that the target has. */
+  readonly isNamed: boolean;
+}
+
 /** Every build of the parent that is newer than what the target has of its group, or the same build with other bytes. */
-function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
+function candidates(r: PromoteRepository, input: PromoteInput): Found[] {
   const { facts, named, team, tier, now } = input;
   const pins = r.target?.pins ?? NO_PINS;
   const target = groupPins(pins, facts);
@@ -55,7 +74,7 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
   const family = new Set(
     r.parent.pins.filter((p) => wanted.has(p.nevra.name)).map((p) => facts.build(p).source),
   );
-  const judged: Judged[] = [];
+  const found: Found[] = [];
   for (const [key, group] of groupPins(r.parent.pins, facts)) {
     const has = newest(target.get(key));
     for (const build of has ? group.slice(firstNotOlder(group, has)) : group) {
@@ -81,21 +100,10 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
         severityTrusted: r.upstream.metadata.severity === 'trusted',
         now,
       };
-      const own = judge(candidate, isNamed ? BY_NAME : NONE);
-      const asked = named.length === 0 || isNamed;
-      judged.push({
-        build,
-        candidate,
-        has,
-        key,
-        repository: r,
-        asked,
-        ...own,
-        along: along(candidate, input),
-      });
+      found.push({ build, candidate, has, key, repository: r, isNamed });
     }
   }
-  return judged;
+  return found;
 }
 
 interface Names {
@@ -144,7 +152,7 @@ function waitForSiblings(judged: readonly Judged[]): void {
     }
   }
   for (const j of judged) {
-    if (j.verdict.kind === 'held' || !movable(j) || j.past.length > 0) continue;
+    if (j.verdict.kind === 'held' || j.apart || !movable(j) || j.past.length > 0) continue;
     const source = j.candidate.facts.source;
     const sibling = heldSources.get(source);
     if (!sibling) continue;

@@ -1,11 +1,12 @@
 import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
-import { groupBy } from '../base/order.ts';
+import { by, groupBy } from '../base/order.ts';
 import { upstreamId } from '../manifest/ids.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { groupJudged, type Judged } from './candidates.ts';
 import { modulesFor } from './documents.ts';
+import { byVersion, familiesOf } from './familyMoves.ts';
 import { groupPins, modularPins } from './groups.ts';
 import { Lags, Menders } from './lags.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
@@ -54,7 +55,7 @@ export interface Outcome {
 }
 
 /** The builds of the parent that could come into one name.arch and stream. */
-interface Group {
+export interface Group {
   readonly repository: PromoteRepository;
   readonly judged: readonly Judged[];
   /** The newest first. */
@@ -78,14 +79,15 @@ export function closeSet(
   const outcomes: Outcome[] = [];
   for (const [i, bundle] of bundles.entries()) {
     const option = settled.chosen[i] as number;
-    for (const { repository, judged: own, moves } of bundle.groups) {
-      const move = moves[option];
+    for (const group of bundle.groups) {
+      const { repository, judged: own } = group;
+      const move = bundle.moves[option]?.get(group);
       const behind = move ? own.slice(own.indexOf(move.judged) + 1) : own;
-      for (const [place, other] of moves.entries()) {
-        if (place < option || !move)
-          lags.say(other.judged, i, Math.min(place, bundle.unit.options.length - 1));
+      for (const [place, moves] of [...bundle.moves.slice(0, option).entries()].reverse()) {
+        const other = moves.get(group);
+        if (other && other !== move) lags.say(other.judged, i, place);
       }
-      const along = move ? lags.along(i) : undefined;
+      const along = move ? lags.along(i, move.to) : undefined;
       outcomes.push({ repository, move, along, stays: behind.filter((j) => j.asked) });
     }
   }
@@ -167,41 +169,58 @@ function isReady(j: Judged): boolean {
   return j.asked && j.verdict.kind === 'ready';
 }
 
-/** What moves as one: a name.arch, or all that a module's stream has. */
+/** What moves as one: a name.arch, the binaries of a source package that the target has, or all that a module's stream has. */
 interface Bundle {
   readonly groups: readonly Group[];
+  /** By option of the unit: what each group does by it. */
+  readonly moves: readonly Moves[];
   readonly unit: Unit;
 }
 
+type Moves = ReadonlyMap<Group, Move>;
+
 function bundlesOf(groups: readonly Group[], input: PromoteInput): Bundle[] {
-  const { facts, closure } = input;
+  const { facts, closure, team } = input;
   const { names } = closure.universe;
+  const isModular = ({ judged: [first] }: Group): boolean =>
+    first !== undefined && facts.streams(formatNevra(first.build.nevra)).length > 0;
   const streamOf = (group: Group): string => {
     const [first] = group.judged;
     const streams = first ? facts.streams(formatNevra(first.build.nevra)) : [];
-    const id = upstreamId(group.repository.repository);
-    return streams.length > 0 ? `${id} ~${streams.join(' ')}` : `${id} ${first?.key}`;
+    return `${upstreamId(group.repository.repository)} ~${streams.join(' ')}`;
   };
-  const bundled = [...groupBy(groups, streamOf)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const plain = groups.filter((group) => !isModular(group));
+  const families = team.families === 'lockstep' ? familiesOf(plain) : plain.map((group) => [group]);
+  const bundled = [
+    ...[...groupBy(groups.filter(isModular), streamOf)].map(([key, own]) => ({ key, own, modular: true })),
+    ...families.map((own) => ({ key: own.map(keyOf).sort()[0] ?? '', own, modular: false })),
+  ].sort(by(({ key }) => key));
   const ranked = bundled
-    .map(([key, own]) => ({ key, own, rank: Math.min(...own.flatMap((g) => g.moves).map(severityRank), 5) }))
+    .map((b) => ({ ...b, rank: Math.min(...b.own.flatMap((g) => g.moves).map(severityRank), 5) }))
     .sort((a, b) => a.rank - b.rank); // stable: by key within a rank
-  return ranked.map(({ own }, priority) => {
-    const length = Math.max(...own.map((group) => group.moves.length));
-    const options = Array.from({ length }, (_, i) =>
-      optionOf(
-        own.flatMap((g) => g.moves[i] ?? []),
-        closure,
-      ),
-    );
+  return ranked.map(({ own, modular }, priority) => {
+    const moves = modular ? byPlace(own) : byVersion(own);
+    const options = moves.map((some) => optionOf([...some.values()], closure));
     const nameArches = [...new Set(options.flatMap((o) => [...o.adds, ...o.drops]).map((b) => names.of(b)))];
-    const modular = own.some((g) =>
-      g.judged.some((j) => facts.streams(formatNevra(j.build.nevra)).length > 0),
+    const starts = own.some((g) => g.starts);
+    return { groups: own, moves, unit: { nameArches, options, priority, modular, starts } };
+  });
+}
+
+function keyOf({ repository, judged: [first] }: Group): string {
+  return `${upstreamId(repository.repository)} ${first?.key}`;
+}
+
+/** Of a stream: the newest of each, then the next ones. */
+function byPlace(groups: readonly Group[]): Moves[] {
+  const length = Math.max(...groups.map((group) => group.moves.length));
+  return Array.from({ length }, (_, i) => {
+    return new Map(
+      groups.flatMap((g): [Group, Move][] => {
+        const move = g.moves[i];
+        return move ? [[g, move]] : [];
+      }),
     );
-    return {
-      groups: own,
-      unit: { nameArches, options, priority, modular, starts: own.some((g) => g.starts) },
-    };
   });
 }
 
@@ -266,9 +285,9 @@ function filtersBy(
   return (chosen, has) => {
     const documents = repositories.map((r, place) => {
       const pins = new Set(pinned[place]);
-      for (const [i, { groups }] of modular) {
+      for (const [i, { groups, moves }] of modular) {
         for (const group of groups) {
-          const move = group.repository === r ? group.moves[chosen[i] as number] : undefined;
+          const move = group.repository === r ? moves[chosen[i] as number]?.get(group) : undefined;
           if (!move) continue;
           for (const gone of [...move.replaces, ...move.drops]) pins.delete(gone);
           pins.add(move.to);
