@@ -7,8 +7,10 @@ import { type PromoteRepository, planPromotion, type Stays } from '../plan/promo
 import type { Child } from '../plan/retain.ts';
 import type { Facts, Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import { installedKeys } from '../rpm/installed.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
+import { readProfiles } from './profiles.ts';
 import {
   checkNow,
   formatRepositoryId,
@@ -47,7 +49,10 @@ export async function promotionPlan(
   const { team, tier, set } = scope;
   const { named, now, overrideHolds } = o;
   const override = overrideHolds === undefined ? {} : { overrideHolds };
-  return planPromotion({ team, tier, set, repositories, facts, closure, notes, named, now, ...override });
+  const profiles = readProfiles(state, team, set).flatMap((profile) => profile.installed);
+  const installed = profiles.length > 0 ? { installed: installedKeys(profiles) } : {};
+  const rest = { ...override, ...installed };
+  return planPromotion({ team, tier, set, repositories, facts, closure, notes, named, now, ...rest });
 }
 
 function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {

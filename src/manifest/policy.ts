@@ -105,6 +105,8 @@ export interface TierPolicy {
   readonly security: ReadonlyMap<Hastened, number>;
   /** Builds of a name.arch and module stream. */
   readonly keep: number;
+  /** The same of what dnf installs beside its other builds (kernels). */
+  readonly keepInstallonly: number;
   readonly mode: 'rolling' | 'updates-only' | 'frozen';
   readonly window?: Window;
   /** Whether its pull requests merge themselves once green. */

@@ -35,6 +35,7 @@ interface TierData {
   readonly wait?: { preset?: string; seen?: string; inParent?: string };
   readonly security?: Readonly<Partial<Record<Hastened, string>>>;
   readonly keep?: string;
+  readonly keepInstallonly?: string;
   readonly mode?: TierPolicy['mode'];
   readonly window?: { days?: readonly Day[]; from: string; to?: string; zone: string };
   readonly auto?: string;
@@ -132,6 +133,7 @@ function readTier(
     },
     security,
     keep: Number(tier.keep ?? KEEP),
+    keepInstallonly: Number(tier.keepInstallonly ?? tier.keep ?? KEEP),
     mode: tier.mode ?? 'rolling',
     ...(tier.window ? { window: readWindow(tier.window, key('window'), file) } : {}),
     auto: tier.auto === 'true',

@@ -5,6 +5,7 @@ import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { familyAdvisories, waitForFamilies } from './families.ts';
 import { groupPins, newest } from './groups.ts';
+import { Kernels } from './kernels.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
 import {
   AS_DEPENDENCY,
@@ -37,7 +38,8 @@ export interface Judged {
 
 /** All builds of the parent that the target could get, with what the policy says of each, by itself and by others like it. */
 export function judgeAll(input: PromoteInput): Judged[] {
-  const found = input.repositories.flatMap((repository) => candidates(repository, input));
+  const kernels = new Kernels(input);
+  const found = input.repositories.flatMap((repository) => candidates(repository, kernels, input));
   const together = input.team.families === 'lockstep';
   const advisoriesOf = together ? familyAdvisories(found.map(({ candidate }) => candidate)) : undefined;
   const judged = found.map(({ candidate, isNamed, ...rest }): Judged => {
@@ -51,6 +53,7 @@ export function judgeAll(input: PromoteInput): Judged[] {
     waitForSiblings(some);
     waitForObsoleted(some, input);
     if (together) waitForFamilies(some);
+    waitForKernels(some, kernels);
     waitForStreams(some, input.facts);
   }
   return judged;
@@ -62,7 +65,7 @@ interface Found extends Pick<Judged, 'build' | 'candidate' | 'has' | 'key' | 're
 }
 
 /** Every build of the parent that is newer than what the target has of its group, or the same build with other bytes. */
-function candidates(r: PromoteRepository, input: PromoteInput): Found[] {
+function candidates(r: PromoteRepository, kernels: Kernels, input: PromoteInput): Found[] {
   const { facts, named, team, tier, now } = input;
   const pins = r.target?.pins ?? NO_PINS;
   const target = groupPins(pins, facts);
@@ -91,7 +94,7 @@ function candidates(r: PromoteRepository, input: PromoteInput): Found[] {
         holds: team.holds,
         allow: team.allow,
         deny: team.deny,
-        known: names.has(nameArch(build.nevra)),
+        known: names.has(nameArch(build.nevra)) || kernels.isKnownModule(build),
         replaces: about.obsoletes.find((name) => name !== build.nevra.name && packages.has(name)),
         withdrawn: withdrawn.has(sum),
         seen: r.seen.get(sum),
@@ -225,6 +228,25 @@ function waitForStreams(judged: readonly Judged[], facts: Facts): void {
       j.verdict = { kind: 'with', other: nevraOf(blocker.build), why, ...(until ? { until } : {}) };
       changed = true;
     }
+  }
+}
+
+/** A module that is named after a kernel comes with it, or after it. */
+function waitForKernels(judged: readonly Judged[], kernels: Kernels): void {
+  const byText = new Map(judged.map((j) => [nevraOf(j.build), j]));
+  for (const j of judged) {
+    const { name } = j.build.nevra;
+    if (j.has || j.verdict.kind !== 'ready' || j.past.length > 0 || kernels.inTarget(name).length > 0)
+      continue;
+    const own = kernels.inParent(name);
+    const [kernel] = own;
+    if (!kernel || own.some((k) => byText.get(nevraOf(k))?.verdict.kind === 'ready')) continue;
+    const behind = own.flatMap((k) => byText.get(nevraOf(k)) ?? [])[0];
+    const until = behind && 'until' in behind.verdict && behind.verdict.until;
+    const stays = behind ? 'which stays' : 'which the tier does not have';
+    const why = `is for ${nevraOf(kernel)}, ${stays}`;
+    j.verdict = { kind: 'with', other: nevraOf(kernel), why, ...(until ? { until } : {}) };
+    j.along = undefined;
   }
 }
 

@@ -1,20 +1,21 @@
-import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
-import { by, groupBy } from '../base/order.ts';
+import { groupBy } from '../base/order.ts';
 import { upstreamId } from '../manifest/ids.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import { groupJudged, type Judged } from './candidates.ts';
+import { type Bundle, bundlesOf, groupsOf, type Move } from './bundles.ts';
+import type { Judged } from './candidates.ts';
 import { modulesFor } from './documents.ts';
-import { byVersion, familiesOf } from './familyMoves.ts';
-import { groupPins, modularPins } from './groups.ts';
+import { modularPins } from './groups.ts';
+import type { Leaving } from './kernels.ts';
 import { Lags, Menders } from './lags.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
-import { mayGo } from './retain.ts';
-import { type Option, pull, type Settled, settle, type Unit } from './settle.ts';
+import { pull, type Settled, settle } from './settle.ts';
 import type { Along, Pin, Reason } from './types.ts';
 import { type Break, type Filter, sightings, type Universe } from './watch.ts';
 import { recommendedNote } from './weak.ts';
+
+const NONE: readonly Pin[] = [];
 
 /** What a plan must know to leave a client set closed. */
 export interface Closure {
@@ -34,16 +35,6 @@ export interface Documents {
   readonly modules: Snapshot['modules'];
 }
 
-/** One build that comes into a repository, and what goes for it. */
-export interface Move {
-  readonly judged: Judged;
-  readonly to: Pin;
-  /** The same NEVRA with other bytes. */
-  readonly replaces: readonly Pin[];
-  /** Too old to be kept any longer. */
-  readonly drops: readonly Pin[];
-}
-
 /** What becomes of one name.arch (and module stream) of one repository. */
 export interface Outcome {
   readonly repository: PromoteRepository;
@@ -52,15 +43,8 @@ export interface Outcome {
   readonly along: Along | undefined;
   /** Newer builds than the one that moves, each with its verdict. */
   readonly stays: readonly Judged[];
-}
-
-/** The builds of the parent that could come into one name.arch and stream. */
-export interface Group {
-  readonly repository: PromoteRepository;
-  readonly judged: readonly Judged[];
-  /** The newest first. */
-  readonly moves: readonly Move[];
-  readonly starts: boolean;
+  /** Modules whose kernel goes. */
+  readonly leaves?: readonly Leaving[];
 }
 
 /**
@@ -91,8 +75,19 @@ export function closeSet(
       outcomes.push({ repository, move, along, stays: behind.filter((j) => j.asked) });
     }
   }
+  for (const [repository, leaves] of leavesByRepository(bundles, settled)) {
+    outcomes.push({ repository, move: undefined, along: undefined, stays: [], leaves });
+  }
   if (input.named.length > 0 && lags.held.size > 0) throw heldInTheWay(lags.held, input);
   return { outcomes, notes: notesOf(outcomes, settled, input) };
+}
+
+function leavesByRepository(
+  bundles: readonly Bundle[],
+  { chosen }: Settled,
+): Map<PromoteRepository, Leaving[]> {
+  const taken = bundles.flatMap(({ leaves }, i) => leaves[chosen[i] as number] ?? []);
+  return groupBy(taken, ({ repository }) => repository);
 }
 
 /** What is as it was, and what is not there and need not be: said, and no reason to stay. */
@@ -134,112 +129,6 @@ function heldInTheWay(
     at: `${team.team}/${tier.name}`,
     hint: 'Ask the owner of the hold; then say why: the same command with --override-hold REASON.',
   });
-}
-
-function groupsOf(
-  r: PromoteRepository,
-  judged: readonly Judged[],
-  { facts, tier, now }: PromoteInput,
-): Group[] {
-  const current = groupPins(r.target?.pins ?? NONE, facts);
-  const since = (pin: Pin) => {
-    const sum = formatChecksum(pin.checksum);
-    const [seen, here] = [r.seen.get(sum), r.inTarget.get(sum)];
-    return seen && here ? { seen, here } : undefined;
-  };
-  const own = judged.filter((j) => j.repository === r);
-  return [...groupJudged(own)].map(([key, group]) => {
-    const starts = group.some((j) => isReady(j));
-    const may = group.filter((j) => (starts ? isReady(j) : j.along !== undefined)).reverse();
-    const moves = may.map((j): Move => {
-      const to: Pin = { ...j.build, withdrawn: false };
-      const had = current.get(key) ?? [];
-      const replaces = had.filter((pin) => formatNevra(pin.nevra) === formatNevra(to.nevra));
-      const next = [...had.filter((pin) => !replaces.includes(pin)), to];
-      const drops = mayGo(key, next, { keep: tier.keep, children: r.children, since, now });
-      return { judged: j, to, replaces, drops };
-    });
-    return { repository: r, judged: group, moves, starts };
-  });
-}
-
-const NONE: readonly Pin[] = [];
-
-function isReady(j: Judged): boolean {
-  return j.asked && j.verdict.kind === 'ready';
-}
-
-/** What moves as one: a name.arch, the binaries of a source package that the target has, or all that a module's stream has. */
-interface Bundle {
-  readonly groups: readonly Group[];
-  /** By option of the unit: what each group does by it. */
-  readonly moves: readonly Moves[];
-  readonly unit: Unit;
-}
-
-type Moves = ReadonlyMap<Group, Move>;
-
-function bundlesOf(groups: readonly Group[], input: PromoteInput): Bundle[] {
-  const { facts, closure, team } = input;
-  const { names } = closure.universe;
-  const isModular = ({ judged: [first] }: Group): boolean =>
-    first !== undefined && facts.streams(formatNevra(first.build.nevra)).length > 0;
-  const streamOf = (group: Group): string => {
-    const [first] = group.judged;
-    const streams = first ? facts.streams(formatNevra(first.build.nevra)) : [];
-    return `${upstreamId(group.repository.repository)} ~${streams.join(' ')}`;
-  };
-  const plain = groups.filter((group) => !isModular(group));
-  const families = team.families === 'lockstep' ? familiesOf(plain) : plain.map((group) => [group]);
-  const bundled = [
-    ...[...groupBy(groups.filter(isModular), streamOf)].map(([key, own]) => ({ key, own, modular: true })),
-    ...families.map((own) => ({ key: own.map(keyOf).sort()[0] ?? '', own, modular: false })),
-  ].sort(by(({ key }) => key));
-  const ranked = bundled
-    .map((b) => ({ ...b, rank: Math.min(...b.own.flatMap((g) => g.moves).map(severityRank), 5) }))
-    .sort((a, b) => a.rank - b.rank); // stable: by key within a rank
-  return ranked.map(({ own, modular }, priority) => {
-    const moves = modular ? byPlace(own) : byVersion(own);
-    const options = moves.map((some) => optionOf([...some.values()], closure));
-    const nameArches = [...new Set(options.flatMap((o) => [...o.adds, ...o.drops]).map((b) => names.of(b)))];
-    const starts = own.some((g) => g.starts);
-    return { groups: own, moves, unit: { nameArches, options, priority, modular, starts } };
-  });
-}
-
-function keyOf({ repository, judged: [first] }: Group): string {
-  return `${upstreamId(repository.repository)} ${first?.key}`;
-}
-
-/** Of a stream: the newest of each, then the next ones. */
-function byPlace(groups: readonly Group[]): Moves[] {
-  const length = Math.max(...groups.map((group) => group.moves.length));
-  return Array.from({ length }, (_, i) => {
-    return new Map(
-      groups.flatMap((g): [Group, Move][] => {
-        const move = g.moves[i];
-        return move ? [[g, move]] : [];
-      }),
-    );
-  });
-}
-
-const SEVERITIES = ['critical', 'important', 'moderate', 'low', 'none'];
-
-/** 0 for a critical advisory, 5 for none. */
-function severityRank({ judged }: Move): number {
-  return Math.min(
-    ...judged.candidate.advisories.map((a) => SEVERITIES.indexOf(a.severity)),
-    SEVERITIES.length,
-  );
-}
-
-function optionOf(moves: readonly Move[], closure: Closure): Option {
-  const numbers = (pins: readonly Pin[]) => pins.flatMap((pin) => closure.number(pin) ?? []);
-  return {
-    adds: numbers(moves.map((move) => move.to)),
-    drops: numbers(moves.flatMap((move) => [...move.replaces, ...move.drops])),
-  };
 }
 
 function settleBundles(bundles: readonly Bundle[], input: PromoteInput, menders: Menders): Settled {

@@ -1,5 +1,5 @@
 import { compareEvr, type Evr } from '../rpm/evr.ts';
-import type { Group, Move } from './closing.ts';
+import type { Group, Move } from './bundles.ts';
 import { familyOf } from './families.ts';
 
 /**

@@ -13,7 +13,7 @@ import { Requirements } from '../../src/plan/requirements.ts';
 import type { AdvisoryFacts, Facts, Stay } from '../../src/plan/types.ts';
 import { PackageIndex } from '../../src/repodata/packageIndex.ts';
 import { formatEvr } from '../../src/rpm/evr.ts';
-import { formatNevra, parseNevra } from '../../src/rpm/nevra.ts';
+import { formatNevra, type Nevra, parseNevra } from '../../src/rpm/nevra.ts';
 import { packageXml } from '../fixtures/libsolv.ts';
 
 /** A scenario as people write it: NEVRAs with the day since when they stand there. */
@@ -39,6 +39,10 @@ export interface Given {
   /** What clients have besides (`also:`). */
   readonly also?: readonly string[];
   readonly overrideHolds?: string;
+  /** Builds that a host's profile has. */
+  readonly installed?: readonly string[];
+  /** Names (in front of a version, where it is in the name) that dnf installs beside each other. */
+  readonly installOnly?: Readonly<Record<string, 'kernel' | 'other'>>;
   readonly streams?: Readonly<Record<string, readonly string[]>>;
   readonly advisories?: readonly {
     readonly id: string;
@@ -148,6 +152,9 @@ export function inputOf(given: Given): PromoteInput {
     facts,
     named: given.named ?? [],
     ...(given.overrideHolds === undefined ? {} : { overrideHolds: given.overrideHolds }),
+    ...(given.installed
+      ? { installed: (nevra: Nevra) => given.installed?.includes(formatNevra(nevra)) ?? false }
+      : {}),
     closure: closureOf(given, [...parent, ...target]),
     now: new Date(given.now),
     repositories: [
@@ -234,6 +241,7 @@ function factsFor(given: Given): Facts {
       sourceVersion: `${nevra.evr.version}-${nevra.evr.release}`,
       obsoletes: given.obsoletes?.[nevra.name] ?? [],
       summary: '',
+      ...(given.installOnly?.[nevra.name] ? { installOnly: given.installOnly[nevra.name] } : {}),
     }),
     advisories: (nevra) =>
       (given.advisories ?? [])
