@@ -36,7 +36,9 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
   let provenance: RepositoryProvenance[] | undefined; // asked only of manifests that can be read
   let sets: CheckedSet[] | undefined;
   if (state && complaints.length === 0) {
-    complaints.push(...checkMoves(before, state, { claim: undefined, proven: false, now: world.now }));
+    complaints.push(
+      ...(await checkMoves(before, state, { claim: undefined, proven: false, now: world.now })),
+    );
     provenance = await provenanceOf(world, state, tierRepositories(state), { full: o.provenance === true });
     complaints.push(...provenanceFaults(state, provenance, { mirror: world.mirrorDir !== undefined }));
     const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;

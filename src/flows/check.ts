@@ -177,16 +177,16 @@ export interface Spoken {
 }
 
 /**
- * What a merge would do to tiers, asked of main as it is now: nothing comes in that the parent does not have or that upstream
+ * What a merge would do to tiers, asked of main as it is now: nothing comes in that the parent never had or that upstream
  * pulled back, nothing that is held now moves by itself, and the newest build of a name never gets lower. Live is judged by its
  * plan alone.
  */
-export function checkMoves(main: State, merged: State, spoken: Spoken): Fault[] {
+export async function checkMoves(main: State, merged: State, spoken: Spoken): Promise<Fault[]> {
   const complaints: Fault[] = [];
   for (const name of merged.repositories) {
     if (name.tier === LIVE_TIER) continue;
     if (merged.files.get(lockPath(name)) === main.files.get(lockPath(name))) continue;
-    complaints.push(...checkRepository(main, merged, name, spoken));
+    complaints.push(...(await checkRepository(main, merged, name, spoken)));
   }
   return complaints;
 }
@@ -194,7 +194,12 @@ export function checkMoves(main: State, merged: State, spoken: Spoken): Fault[] 
 /** Verbs whose plans take builds away or back, when a person asks for just that. */
 const LOWERING = new Set(['remove', 'rollback', 'recall']);
 
-function checkRepository(main: State, merged: State, name: RepositoryName, spoken: Spoken): Fault[] {
+async function checkRepository(
+  main: State,
+  merged: State,
+  name: RepositoryName,
+  spoken: Spoken,
+): Promise<Fault[]> {
   const { claim, proven, now } = spoken;
   const team = merged.policies.teams.get(name.team);
   const tier = team?.tiers.find((t) => t.name === name.tier);
@@ -207,6 +212,12 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   const had = new Set(sums(before));
   const parent = parentName(team, tier, upstream);
   const inParent = new Set([...sums(merged.snapshot(parent)?.pins), ...sums(main.snapshot(parent)?.pins)]);
+  const known = new Set([...had, ...inParent]);
+  const once = await everListed(
+    main,
+    parent,
+    after.filter((pin) => !known.has(formatChecksum(pin.checksum))),
+  );
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
   const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
   const holds = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0 ? team.holds : [];
@@ -217,9 +228,9 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
     const sum = formatChecksum(pin.checksum);
     if (had.has(sum)) continue;
     const build = formatNevra(pin.nevra);
-    if (!inParent.has(sum)) {
+    if (!inParent.has(sum) && !once.has(`${build} ${sum}`)) {
       complain(
-        `${build} is not in ${formatRepositoryId(parent)}`,
+        `${build} is not in ${formatRepositoryId(parent)}, and never was`,
         'Let it come through the tiers, or check the checksum in the lock.',
       );
     }
@@ -241,6 +252,17 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   }
   if (proven && claim && LOWERING.has(claim.verb)) return complaints;
   return [...complaints, ...lowered(before, after, at)];
+}
+
+/** Of these builds, as `<nevra> <checksum>`, those that a repository once had, by main's history: it may have dropped them since. */
+async function everListed(
+  main: State,
+  repository: RepositoryName,
+  pins: readonly Pin[],
+): Promise<Set<string>> {
+  if (pins.length === 0) return new Set();
+  const builds = new Set(pins.map((pin) => `${formatNevra(pin.nevra)} ${formatChecksum(pin.checksum)}`));
+  return new Set((await main.history.lastListed(lockPath(repository), builds)).keys());
 }
 
 /** Per name.arch: the newest build that main has must not be newer than the newest after the merge. */

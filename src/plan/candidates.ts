@@ -7,6 +7,7 @@ import { familyAdvisories, waitForFamilies } from './families.ts';
 import { groupPins, newest } from './groups.ts';
 import { Kernels } from './kernels.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
+import { obsoletes } from './renames.ts';
 import {
   AS_DEPENDENCY,
   BY_NAME,
@@ -95,7 +96,10 @@ function candidates(r: PromoteRepository, kernels: Kernels, input: PromoteInput)
         allow: team.allow,
         deny: team.deny,
         known: names.has(nameArch(build.nevra)) || kernels.isKnownModule(build),
-        replaces: about.obsoletes.find((name) => name !== build.nevra.name && packages.has(name)),
+        replaces: about.obsoletes.find((name) => {
+          const old = packages.get(name);
+          return old !== undefined && obsoletes(build, old, input.closure);
+        }),
         withdrawn: withdrawn.has(sum),
         seen: r.seen.get(sum),
         inParent: r.inParent.get(sum),

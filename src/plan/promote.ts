@@ -10,6 +10,7 @@ import { type Judged, judgeAll } from './candidates.ts';
 import { type Closure, closeSet, type Outcome } from './closing.ts';
 import { modulesFor } from './documents.ts';
 import { modularPins } from './groups.ts';
+import { renameNotes } from './renames.ts';
 import { type Child, keepOf } from './retain.ts';
 import { earlyFor } from './rules.ts';
 import type { Along, Change, Facts, Pin, Plan, RepositoryPlan, Stay, Staying } from './types.ts';
@@ -64,7 +65,7 @@ export function planPromotion(input: PromoteInput): Plan {
     const own = outcomes.filter((outcome) => outcome.repository === repository);
     return {
       ...planRepository(repository, own, input),
-      notes: i === 0 ? [...(input.notes ?? []), ...notes] : [],
+      notes: i === 0 ? [...(input.notes ?? []), ...notes, ...renameNotes(outcomes, input)] : [],
     };
   });
   const { team, tier, set, now } = input;

@@ -217,7 +217,7 @@ function elementOf({ nevra }: Pin, given: Given): Buffer {
     {
       provides: [`${name} = ${formatEvr(evr)}`, ...listed(given.provides)],
       requires: listed(given.requires),
-      obsoletes: given.obsoletes?.[name] ?? [],
+      obsoletes: listed(given.obsoletes),
     },
   );
 }
@@ -239,7 +239,10 @@ function factsFor(given: Given): Facts {
     build: ({ nevra }) => ({
       source: given.sources?.[nevra.name] ?? nevra.name,
       sourceVersion: `${nevra.evr.version}-${nevra.evr.release}`,
-      obsoletes: given.obsoletes?.[nevra.name] ?? [],
+      obsoletes: [
+        ...(given.obsoletes?.[nevra.name] ?? []),
+        ...(given.obsoletes?.[formatNevra(nevra)] ?? []),
+      ].map((text) => text.split(' ')[0] as string),
       summary: '',
       ...(given.installOnly?.[nevra.name] ? { installOnly: given.installOnly[nevra.name] } : {}),
     }),
