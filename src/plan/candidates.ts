@@ -40,7 +40,8 @@ export interface Judged {
 /** All builds of the parent that the target could get, with what the policy says of each, by itself and by others like it. */
 export function judgeAll(input: PromoteInput): Judged[] {
   const kernels = new Kernels(input);
-  const found = input.repositories.flatMap((repository) => candidates(repository, kernels, input));
+  const wanted = wantedOf(input);
+  const found = input.repositories.flatMap((repository) => candidates(repository, wanted, kernels, input));
   const together = input.team.families === 'lockstep';
   const advisoriesOf = together ? familyAdvisories(found.map(({ candidate }) => candidate)) : undefined;
   const judged = found.map(({ candidate, isNamed, ...rest }): Judged => {
@@ -65,18 +66,26 @@ interface Found extends Pick<Judged, 'build' | 'candidate' | 'has' | 'key' | 're
   readonly isNamed: boolean;
 }
 
+/** What a person named, and the source packages of that, whichever repository their other binaries are in. */
+interface Wanted {
+  readonly names: ReadonlySet<string>;
+  readonly sources: ReadonlySet<string>;
+}
+
+function wantedOf({ named, repositories, facts }: PromoteInput): Wanted {
+  const names = new Set(named);
+  const pins = repositories.flatMap((r) => r.parent.pins.filter((pin) => names.has(pin.nevra.name)));
+  return { names, sources: new Set(pins.map((pin) => facts.build(pin).source)) };
+}
+
 /** Every build of the parent that is newer than what the target has of its group, or the same build with other bytes. */
-function candidates(r: PromoteRepository, kernels: Kernels, input: PromoteInput): Found[] {
-  const { facts, named, team, tier, now } = input;
+function candidates(r: PromoteRepository, wanted: Wanted, kernels: Kernels, input: PromoteInput): Found[] {
+  const { facts, team, tier, now } = input;
   const pins = r.target?.pins ?? NO_PINS;
   const target = groupPins(pins, facts);
   const { names, packages } = namesOf(pins);
   const withdrawn = new Set(
     r.live.pins.filter((pin) => pin.withdrawn).map((pin) => formatChecksum(pin.checksum)),
-  );
-  const wanted = new Set(named);
-  const family = new Set(
-    r.parent.pins.filter((p) => wanted.has(p.nevra.name)).map((p) => facts.build(p).source),
   );
   const found: Found[] = [];
   for (const [key, group] of groupPins(r.parent.pins, facts)) {
@@ -86,7 +95,9 @@ function candidates(r: PromoteRepository, kernels: Kernels, input: PromoteInput)
       const sum = formatChecksum(build.checksum);
       const about = facts.build(build);
       const isNamed =
-        wanted.has(build.nevra.name) || wanted.has(about.source) || (!!has && family.has(about.source));
+        wanted.names.has(build.nevra.name) ||
+        wanted.names.has(about.source) ||
+        (!!has && wanted.sources.has(about.source));
       const candidate: Candidate = {
         build,
         facts: about,

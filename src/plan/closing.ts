@@ -6,6 +6,7 @@ import { formatNevra } from '../rpm/nevra.ts';
 import { type Bundle, bundlesOf, groupsOf, type Move } from './bundles.ts';
 import type { Judged } from './candidates.ts';
 import { modulesFor } from './documents.ts';
+import { keepNewOnes } from './families.ts';
 import { modularPins } from './groups.ts';
 import type { Leaving } from './kernels.ts';
 import { Lags, Menders } from './lags.ts';
@@ -55,10 +56,8 @@ export function closeSet(
   judged: readonly Judged[],
   input: PromoteInput,
 ): { outcomes: Outcome[]; notes: string[] } {
-  const groups = input.repositories.flatMap((r) => groupsOf(r, judged, input));
-  const bundles = bundlesOf(groups, input);
   const menders = new Menders(input.closure, judged);
-  const settled = settleBundles(bundles, input, menders);
+  const { bundles, settled } = settleAll(judged, input, menders);
   const lags = new Lags(input, menders, settled);
   const outcomes: Outcome[] = [];
   for (const [i, bundle] of bundles.entries()) {
@@ -80,6 +79,22 @@ export function closeSet(
   }
   if (input.named.length > 0 && lags.held.size > 0) throw heldInTheWay(lags.held, input);
   return { outcomes, notes: notesOf(outcomes, settled, input) };
+}
+
+/** Once more without what is new of a family that stays, where there is such: each round takes at least one build out. */
+function settleAll(
+  judged: readonly Judged[],
+  input: PromoteInput,
+  menders: Menders,
+): { bundles: Bundle[]; settled: Settled } {
+  for (;;) {
+    const groups = input.repositories.flatMap((r) => groupsOf(r, judged, input));
+    const bundles = bundlesOf(groups, input);
+    const settled = settleBundles(bundles, input, menders);
+    if (input.named.length > 0 || input.team.families === 'loose') return { bundles, settled };
+    const moves = bundles.flatMap((b, i) => [...(b.moves[settled.chosen[i] as number]?.values() ?? [])]);
+    if (!keepNewOnes(judged, new Set(moves.map((move) => move.judged)))) return { bundles, settled };
+  }
 }
 
 function leavesByRepository(

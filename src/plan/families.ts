@@ -1,4 +1,6 @@
 import { groupBy } from '../base/order.ts';
+import { upstreamId } from '../manifest/ids.ts';
+import { compareEvr } from '../rpm/evr.ts';
 import type { Judged } from './candidates.ts';
 import { nevraOf } from './rules.ts';
 import type { AdvisoryFacts, BuildFacts, Reason } from './types.ts';
@@ -30,6 +32,35 @@ export function waitForFamilies(judged: readonly Judged[]): void {
       j.along = undefined;
     }
   }
+}
+
+/**
+ * What is new of a source version stays where binaries that the target has stay behind it for what they lack. True where that is news.
+ */
+export function keepNewOnes(judged: readonly Judged[], moved: ReadonlySet<Judged>): boolean {
+  const reached = new Map<string, Judged>();
+  for (const j of moved) reached.set(groupOf(j), j);
+  const behind = new Map<string, Judged>();
+  for (const j of judged) {
+    if (j.has === undefined || j.apart || j.verdict.kind === 'filtered' || moved.has(j)) continue;
+    const to = reached.get(groupOf(j))?.build;
+    if (!to || compareEvr(to.nevra.evr, j.build.nevra.evr) < 0) behind.set(familyOf(j.candidate.facts), j);
+  }
+  let found = false;
+  for (const j of moved) {
+    const member = j.has === undefined && !j.apart ? behind.get(familyOf(j.candidate.facts)) : undefined;
+    if (!member) continue;
+    const { name } = member.build.nevra;
+    const why = `built from ${j.candidate.facts.source} like ${name}, which stays for what it lacks`;
+    j.verdict = { kind: 'with', other: nevraOf(member.build), why };
+    j.along = undefined;
+    found = true;
+  }
+  return found;
+}
+
+function groupOf(j: Judged): string {
+  return `${upstreamId(j.repository.repository)} ${j.key}`;
 }
 
 function movesBefore(j: Judged, last: Judged): boolean {

@@ -6,7 +6,7 @@ import type { Facts, Pin } from './types.ts';
 
 /** Fewer parts may be anybody's version: `kmod-foo-5.14.0` is taken for a name like any other. */
 const MIN_PARTS = 4;
-const MAY_CARRY = /[0-9]+[._-][0-9]+[._-][0-9]+[._-][0-9]+/;
+const MAY_CARRY = /[0-9][._-][0-9]+[._-][0-9]+[._-][0-9]/;
 const ARCH = /[.](?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)$/;
 const FLAVOUR = /(?:smp|PAE|xen|debug|hugemem|largesmp)$/;
 
