@@ -50,7 +50,7 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
       judge(world, question, catalog, hosted),
     );
     const spoken = { claim: claimed?.claim, proven: isPlan(claimed, asked), now: world.now };
-    complaints.push(...checkMoves(before, state, spoken));
+    complaints.push(...(await checkMoves(before, state, spoken)));
     warnings.push(...(await goodWarnings(world, repo, state)));
     const { catalog } = world.mirrorDir === undefined ? { catalog: undefined } : mirrorOf(world);
     complaints.push(...(await checkErrata(before, state, catalog)));

@@ -212,16 +212,16 @@ export interface Spoken {
 }
 
 /**
- * What a merge would do to tiers, asked of main as it is now: nothing comes in that the parent does not have or that upstream
+ * What a merge would do to tiers, asked of main as it is now: nothing comes in that the parent never had or that upstream
  * pulled back, nothing that is held now moves by itself, and the newest build of a name never gets lower. Live is judged by its
  * plan alone.
  */
-export function checkMoves(main: State, merged: State, spoken: Spoken): Fault[] {
+export async function checkMoves(main: State, merged: State, spoken: Spoken): Promise<Fault[]> {
   const complaints: Fault[] = [];
   for (const name of merged.repositories) {
     if (name.tier === LIVE_TIER) continue;
     if (merged.files.get(lockPath(name)) === main.files.get(lockPath(name))) continue;
-    complaints.push(...checkRepository(main, merged, name, spoken));
+    complaints.push(...(await checkRepository(main, merged, name, spoken)));
   }
   return complaints;
 }
@@ -241,7 +241,12 @@ export function movedUnder(claim: Claim, head: State, merged: State): Fault[] {
 /** Verbs whose plans take builds away or back, when a person asks for just that. */
 const LOWERING = new Set(['remove', 'rollback', 'recall']);
 
-function checkRepository(main: State, merged: State, name: RepositoryName, spoken: Spoken): Fault[] {
+async function checkRepository(
+  main: State,
+  merged: State,
+  name: RepositoryName,
+  spoken: Spoken,
+): Promise<Fault[]> {
   const { claim, proven, now } = spoken;
   const team = merged.policies.teams.get(name.team);
   const tier = team?.tiers.find((t) => t.name === name.tier);
@@ -254,6 +259,12 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   const had = new Set(sums(before));
   const parent = parentName(team, tier, upstream);
   const inParent = new Set([...sums(merged.snapshot(parent)?.pins), ...sums(main.snapshot(parent)?.pins)]);
+  const known = new Set([...had, ...inParent]);
+  const once = await everListed(
+    main,
+    parent,
+    after.filter((pin) => !known.has(formatChecksum(pin.checksum))),
+  );
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
   const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
   const byItself = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0;
@@ -267,9 +278,9 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
     if (had.has(sum)) continue;
     const build = formatNevra(pin.nevra);
     if (goesBack) continue; // it was there, and the plan that says so was made again
-    if (!inParent.has(sum)) {
+    if (!inParent.has(sum) && !once.has(`${build} ${sum}`)) {
       complain(
-        `${build} is not in ${formatRepositoryId(parent)}`,
+        `${build} is not in ${formatRepositoryId(parent)}, and never was`,
         'Let it come through the tiers, or check the checksum in the lock.',
       );
     }
@@ -303,6 +314,17 @@ function mayThaw(tier: TierPolicy, subject: Subject, now: Date): boolean {
   return tier.exceptions.some(
     ({ source: _, ...rest }) => !hasEnded(rest.until, now) && patternMatches(rest, subject),
   );
+}
+
+/** Of these builds, as `<nevra> <checksum>`, those that a repository once had, by main's history: it may have dropped them since. */
+async function everListed(
+  main: State,
+  repository: RepositoryName,
+  pins: readonly Pin[],
+): Promise<Set<string>> {
+  if (pins.length === 0) return new Set();
+  const builds = new Set(pins.map((pin) => `${formatNevra(pin.nevra)} ${formatChecksum(pin.checksum)}`));
+  return new Set((await main.history.lastListed(lockPath(repository), builds)).keys());
 }
 
 /** Per name.arch: the newest build that main has must not be newer than the newest after the merge. */

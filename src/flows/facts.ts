@@ -1,6 +1,7 @@
 import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
+import { INSTALL_ONLY } from '../plan/clauses.ts';
 import type { AdvisoryFacts, BuildFacts, Facts, Pin } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { decompress } from '../repodata/compression.ts';
@@ -93,11 +94,35 @@ function buildFacts(element: Buffer, pin: Pin): BuildFacts {
   const { name, evr } = p.nevra;
   const own = { source: name, sourceVersion: `${evr.version}-${evr.release}` };
   const source = p.sourceRpm === undefined ? own : (splitSource(p.sourceRpm) ?? own);
-  return { ...source, obsoletes: p.obsoletes.map((c) => c.name), summary: p.summary };
+  const provides = new Set(p.provides.map((c) => c.name));
+  return {
+    ...source,
+    obsoletes: p.obsoletes.map((c) => c.name),
+    summary: p.summary,
+    ...installOnlyOf((word) => provides.has(word)),
+  };
+}
+
+/** Which of several builds boots a machine: kernels say so in all distributions that have them. */
+const KERNEL = ['kernel', 'kernel-PAE', 'kernel-uname-r'];
+
+function installOnlyOf(provides: (name: string) => boolean): Pick<BuildFacts, 'installOnly'> {
+  if (!INSTALL_ONLY.some(provides)) return {};
+  return { installOnly: KERNEL.some(provides) ? 'kernel' : 'other' };
+}
+
+/** Undefined where they are not written so plainly. */
+function plainProvides(element: Buffer): ((name: string) => boolean) | undefined {
+  const from = element.indexOf('<rpm:provides>');
+  if (from < 0) return () => false;
+  const to = element.indexOf('</rpm:provides>', from);
+  const section = element.subarray(from, to < 0 ? element.length : to);
+  if (section.includes("name='") || section.includes('&')) return undefined;
+  return (name) => section.includes(`name="${name}"`);
 }
 
 /**
- * The three words that a plan asks for, without reading the element's other 3 kB: in a canonical element (which is well-formed
+ * The few words that a plan asks for, without reading the element's other 3 kB: in a canonical element (which is well-formed
  * and has the usual prefixes) `<` begins a tag and nothing else. Undefined where it takes a real reader.
  */
 function quickFacts(element: Buffer, { nevra }: Pin): BuildFacts | undefined {
@@ -109,7 +134,8 @@ function quickFacts(element: Buffer, { nevra }: Pin): BuildFacts | undefined {
   if (!source && sourceRpm !== '') return undefined;
   const { name, evr } = nevra;
   const own = { source: name, sourceVersion: `${evr.version}-${evr.release}` };
-  return { ...(source ?? own), obsoletes: [], summary };
+  const provides = plainProvides(element);
+  return provides && { ...(source ?? own), obsoletes: [], summary, ...installOnlyOf(provides) };
 }
 
 /** The text of `<name>…</name>`; undefined where it is not written so plainly, or holds a reference. */

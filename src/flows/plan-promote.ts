@@ -7,9 +7,11 @@ import { type PromoteRepository, planPromotion, type Stays } from '../plan/promo
 import type { Child } from '../plan/retain.ts';
 import type { Facts, Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import { installedKeys } from '../rpm/installed.ts';
 import { baselineOf } from './baselines.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
+import { readProfiles } from './profiles.ts';
 import {
   checkNow,
   formatRepositoryId,
@@ -56,6 +58,8 @@ export async function promotionPlan(
   const list = baselineOf(state, tier, set);
   const baseline = list ? { baseline: list } : {};
   const exact = o.exact ? { exact: o.exact } : {};
+  const profiles = readProfiles(state, team, set).flatMap((profile) => profile.installed);
+  const installed = profiles.length > 0 ? { installed: installedKeys(profiles) } : {};
   return planPromotion({
     team,
     tier,
@@ -69,6 +73,7 @@ export async function promotionPlan(
     ...baseline,
     ...exact,
     ...override,
+    ...installed,
   });
 }
 

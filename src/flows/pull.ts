@@ -64,7 +64,7 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   const merged = await stateAt(local, preview.tree, main.history, head);
   const { state } = merged;
   const moves = state
-    ? checkMoves(main, state, { claim, proven: differences?.length === 0, now: world.now })
+    ? await checkMoves(main, state, { claim, proven: differences?.length === 0, now: world.now })
     : [];
   const warnings = [...merged.checked.warnings];
   if (state && merged.checked.complaints.length === 0) {

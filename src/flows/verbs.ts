@@ -6,6 +6,7 @@ import { diff } from './diff.ts';
 import { ERRATA, IMPORT } from './errata-verbs.ts';
 import { explain } from './explain.ts';
 import { initFlow } from './init-flow.ts';
+import { presets } from './presets.ts';
 import { fill, promote } from './promote.ts';
 import { freeMirror, publishMain, verifyMirror, verifyServed, writeRepofile } from './publish.ts';
 import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts';
@@ -226,6 +227,17 @@ export const VERBS: readonly Verb[] = [
     example: 'sluice explain openssl --team infra',
     run: async (world, args) => {
       await explain(world, operand(args, 'the package'), args.need('team'));
+      return undefined;
+    },
+  },
+  {
+    name: 'presets',
+    summary: 'what a policy takes in when it names a preset',
+    operands: '[NAME]',
+    options: {},
+    example: 'sluice presets kernel-space',
+    run: async (world, args) => {
+      presets(world, args.operands[0]);
       return undefined;
     },
   },

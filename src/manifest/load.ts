@@ -55,7 +55,7 @@ export function lintPolicies(policies: Policies): Fault[] {
   const warnings: Fault[] = [];
   for (const team of policies.teams.values()) {
     for (const filter of [...team.holds, ...team.allow, ...team.deny]) {
-      for (const pattern of [filter.match, filter.source]) {
+      for (const pattern of [filter.match, filter.source, ...(filter.add ?? []), ...(filter.except ?? [])]) {
         const message = pattern && lintPattern(pattern);
         if (!message) continue;
         const hint = 'Anchor the pattern with ^ and $, or use a glob.';

@@ -10,8 +10,20 @@ export interface Pattern {
   matches(name: string): boolean;
 }
 
+/** Package names that the project knows to belong together. */
+export interface Preset {
+  readonly name: string;
+  matches(name: string): boolean;
+}
+
 /** What a filter asks of a build; what it does not name, it does not ask. */
 export interface Filter {
+  /** In place of `match`. */
+  readonly preset?: Preset;
+  /** Names that it means besides the preset's. */
+  readonly add?: readonly Pattern[];
+  /** Names that it does not mean after all. */
+  readonly except?: readonly Pattern[];
   /** Over the package's name. */
   readonly match?: Pattern;
   /** Over the source package's name. */
@@ -51,10 +63,23 @@ export interface Subject {
 
 /** True where everything that the filter names fits. */
 export function patternMatches(filter: Filter, subject: Subject): boolean {
-  if (filter.tier !== undefined && filter.tier !== subject.tier) return false;
-  if (filter.repository !== undefined && filter.repository !== subject.repository) return false;
+  if (!concerns(filter, subject)) return false;
+  const { preset, add, except } = filter;
+  const { name } = subject;
+  if (preset && !preset.matches(name) && !add?.some((pattern) => pattern.matches(name))) return false;
+  if (except?.some((pattern) => pattern.matches(name))) return false;
   if (filter.match && !filter.match.matches(subject.name)) return false;
   return !filter.source || filter.source.matches(subject.source ?? subject.name);
+}
+
+/** True where the filter's `except` names the build: it goes its own way, whatever becomes of its siblings. */
+export function isExcepted(filter: Filter, subject: Subject): boolean {
+  return concerns(filter, subject) && (filter.except?.some((p) => p.matches(subject.name)) ?? false);
+}
+
+function concerns(filter: Filter, subject: Subject): boolean {
+  if (filter.tier !== undefined && filter.tier !== subject.tier) return false;
+  return filter.repository === undefined || filter.repository === subject.repository;
 }
 
 /** Long enough for an alternation of names; a longer one is a list of filters. */

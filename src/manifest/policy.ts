@@ -105,6 +105,8 @@ export interface TierPolicy {
   readonly security: ReadonlyMap<Hastened, number>;
   /** Builds of a name.arch and module stream. */
   readonly keep: number;
+  /** The same of what dnf installs beside its other builds (kernels). */
+  readonly keepInstallonly: number;
   readonly mode: 'rolling' | 'updates-only' | 'frozen';
   /** What was installed at deployment; absent: what the tier has is all that is known of that. */
   readonly baseline?: readonly TierBaseline[];
@@ -160,6 +162,8 @@ export interface TeamPolicy {
   readonly profiles: readonly Profile[];
   /** Its client sets have all that clients have; else what nothing in them provides counts as provided by what is not named. */
   readonly complete: boolean;
+  /** `loose`: binaries of one source package need not move together (those of a held one stay with it all the same). */
+  readonly families: 'lockstep' | 'loose';
 }
 
 /** A further repository: an upstream's id (live's manifest of it) or the repository id of another team's tier. */

@@ -1,8 +1,16 @@
 import { type AlsoData, type ProfileData, readAlso, readProfiles } from './client-sets.ts';
 import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
-import { compileGlob, compileRegex, type Exception, type Filter, type Hold } from './pattern.ts';
+import {
+  compileGlob,
+  compileRegex,
+  type Exception,
+  type Filter,
+  type Hold,
+  type Pattern,
+} from './pattern.ts';
 import type { Good, Hastened, ProvenanceRule, TeamPolicy, TierBaseline, TierPolicy } from './policy.ts';
 import { attempt, durationAt, type PolicyFile, refuse } from './policy-reading.ts';
+import { packagePreset, waitPreset } from './presets.ts';
 import { type ProvenanceData, readProvenance } from './provenance-policy.ts';
 import schema from './schemas/team.schema.json' with { type: 'json' };
 import { compileSchema } from './validate.ts';
@@ -13,6 +21,9 @@ const KEEP = '2';
 const HASTENED: readonly Hastened[] = ['critical', 'important', 'moderate', 'low'];
 
 interface FilterData {
+  readonly preset?: string;
+  readonly add?: readonly string[];
+  readonly except?: readonly string[];
   readonly match?: string;
   readonly glob?: string;
   readonly source?: string;
@@ -34,9 +45,10 @@ interface ExceptionData extends Omit<FilterData, 'tier'> {
 
 interface TierData {
   readonly from: string;
-  readonly wait?: { seen?: string; inParent?: string };
+  readonly wait?: { preset?: string; seen?: string; inParent?: string };
   readonly security?: Readonly<Partial<Record<Hastened, string>>>;
   readonly keep?: string;
+  readonly keepInstallonly?: string;
   readonly mode?: TierPolicy['mode'];
   readonly window?: { days?: readonly Day[]; from: string; to?: string; zone: string };
   readonly baseline?: string | Readonly<Record<string, string>>;
@@ -53,6 +65,7 @@ export interface TeamData {
   readonly also?: readonly (string | AlsoData)[];
   readonly profiles?: readonly (string | ProfileData)[];
   readonly complete?: string;
+  readonly families?: TeamPolicy['families'];
   readonly tiers: Readonly<Record<string, TierData>>;
   readonly holds?: readonly HoldData[];
   readonly allow?: readonly FilterData[];
@@ -105,6 +118,7 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
     also: readAlso(data.also, file),
     profiles: readProfiles(data.profiles, file),
     complete: data.complete !== 'false',
+    families: data.families ?? 'lockstep',
   };
 }
 
@@ -132,11 +146,12 @@ function readTier(
     name,
     from: tier.from,
     wait: {
-      seen: durationAt(file, key('wait', 'seen'), tier.wait?.seen, 0),
+      seen: readSeen(tier.wait, key('wait'), file),
       inParent: durationAt(file, key('wait', 'inParent'), tier.wait?.inParent, 0),
     },
     security,
     keep: Number(tier.keep ?? KEEP),
+    keepInstallonly: Number(tier.keepInstallonly ?? tier.keep ?? KEEP),
     mode: tier.mode ?? 'rolling',
     ...(tier.baseline === undefined ? {} : { baseline: readBaselines(tier, key('baseline'), file) }),
     exceptions: readExceptions(tier, key('exceptions'), team, file),
@@ -181,6 +196,14 @@ function readExceptions(tier: TierData, key: Path, team: TeamData, file: PolicyF
     checkDay(until, [...at, 'until'], file);
     return { ...readFilter(exception, at, team, file), reason, owner, until };
   });
+}
+
+function readSeen(wait: TierData['wait'], key: Path, file: PolicyFile): number {
+  const { preset, seen } = wait ?? {};
+  if (preset === undefined) return durationAt(file, [...key, 'seen'], seen, 0);
+  if (seen !== undefined)
+    refuse(file, [...key, 'seen'], 'must not stand beside preset', 'Keep one of the two.', 'key');
+  return durationAt(file, key, attempt(file, [...key, 'preset'], () => waitPreset(preset))?.seen, 0);
 }
 
 function readWindow(window: NonNullable<TierData['window']>, key: Path, file: PolicyFile): Window {
@@ -248,9 +271,17 @@ function readHold(hold: HoldData, key: Path, team: TeamData, file: PolicyFile): 
 }
 
 function readFilter(filter: FilterData, key: Path, team: TeamData, file: PolicyFile): Filter {
-  const { match, glob, source, repository, tier } = filter;
-  if ([match, glob, source, repository, tier].every((part) => part === undefined)) {
-    refuse(file, key, 'must say what it matches', 'Add match, glob, source, repository or tier.');
+  const { preset, match, glob, source, repository, tier } = filter;
+  if ([preset, match, glob, source, repository, tier].every((part) => part === undefined)) {
+    refuse(file, key, 'must say what it matches', 'Add preset, match, glob, source, repository or tier.');
+  }
+  if (preset !== undefined && (match !== undefined || glob !== undefined)) {
+    const other = match === undefined ? 'glob' : 'match';
+    const hint = 'List further names under add, and what is not meant under except.';
+    refuse(file, [...key, other], 'must not stand beside preset', hint, 'key');
+  }
+  if (preset === undefined && filter.add !== undefined) {
+    refuse(file, [...key, 'add'], 'adds to a preset, and none is named', 'Name the preset.', 'key');
   }
   if (match !== undefined && glob !== undefined) {
     refuse(file, [...key, 'glob'], 'must not stand beside match', 'Keep one of the two.', 'key');
@@ -276,12 +307,29 @@ function readFilter(filter: FilterData, key: Path, team: TeamData, file: PolicyF
         : undefined;
   const from =
     source === undefined ? undefined : attempt(file, [...key, 'source'], () => compileRegex(source));
+  const included =
+    preset === undefined ? undefined : attempt(file, [...key, 'preset'], () => packagePreset(preset));
   return {
+    ...(included ? { preset: included } : {}),
+    ...patternsAt('add', filter.add, key, file),
+    ...patternsAt('except', filter.except, key, file),
     ...(name ? { match: name } : {}),
     ...(from ? { source: from } : {}),
     ...(repository === undefined ? {} : { repository }),
     ...(tier === undefined ? {} : { tier }),
     at: file.doc.at(key),
+  };
+}
+
+function patternsAt(
+  which: 'add' | 'except',
+  list: readonly string[] | undefined,
+  key: Path,
+  file: PolicyFile,
+): { add?: readonly Pattern[]; except?: readonly Pattern[] } {
+  if (!list) return {};
+  return {
+    [which]: list.flatMap((text, i) => attempt(file, [...key, which, i], () => compileRegex(text)) ?? []),
   };
 }
 

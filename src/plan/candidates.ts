@@ -3,13 +3,17 @@ import { upstreamId } from '../manifest/ids.ts';
 import { type Hold, patternMatches } from '../manifest/pattern.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { familyAdvisories, waitForFamilies } from './families.ts';
 import { groupPins, newest } from './groups.ts';
+import { Kernels } from './kernels.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
+import { obsoletes } from './renames.ts';
 import {
   AS_DEPENDENCY,
   BY_NAME,
   type Candidate,
   filterText,
+  isApart,
   judge,
   NONE,
   nevraOf,
@@ -25,6 +29,8 @@ export interface Judged {
   readonly repository: PromoteRepository;
   /** It may move for its own sake: everything may, unless a person named what should. */
   readonly asked: boolean;
+  /** It is nobody's sibling: a hold excepts it by name. */
+  readonly apart: boolean;
   verdict: Verdict;
   past: readonly string[];
   /** What it would move past if something needs it; undefined where it must not come along. */
@@ -33,29 +39,55 @@ export interface Judged {
 
 /** All builds of the parent that the target could get, with what the policy says of each, by itself and by others like it. */
 export function judgeAll(input: PromoteInput): Judged[] {
-  const judged = input.repositories.flatMap((repository) => candidates(repository, input));
+  const kernels = new Kernels(input);
+  const wanted = wantedOf(input);
+  const found = input.repositories.flatMap((repository) => candidates(repository, wanted, kernels, input));
+  const together = input.team.families === 'lockstep';
+  const advisoriesOf = together ? familyAdvisories(found.map(({ candidate }) => candidate)) : undefined;
+  const judged = found.map(({ candidate, isNamed, ...rest }): Judged => {
+    const advisories = advisoriesOf?.(candidate.facts) ?? candidate.advisories;
+    const whole: Candidate = { ...candidate, advisories };
+    const own = judge(whole, isNamed ? BY_NAME : NONE);
+    const asked = input.named.length === 0 || isNamed;
+    return { ...rest, candidate: whole, asked, apart: isApart(whole), ...own, along: along(whole, input) };
+  });
   for (const some of [judged.filter((j) => j.asked), judged.filter((j) => !j.asked)]) {
     waitForSiblings(some);
     waitForObsoleted(some, input);
+    if (together) waitForFamilies(some);
+    waitForKernels(some, kernels);
     waitForStreams(some, input.facts);
   }
   return judged;
 }
 
+interface Found extends Pick<Judged, 'build' | 'candidate' | 'has' | 'key' | 'repository'> {
+  /** By its own name, its source package's, or as a sibling that the target has. */
+  readonly isNamed: boolean;
+}
+
+/** What a person named, and the source packages of that, whichever repository their other binaries are in. */
+interface Wanted {
+  readonly names: ReadonlySet<string>;
+  readonly sources: ReadonlySet<string>;
+}
+
+function wantedOf({ named, repositories, facts }: PromoteInput): Wanted {
+  const names = new Set(named);
+  const pins = repositories.flatMap((r) => r.parent.pins.filter((pin) => names.has(pin.nevra.name)));
+  return { names, sources: new Set(pins.map((pin) => facts.build(pin).source)) };
+}
+
 /** Every build of the parent that is newer than what the target has of its group, or the same build with other bytes. */
-function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
-  const { facts, named, team, tier, now, baseline, exact } = input;
+function candidates(r: PromoteRepository, wanted: Wanted, kernels: Kernels, input: PromoteInput): Found[] {
+  const { facts, team, tier, now, baseline, exact } = input;
   const pins = r.target?.pins ?? NO_PINS;
   const target = groupPins(pins, facts);
   const { names, packages } = namesOf(pins);
   const withdrawn = new Set(
     r.live.pins.filter((pin) => pin.withdrawn).map((pin) => formatChecksum(pin.checksum)),
   );
-  const wanted = new Set(named);
-  const family = new Set(
-    r.parent.pins.filter((p) => wanted.has(p.nevra.name)).map((p) => facts.build(p).source),
-  );
-  const judged: Judged[] = [];
+  const found: Found[] = [];
   for (const [key, group] of groupPins(r.parent.pins, facts)) {
     const has = newest(target.get(key));
     const only = exact && group.some((pin) => exact.has(formatNevra(pin.nevra))) ? exact : undefined;
@@ -66,7 +98,9 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
       const about = facts.build(build);
       const isNamed = exact
         ? only !== undefined
-        : wanted.has(build.nevra.name) || wanted.has(about.source) || (!!has && family.has(about.source));
+        : wanted.names.has(build.nevra.name) ||
+          wanted.names.has(about.source) ||
+          (!!has && wanted.sources.has(about.source));
       const candidate: Candidate = {
         build,
         facts: about,
@@ -75,11 +109,16 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
         holds: team.holds,
         allow: team.allow,
         deny: team.deny,
-        known: names.has(nameArch(build.nevra)) || (baseline?.hasBuild(build.nevra) ?? false),
+        known:
+          names.has(nameArch(build.nevra)) ||
+          kernels.isKnownModule(build) ||
+          (baseline?.hasBuild(build.nevra) ?? false),
         ...(baseline ? { baseline: baseline.file } : {}),
-        replaces: about.obsoletes.find(
-          (name) => name !== build.nevra.name && (packages.has(name) || baseline?.hasName(name)),
-        ),
+        replaces: about.obsoletes.find((name) => {
+          const old = packages.get(name);
+          if (old !== undefined) return obsoletes(build, old, input.closure);
+          return name !== build.nevra.name && (baseline?.hasName(name) ?? false);
+        }),
         withdrawn: withdrawn.has(sum),
         seen: r.seen.get(sum),
         inParent: r.inParent.get(sum),
@@ -87,21 +126,10 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
         severityTrusted: r.upstream.metadata.severity === 'trusted',
         now,
       };
-      const own = judge(candidate, isNamed ? BY_NAME : NONE);
-      const asked = named.length === 0 || isNamed;
-      judged.push({
-        build,
-        candidate,
-        has,
-        key,
-        repository: r,
-        asked,
-        ...own,
-        along: along(candidate, input),
-      });
+      found.push({ build, candidate, has, key, repository: r, isNamed });
     }
   }
-  return judged;
+  return found;
 }
 
 interface Names {
@@ -150,7 +178,7 @@ function waitForSiblings(judged: readonly Judged[]): void {
     }
   }
   for (const j of judged) {
-    if (j.verdict.kind === 'held' || !movable(j) || j.past.length > 0) continue;
+    if (j.verdict.kind === 'held' || j.apart || !movable(j) || j.past.length > 0) continue;
     const source = j.candidate.facts.source;
     const sibling = heldSources.get(source);
     if (!sibling) continue;
@@ -223,6 +251,25 @@ function waitForStreams(judged: readonly Judged[], facts: Facts): void {
       j.verdict = { kind: 'with', other: nevraOf(blocker.build), why, ...(until ? { until } : {}) };
       changed = true;
     }
+  }
+}
+
+/** A module that is named after a kernel comes with it, or after it. */
+function waitForKernels(judged: readonly Judged[], kernels: Kernels): void {
+  const byText = new Map(judged.map((j) => [nevraOf(j.build), j]));
+  for (const j of judged) {
+    const { name } = j.build.nevra;
+    if (j.has || j.verdict.kind !== 'ready' || j.past.length > 0 || kernels.inTarget(name).length > 0)
+      continue;
+    const own = kernels.inParent(name);
+    const [kernel] = own;
+    if (!kernel || own.some((k) => byText.get(nevraOf(k))?.verdict.kind === 'ready')) continue;
+    const behind = own.flatMap((k) => byText.get(nevraOf(k)) ?? [])[0];
+    const until = behind && 'until' in behind.verdict && behind.verdict.until;
+    const stays = behind ? 'which stays' : 'which the tier does not have';
+    const why = `is for ${nevraOf(kernel)}, ${stays}`;
+    j.verdict = { kind: 'with', other: nevraOf(kernel), why, ...(until ? { until } : {}) };
+    j.along = undefined;
   }
 }
 

@@ -44,13 +44,15 @@ export interface Client {
   readonly installOnly: readonly string[];
 }
 
-/** dnf with its defaults (libdnf/conf/Const.hpp). */
+/** What such a package provides, by dnf's default (libdnf/conf/Const.hpp): its builds are installed beside each other. */
+export const INSTALL_ONLY: readonly string[] = [
+  ...['kernel', 'kernel-PAE', 'installonlypkg(kernel)', 'installonlypkg(kernel-module)'],
+  ...['installonlypkg(vm)', 'multiversion(kernel)'],
+];
+
+/** dnf with its defaults. */
 export function dnfClient(arch: string): Client {
-  const installOnly = [
-    ...['kernel', 'kernel-PAE', 'installonlypkg(kernel)', 'installonlypkg(kernel-module)'],
-    ...['installonlypkg(vm)', 'multiversion(kernel)'],
-  ];
-  return { arch, multilib: true, installOnly };
+  return { arch, multilib: true, installOnly: INSTALL_ONLY };
 }
 
 /**

@@ -1,19 +1,22 @@
-import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { groupBy } from '../base/order.ts';
 import { upstreamId } from '../manifest/ids.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import { groupJudged, type Judged } from './candidates.ts';
+import { type Bundle, bundlesOf, groupsOf, type Move } from './bundles.ts';
+import type { Judged } from './candidates.ts';
 import { modulesFor } from './documents.ts';
-import { groupPins, modularPins } from './groups.ts';
+import { keepNewOnes } from './families.ts';
+import { modularPins } from './groups.ts';
+import type { Leaving } from './kernels.ts';
 import { Lags, Menders } from './lags.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
-import { mayGo } from './retain.ts';
-import { type Option, pull, type Settled, settle, type Unit } from './settle.ts';
+import { pull, type Settled, settle } from './settle.ts';
 import type { Along, Pin, Reason } from './types.ts';
 import { type Break, type Filter, sightings, type Universe } from './watch.ts';
 import { recommendedNote } from './weak.ts';
+
+const NONE: readonly Pin[] = [];
 
 /** What a plan must know to leave a client set closed. */
 export interface Closure {
@@ -33,16 +36,6 @@ export interface Documents {
   readonly modules: Snapshot['modules'];
 }
 
-/** One build that comes into a repository, and what goes for it. */
-export interface Move {
-  readonly judged: Judged;
-  readonly to: Pin;
-  /** The same NEVRA with other bytes. */
-  readonly replaces: readonly Pin[];
-  /** Too old to be kept any longer. */
-  readonly drops: readonly Pin[];
-}
-
 /** What becomes of one name.arch (and module stream) of one repository. */
 export interface Outcome {
   readonly repository: PromoteRepository;
@@ -51,15 +44,8 @@ export interface Outcome {
   readonly along: Along | undefined;
   /** Newer builds than the one that moves, each with its verdict. */
   readonly stays: readonly Judged[];
-}
-
-/** The builds of the parent that could come into one name.arch and stream. */
-interface Group {
-  readonly repository: PromoteRepository;
-  readonly judged: readonly Judged[];
-  /** The newest first. */
-  readonly moves: readonly Move[];
-  readonly starts: boolean;
+  /** Modules whose kernel goes. */
+  readonly leaves?: readonly Leaving[];
 }
 
 /**
@@ -70,27 +56,53 @@ export function closeSet(
   judged: readonly Judged[],
   input: PromoteInput,
 ): { outcomes: Outcome[]; notes: string[] } {
-  const groups = input.repositories.flatMap((r) => groupsOf(r, judged, input));
-  const bundles = bundlesOf(groups, input);
   const menders = new Menders(input.closure, judged);
-  const settled = settleBundles(bundles, input, menders);
+  const { bundles, settled } = settleAll(judged, input, menders);
   const lags = new Lags(input, menders, settled);
   const outcomes: Outcome[] = [];
   for (const [i, bundle] of bundles.entries()) {
     const option = settled.chosen[i] as number;
-    for (const { repository, judged: own, moves } of bundle.groups) {
-      const move = moves[option];
+    for (const group of bundle.groups) {
+      const { repository, judged: own } = group;
+      const move = bundle.moves[option]?.get(group);
       const behind = move ? own.slice(own.indexOf(move.judged) + 1) : own;
-      for (const [place, other] of moves.entries()) {
-        if (place < option || !move)
-          lags.say(other.judged, i, Math.min(place, bundle.unit.options.length - 1));
+      for (const [place, moves] of [...bundle.moves.slice(0, option).entries()].reverse()) {
+        const other = moves.get(group);
+        if (other && other !== move) lags.say(other.judged, i, place);
       }
-      const along = move ? lags.along(i) : undefined;
+      const along = move ? lags.along(i, move.to) : undefined;
       outcomes.push({ repository, move, along, stays: behind.filter((j) => j.asked) });
     }
   }
+  for (const [repository, leaves] of leavesByRepository(bundles, settled)) {
+    outcomes.push({ repository, move: undefined, along: undefined, stays: [], leaves });
+  }
   if (input.named.length > 0 && lags.held.size > 0) throw heldInTheWay(lags.held, input);
   return { outcomes, notes: notesOf(outcomes, settled, input) };
+}
+
+/** Once more without what is new of a family that stays, where there is such: each round takes at least one build out. */
+function settleAll(
+  judged: readonly Judged[],
+  input: PromoteInput,
+  menders: Menders,
+): { bundles: Bundle[]; settled: Settled } {
+  for (;;) {
+    const groups = input.repositories.flatMap((r) => groupsOf(r, judged, input));
+    const bundles = bundlesOf(groups, input);
+    const settled = settleBundles(bundles, input, menders);
+    if (input.named.length > 0 || input.team.families === 'loose') return { bundles, settled };
+    const moves = bundles.flatMap((b, i) => [...(b.moves[settled.chosen[i] as number]?.values() ?? [])]);
+    if (!keepNewOnes(judged, new Set(moves.map((move) => move.judged)))) return { bundles, settled };
+  }
+}
+
+function leavesByRepository(
+  bundles: readonly Bundle[],
+  { chosen }: Settled,
+): Map<PromoteRepository, Leaving[]> {
+  const taken = bundles.flatMap(({ leaves }, i) => leaves[chosen[i] as number] ?? []);
+  return groupBy(taken, ({ repository }) => repository);
 }
 
 /** What is as it was, and what is not there and need not be: said, and no reason to stay. */
@@ -132,95 +144,6 @@ function heldInTheWay(
     at: `${team.team}/${tier.name}`,
     hint: 'Ask the owner of the hold; then say why: the same command with --override-hold REASON.',
   });
-}
-
-function groupsOf(
-  r: PromoteRepository,
-  judged: readonly Judged[],
-  { facts, tier, now }: PromoteInput,
-): Group[] {
-  const current = groupPins(r.target?.pins ?? NONE, facts);
-  const since = (pin: Pin) => {
-    const sum = formatChecksum(pin.checksum);
-    const [seen, here] = [r.seen.get(sum), r.inTarget.get(sum)];
-    return seen && here ? { seen, here } : undefined;
-  };
-  const own = judged.filter((j) => j.repository === r);
-  return [...groupJudged(own)].map(([key, group]) => {
-    const starts = group.some((j) => isReady(j));
-    const may = group.filter((j) => (starts ? isReady(j) : j.along !== undefined)).reverse();
-    const moves = may.map((j): Move => {
-      const to: Pin = { ...j.build, withdrawn: false };
-      const had = current.get(key) ?? [];
-      const replaces = had.filter((pin) => formatNevra(pin.nevra) === formatNevra(to.nevra));
-      const next = [...had.filter((pin) => !replaces.includes(pin)), to];
-      const drops = mayGo(key, next, { keep: tier.keep, children: r.children, since, now });
-      return { judged: j, to, replaces, drops };
-    });
-    return { repository: r, judged: group, moves, starts };
-  });
-}
-
-const NONE: readonly Pin[] = [];
-
-function isReady(j: Judged): boolean {
-  return j.asked && j.verdict.kind === 'ready';
-}
-
-/** What moves as one: a name.arch, or all that a module's stream has. */
-interface Bundle {
-  readonly groups: readonly Group[];
-  readonly unit: Unit;
-}
-
-function bundlesOf(groups: readonly Group[], input: PromoteInput): Bundle[] {
-  const { facts, closure } = input;
-  const { names } = closure.universe;
-  const streamOf = (group: Group): string => {
-    const [first] = group.judged;
-    const streams = first ? facts.streams(formatNevra(first.build.nevra)) : [];
-    const id = upstreamId(group.repository.repository);
-    return streams.length > 0 ? `${id} ~${streams.join(' ')}` : `${id} ${first?.key}`;
-  };
-  const bundled = [...groupBy(groups, streamOf)].sort(([a], [b]) => (a < b ? -1 : 1));
-  const ranked = bundled
-    .map(([key, own]) => ({ key, own, rank: Math.min(...own.flatMap((g) => g.moves).map(severityRank), 5) }))
-    .sort((a, b) => a.rank - b.rank); // stable: by key within a rank
-  return ranked.map(({ own }, priority) => {
-    const length = Math.max(...own.map((group) => group.moves.length));
-    const options = Array.from({ length }, (_, i) =>
-      optionOf(
-        own.flatMap((g) => g.moves[i] ?? []),
-        closure,
-      ),
-    );
-    const nameArches = [...new Set(options.flatMap((o) => [...o.adds, ...o.drops]).map((b) => names.of(b)))];
-    const modular = own.some((g) =>
-      g.judged.some((j) => facts.streams(formatNevra(j.build.nevra)).length > 0),
-    );
-    return {
-      groups: own,
-      unit: { nameArches, options, priority, modular, starts: own.some((g) => g.starts) },
-    };
-  });
-}
-
-const SEVERITIES = ['critical', 'important', 'moderate', 'low', 'none'];
-
-/** 0 for a critical advisory, 5 for none. */
-function severityRank({ judged }: Move): number {
-  return Math.min(
-    ...judged.candidate.advisories.map((a) => SEVERITIES.indexOf(a.severity)),
-    SEVERITIES.length,
-  );
-}
-
-function optionOf(moves: readonly Move[], closure: Closure): Option {
-  const numbers = (pins: readonly Pin[]) => pins.flatMap((pin) => closure.number(pin) ?? []);
-  return {
-    adds: numbers(moves.map((move) => move.to)),
-    drops: numbers(moves.flatMap((move) => [...move.replaces, ...move.drops])),
-  };
 }
 
 function settleBundles(bundles: readonly Bundle[], input: PromoteInput, menders: Menders): Settled {
@@ -266,9 +189,9 @@ function filtersBy(
   return (chosen, has) => {
     const documents = repositories.map((r, place) => {
       const pins = new Set(pinned[place]);
-      for (const [i, { groups }] of modular) {
+      for (const [i, { groups, moves }] of modular) {
         for (const group of groups) {
-          const move = group.repository === r ? group.moves[chosen[i] as number] : undefined;
+          const move = group.repository === r ? moves[chosen[i] as number]?.get(group) : undefined;
           if (!move) continue;
           for (const gone of [...move.replaces, ...move.drops]) pins.delete(gone);
           pins.add(move.to);

@@ -1,5 +1,5 @@
+import { packagePreset } from '../manifest/presets.ts';
 import { compareNevra, formatNevra, type Nevra, nameArch } from '../rpm/nevra.ts';
-import { isKernelSpace } from './kernelSpace.ts';
 
 export interface ErrataChoice {
   /** Module streams of a build: the builds of one stream are never compared with those of another. */
@@ -15,11 +15,12 @@ export interface Chosen {
 
 /** The newest build of each name.arch and module stream, wherever it stands; sources are nothing that a host installs. */
 export function chooseErrata(builds: Iterable<Nevra>, { streams, kernels }: ErrataChoice): Chosen {
+  const kernelSpace = packagePreset('kernel-space');
   const newest = new Map<string, Nevra>();
   const left = new Set<string>();
   for (const build of builds) {
     if (build.arch === 'src' || build.arch === 'nosrc') continue;
-    if (!kernels && isKernelSpace(build.name)) {
+    if (!kernels && kernelSpace.matches(build.name)) {
       left.add(nameArch(build));
       continue;
     }

@@ -1,10 +1,11 @@
 import { byCodeUnit } from '../base/order.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Judged } from './candidates.ts';
+import { familyOf } from './families.ts';
 import type { PromoteInput } from './promote.ts';
 import { nevraOf } from './rules.ts';
 import type { Lack, Settled } from './settle.ts';
-import type { Along, Reason } from './types.ts';
+import type { Along, Pin, Reason } from './types.ts';
 import type { Break } from './watch.ts';
 
 /** Of a path that people read; a chain may have thousands. */
@@ -30,6 +31,10 @@ export class Menders {
       if (others) others.push(j);
       else this.#byName.set(name, [j]);
     }
+  }
+
+  judged(build: number): Judged | undefined {
+    return this.#byBuild.get(build);
   }
 
   of({ build, requirement }: Break): Judged[] {
@@ -58,12 +63,12 @@ export class Lags {
   /** Gives a build that was ready the reason why it does not move after all. */
   say(j: Judged, unit: number, option: number): void {
     const lacks = this.#settled.causes.get(unit)?.get(option);
-    if (lacks && j.verdict.kind === 'ready') j.verdict = this.#reason(lacks);
+    if (lacks && j.verdict.kind === 'ready') j.verdict = this.#reason(lacks, j);
   }
 
   /** The way from a build that moves for its own sake to one that came along. */
-  along(unit: number): Along | undefined {
-    const path: { build: string; needs: string }[] = [];
+  along(unit: number, to: Pin): Along | undefined {
+    const path: { build: string; needs: string }[] = this.#asSibling(unit, to);
     const seen = new Set<number>();
     for (let at = unit; !seen.has(at) && path.length < MAX_STEPS; ) {
       seen.add(at);
@@ -76,20 +81,48 @@ export class Lags {
     return path.length > 0 ? path : undefined;
   }
 
+  /** Nobody needs it but that its source package's other binary, which somebody needs, moves with it. */
+  #asSibling(unit: number, to: Pin): { build: string; needs: string }[] {
+    const { universe, number } = this.#input.closure;
+    const step = this.#settled.pulled.get(unit);
+    const own = number(to);
+    const judged = own === undefined ? undefined : this.#menders.judged(own);
+    if (!step || !judged) return [];
+    const bringers = universe.requirements.satisfiers(step.broken.requirement);
+    if (bringers.includes(own as number)) return [];
+    const family = familyOf(judged.candidate.facts);
+    const isSibling = (j: Judged | undefined) =>
+      j?.has !== undefined && familyOf(j.candidate.facts) === family;
+    const needed = bringers.find((build) => isSibling(this.#menders.judged(build)));
+    return needed === undefined ? [] : [{ build: this.#text(needed), needs: `its sibling ${to.nevra.name}` }];
+  }
+
   /** The one that lasts longest: a group is as old as the youngest that it needs, and what nothing mends is said first. */
-  #reason(lacks: readonly Lack[]): Reason {
+  #reason(lacks: readonly Lack[], j: Judged): Reason {
     const ranked = lacks.map((lack) => {
       const laggard = this.#laggard(lack);
       return { lack, laggard, ends: laggard ? endOf(laggard) : Number.POSITIVE_INFINITY };
     });
     const { lack, laggard } = ranked.reduce((a, b) => (later(a, b) ? a : b));
-    const what = this.#words(lack);
+    const what = `${this.#sibling(lack, j)}${this.#words(lack)}`;
     if (!laggard) return { kind: 'broken', why: what, ...(this.#isNobody(lack) ? { nobody: true } : {}) };
     const { verdict } = laggard;
     const until = 'until' in verdict && verdict.until ? { until: verdict.until } : {};
     const other = nevraOf(laggard.build);
     if (verdict.kind === 'held') this.held.set(other, verdict);
     return { kind: 'with', other, why: `${what}: ${other} ${clause(laggard)}`, ...until };
+  }
+
+  /** What keeps one build keeps those that move with it: `built from foo like foo-utils, which ` … */
+  #sibling({ path, own }: Lack, j: Judged): string {
+    const first = path.broken.build;
+    if (!own || first === this.#input.closure.number(j.build)) return '';
+    const { name } = this.#input.closure.universe.requirements.index.nevra(first);
+    const { source } = j.candidate.facts;
+    const isFamily = this.#menders.judged(first)?.candidate.facts.source === source;
+    return isFamily
+      ? `built from ${source} like ${name}, which `
+      : `of the same module stream as ${name}, which `;
   }
 
   /** `needs b >= 2 of b-2-1.noarch, which needs c`, or what another build would lose. */

@@ -5,13 +5,14 @@ import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
 import { amendSnapshot, emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { compareEvr } from '../rpm/evr.ts';
-import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { formatNevra, type Nevra, nameArch } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
 import { type Judged, judgeAll } from './candidates.ts';
 import { type Closure, closeSet, type Outcome } from './closing.ts';
 import { modulesFor } from './documents.ts';
 import { modularPins } from './groups.ts';
-import type { Child } from './retain.ts';
+import { renameNotes } from './renames.ts';
+import { type Child, keepOf } from './retain.ts';
 import { earlyFor, exceptionFor, exceptionText } from './rules.ts';
 import type { Along, Change, Facts, Pin, Plan, RepositoryPlan, Stay, Staying } from './types.ts';
 
@@ -47,6 +48,8 @@ export interface PromoteInput {
   readonly named: readonly string[];
   /** Of these just these builds (NEVRA texts), and no other of the same name, arch and stream. */
   readonly exact?: ReadonlySet<string>;
+  /** Builds that a profile of the team's hosts has: the kernels among them are not dropped. */
+  readonly installed?: (build: Nevra) => boolean;
   /** Why a person takes builds along that a hold keeps, because a named one needs them. */
   readonly overrideHolds?: string;
   readonly closure: Closure;
@@ -67,7 +70,7 @@ export function planPromotion(input: PromoteInput): Plan {
     const own = outcomes.filter((outcome) => outcome.repository === repository);
     return {
       ...planRepository(repository, own, input),
-      notes: i === 0 ? [...(input.notes ?? []), ...notes] : [],
+      notes: i === 0 ? [...(input.notes ?? []), ...notes, ...renameNotes(outcomes, input)] : [],
     };
   });
   const { team, tier, set, now } = input;
@@ -100,7 +103,11 @@ function planRepository(
   const staying: Staying[] = [];
   const [pins, without] = [new Set<Pin>(), new Set<Pin>()];
   const leaves = (pin: Pin) => (pins.delete(pin) ? undefined : without.add(pin));
-  for (const { move, stays, along } of outcomes) {
+  for (const { move, stays, along, leaves: modules = [] } of outcomes) {
+    for (const { pin, why } of modules) {
+      leaves(pin);
+      changes.push({ kind: 'drop', from: pin, source: facts.build(pin).source, why });
+    }
     for (const { build, candidate, has, verdict } of stays) {
       if (verdict.kind === 'ready') continue;
       staying.push({ build, source: candidate.facts.source, has, reason: verdict });
@@ -111,7 +118,8 @@ function planRepository(
     pins.add(move.to);
     for (const gone of move.drops) {
       leaves(gone);
-      changes.push({ kind: 'drop', from: gone, source: facts.build(gone).source, why: `keep: ${tier.keep}` });
+      const why = keepOf(tier, facts.build(gone)).text;
+      changes.push({ kind: 'drop', from: gone, source: facts.build(gone).source, why });
     }
   }
   const before = r.target ?? emptySnapshot(r.repository, formatRepositoryId(r.parent.repository));

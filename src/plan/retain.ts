@@ -1,7 +1,17 @@
+import type { TierPolicy } from '../manifest/policy.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { newest } from './groups.ts';
-import type { Pin, Stay } from './types.ts';
+import type { BuildFacts, Pin, Stay } from './types.ts';
+
+/** How many builds of a name.arch a tier keeps, and by which key of its policy. */
+export function keepOf(
+  { keep, keepInstallonly }: Pick<TierPolicy, 'keep' | 'keepInstallonly'>,
+  { installOnly }: BuildFacts,
+): { n: number; text: string } {
+  if (installOnly === undefined || keepInstallonly === keep) return { n: keep, text: `keep: ${keep}` };
+  return { n: keepInstallonly, text: `keepInstallonly: ${keepInstallonly}` };
+}
 
 /** A tier that takes its builds from the repository whose retention is decided. */
 export interface Child {
@@ -19,6 +29,8 @@ export interface Retention {
   /** Since when a build is in this repository, and was seen upstream. Undefined: it comes in with this plan. */
   readonly since: (pin: Pin) => { seen: Stay; here: Stay } | undefined;
   readonly now: Date;
+  /** Stays whatever `keep` says: a host runs it. */
+  readonly inUse?: (pin: Pin) => boolean;
 }
 
 /**
@@ -30,7 +42,8 @@ export function mayGo(key: string, group: readonly Pin[], r: Retention): Pin[] {
   const live = group.filter((pin) => !pin.withdrawn);
   const kept = new Set<Pin>(live.slice(-r.keep));
   return group.filter(
-    (pin) => !kept.has(pin) && r.children.every((child) => !needs(child, key, pin, live, r)),
+    (pin) =>
+      !kept.has(pin) && !r.inUse?.(pin) && r.children.every((child) => !needs(child, key, pin, live, r)),
   );
 }
 

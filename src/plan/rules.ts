@@ -1,5 +1,12 @@
 import { formatDuration } from '../base/duration.ts';
-import { type Exception, type Filter, type Hold, patternMatches, type Subject } from '../manifest/pattern.ts';
+import {
+  type Exception,
+  type Filter,
+  type Hold,
+  isExcepted,
+  patternMatches,
+  type Subject,
+} from '../manifest/pattern.ts';
 import type { TierPolicy } from '../manifest/policy.ts';
 import { originsText, permitsOrigin } from '../manifest/provenance-policy.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
@@ -37,6 +44,11 @@ export const READY: Verdict = { kind: 'ready' };
 
 function subject(c: Candidate): Subject {
   return { name: c.build.nevra.name, source: c.facts.source, repository: c.repository, tier: c.tier.name };
+}
+
+/** A hold excepts it by name: it does not wait for siblings that are held. */
+export function isApart(c: Candidate): boolean {
+  return c.holds.some((hold) => isExcepted(hold, subject(c)));
 }
 
 const withdrawn: Rule = (c) => (c.withdrawn ? { kind: 'withdrawn', why: 'upstream pulled it back' } : READY);
@@ -212,9 +224,9 @@ export function judge(c: Candidate, passes: Passes): { verdict: Verdict; past: r
   return { verdict: READY, past };
 }
 
-/** A filter as people wrote it: `^kernel(-.*)?$`, `source ^mysql$`. */
+/** A filter as people wrote it: `^kernel(-.*)?$`, `source ^mysql$`, `kernel-space`. */
 export function filterText(filter: Filter): string {
-  const parts = [filter.match?.text, filter.source && `source ${filter.source.text}`];
+  const parts = [filter.preset?.name, filter.match?.text, filter.source && `source ${filter.source.text}`];
   return parts.filter((part) => part !== undefined).join(' and ') || 'everything';
 }
 

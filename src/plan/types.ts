@@ -19,6 +19,8 @@ export interface BuildFacts {
   /** Names that this build obsoletes (rpm replaces them by it). */
   readonly obsoletes: readonly string[];
   readonly summary: string;
+  /** dnf installs its builds beside each other: a kernel that boots, or what else provides `installonlypkg(…)`. */
+  readonly installOnly?: 'kernel' | 'other';
 }
 
 /** An advisory as far as plans and reports speak of it. */

@@ -140,7 +140,7 @@ function flagsOf(group: readonly Moving[]): string[] {
       flags.add('older than what live had');
     }
     if (change.kind === 'add' && change.replaces !== undefined)
-      flags.add(`new name, replaces ${change.replaces}`);
+      flags.add(`new name, replaces ${change.replaces} (Obsoletes)`);
     if ('early' in change && change.early) {
       flags.add(`moves early: ${change.early.why}; else from ${day(change.early.otherwise)}`);
     }

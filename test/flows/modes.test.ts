@@ -129,15 +129,19 @@ describe('a frozen tier', () => {
     const main = await state(except('2026-03-09'), { live, stable });
     const moved = await state(except('2026-03-09'), { live, stable: [...stable, ...builds('a-2-1.noarch')] });
     const claim = (...named: string[]) => ({ verb: 'promote', all: () => named });
-    const said = (now: string, ...named: string[]) =>
-      checkMoves(main, moved, { claim: claim(...named), proven: true, now: new Date(now) }).map(
-        (f) => f.message,
-      );
-    expect(said('2026-03-09T23:59:59Z')).toEqual([]);
-    expect(said('2026-03-10T00:00:00Z')).toEqual([
+    const said = async (now: string, ...named: string[]) => {
+      const found = await checkMoves(main, moved, {
+        claim: claim(...named),
+        proven: true,
+        now: new Date(now),
+      });
+      return found.map((f) => f.message);
+    };
+    expect(await said('2026-03-09T23:59:59Z')).toEqual([]);
+    expect(await said('2026-03-10T00:00:00Z')).toEqual([
       'stable is frozen, and no exception that is in force lets a-2-1.noarch in',
     ]);
-    expect(said('2026-03-10T00:00:00Z', 'a')).toEqual([]); // a person named it
+    expect(await said('2026-03-10T00:00:00Z', 'a')).toEqual([]); // a person named it
     expect((await checked(main)).warnings.map((f) => f.message)).toEqual([
       'an exception of infra/stable ended on 2026-03-09 and lets nothing in any more: CVE-2026-1',
     ]);

@@ -57,6 +57,7 @@ describe('policies', () => {
         ['important', 3 * 86_400_000],
       ]),
       keep: 4,
+      keepInstallonly: 4,
       mode: 'updates-only',
       exceptions: [],
       window: { days: ['tue'], from: '09:00', zone: 'Europe/Berlin' },

@@ -1,32 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { readErrata, renderErrata } from '../../src/manifest/errata.ts';
+import { packagePreset } from '../../src/manifest/presets.ts';
 import { chooseErrata } from '../../src/plan/errata.ts';
-import { isKernelSpace } from '../../src/plan/kernelSpace.ts';
 import { compareEvr } from '../../src/rpm/evr.ts';
 import { formatNevra, nameArch, parseNevra } from '../../src/rpm/nevra.ts';
 
-it.each([
-  ['kernel', true],
-  ['kernel-core', true],
-  ['kernel-rt-modules-extra', true],
-  ['kernel-uek', true],
-  ['kernel-default', true],
-  ['kernel-devel', true],
-  ['kmod-lustre-client', true],
-  ['kmod-kvdo', true],
-  ['drbd-kmp-default', true],
-  ['akmod-nvidia', true],
-  ['kmod', false],
-  ['kmod-libs', false],
-  ['kernel-headers', false],
-  ['kernel-tools-libs', false],
-  ['kernel-srpm-macros', false],
-  ['kernelshark', false],
-  ['bash', false],
-])('%s is of kernel space: %s', (name, expected) => {
-  expect(isKernelSpace(name)).toBe(expected);
-});
+const isKernelSpace = packagePreset('kernel-space').matches;
 
 const names = ['ada', 'bob', 'kernel', 'kmod-ada', 'nodejs'];
 const build = fc

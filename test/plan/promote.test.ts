@@ -33,6 +33,7 @@ function planned(plan: Plan): string[] {
       (s) => `${formatNevra(s.build.nevra)} stays: ${why(s.reason)}; moves: ${when(s.reason)}`,
     ),
     ...r.attention.map((a) => `${formatNevra(a.build.nevra)} needs attention: ${a.why}`),
+    ...r.notes.filter((note) => note.includes(' replaces ')).map((note) => `note: ${note}`),
     ...[...r.after.modules.keys()].map((nsvca) => `has module ${nsvca}`),
     `has ${r.after.pins.map((pin) => formatNevra(pin.nevra)).join(' ')}`,
   ]);

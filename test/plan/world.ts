@@ -14,7 +14,7 @@ import { Requirements } from '../../src/plan/requirements.ts';
 import type { AdvisoryFacts, Facts, Stay } from '../../src/plan/types.ts';
 import { PackageIndex } from '../../src/repodata/packageIndex.ts';
 import { formatEvr } from '../../src/rpm/evr.ts';
-import { formatNevra, nameArch, parseNevra } from '../../src/rpm/nevra.ts';
+import { formatNevra, type Nevra, nameArch, parseNevra } from '../../src/rpm/nevra.ts';
 import { packageXml } from '../fixtures/libsolv.ts';
 
 /** A scenario as people write it: NEVRAs with the day since when they stand there. */
@@ -44,6 +44,10 @@ export interface Given {
   readonly overrideHolds?: string;
   /** Lines of the tier's baseline. */
   readonly baseline?: string;
+  /** Builds that a host's profile has. */
+  readonly installed?: readonly string[];
+  /** Names (in front of a version, where it is in the name) that dnf installs beside each other. */
+  readonly installOnly?: Readonly<Record<string, 'kernel' | 'other'>>;
   readonly streams?: Readonly<Record<string, readonly string[]>>;
   readonly advisories?: readonly {
     readonly id: string;
@@ -161,6 +165,9 @@ export function inputOf(given: Given): PromoteInput {
     facts,
     named: given.named ?? [],
     ...(given.overrideHolds === undefined ? {} : { overrideHolds: given.overrideHolds }),
+    ...(given.installed
+      ? { installed: (nevra: Nevra) => given.installed?.includes(formatNevra(nevra)) ?? false }
+      : {}),
     closure: closureOf(given, [...parent, ...target]),
     ...(given.baseline === undefined
       ? {}
@@ -226,7 +233,7 @@ function elementOf({ nevra }: Pin, given: Given): Buffer {
     {
       provides: [`${name} = ${formatEvr(evr)}`, ...listed(given.provides)],
       requires: listed(given.requires),
-      obsoletes: given.obsoletes?.[name] ?? [],
+      obsoletes: listed(given.obsoletes),
     },
   );
 }
@@ -248,8 +255,12 @@ function factsFor(given: Given): Facts {
     build: ({ nevra }) => ({
       source: given.sources?.[nevra.name] ?? nevra.name,
       sourceVersion: `${nevra.evr.version}-${nevra.evr.release}`,
-      obsoletes: given.obsoletes?.[nevra.name] ?? [],
+      obsoletes: [
+        ...(given.obsoletes?.[nevra.name] ?? []),
+        ...(given.obsoletes?.[formatNevra(nevra)] ?? []),
+      ].map((text) => text.split(' ')[0] as string),
       summary: '',
+      ...(given.installOnly?.[nevra.name] ? { installOnly: given.installOnly[nevra.name] } : {}),
     }),
     advisories: (nevra) =>
       (given.advisories ?? [])

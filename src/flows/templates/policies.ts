@@ -104,6 +104,7 @@ tiers:
     wait: { inParent: 7d, seen: 10d }
     security: { critical: 1d, important: 3d }
     keep: 2
+    # wait: { preset: beattie-10 }               # ten days, or beattie-30: see \`sluice presets\`
     # window: { days: [tue, wed], from: "09:00", to: "17:00", zone: Europe/Berlin }
 
 # What clients have besides these repositories. Dependencies are looked for there too; what nobody provides makes a build
@@ -119,6 +120,15 @@ holds:
     reason: "Example: new kernels go with a planned reboot. Keep it, narrow it or drop it"
     owner: "${o.owner}"
     until: "${o.until}"
+  # Presets are lists of patterns that come with Sluice; \`sluice presets\` shows them.
+  # - preset: kernel-space                      # modules and what is built for a kernel, too
+  #   add: ["^our-driver-"]
+  #   except: ["^kernel-headers$"]
+  #   reason: "Kernels and modules go with a planned reboot"
+  #   owner: "${o.owner}"
+  # - preset: services                          # bind, httpd, nginx, databases, mail, ...
+  #   reason: "A restart needs an announcement"
+  #   owner: "${o.owner}"
 `;
 }
 

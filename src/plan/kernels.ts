@@ -1,0 +1,108 @@
+import type { Nevra } from '../rpm/nevra.ts';
+import { groupKey } from './groups.ts';
+import type { PromoteInput, PromoteRepository } from './promote.ts';
+import { nevraOf } from './rules.ts';
+import type { Facts, Pin } from './types.ts';
+
+/** Fewer parts may be anybody's version: `kmod-foo-5.14.0` is taken for a name like any other. */
+const MIN_PARTS = 4;
+const MAY_CARRY = /[0-9][._-][0-9]+[._-][0-9]+[._-][0-9]/;
+const ARCH = /[.](?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)$/;
+const FLAVOUR = /(?:smp|PAE|xen|debug|hugemem|largesmp)$/;
+
+/** Builds that a machine boots (`kernel-core`, or `kernel` where that holds the image itself). */
+export function kernelsAmong(pins: readonly Pin[], facts: Facts): Pin[] {
+  return pins.filter(
+    (pin) => pin.nevra.name.startsWith('kernel') && facts.build(pin).installOnly === 'kernel',
+  );
+}
+
+/**
+ * Names that end with the version of a kernel, as far as they say it: `kmod-lustre-client-5.14.0_427` is for every 5.14.0-427,
+ * `kmod-nvidia-570.1-5.14.0-503.11.1` for that one. What stands before it is the module's own name.
+ */
+export function moduleOf(name: string, kernel: Nevra): string | undefined {
+  if (!MAY_CARRY.test(name)) return undefined;
+  const said = name.replace(ARCH, '').replace(FLAVOUR, '');
+  const own = said.split(/[._-]/);
+  const version = `${kernel.evr.version}-${kernel.evr.release}`.split(/[._-]/);
+  for (let parts = Math.min(version.length, own.length - 1); parts >= MIN_PARTS; parts -= 1) {
+    const tail = own.slice(-parts);
+    if (tail.every((part, i) => part === version[i])) return said.slice(0, -tail.join('-').length - 1);
+  }
+  return undefined;
+}
+
+/** Of one plan: the kernels that its tier and that one's parent have, and the modules that are named after one of them. */
+export class Kernels {
+  readonly #facts: Facts;
+  readonly #repositories: readonly PromoteRepository[];
+  readonly #target: readonly Pin[];
+  readonly #parent: readonly Pin[];
+  readonly #stems = new Map<string, ReadonlySet<string>>();
+
+  constructor({ repositories, facts }: Pick<PromoteInput, 'repositories' | 'facts'>) {
+    this.#facts = facts;
+    this.#repositories = repositories;
+    this.#target = repositories.flatMap((r) => kernelsAmong(r.target?.pins ?? [], facts));
+    this.#parent = repositories.flatMap((r) => kernelsAmong(r.parent.pins, facts));
+  }
+
+  /** Kernels of the tier, or of its parent, that a module's name says. */
+  inTarget(name: string): Pin[] {
+    return this.#target.filter((kernel) => moduleOf(name, kernel.nevra) !== undefined);
+  }
+
+  inParent(name: string): Pin[] {
+    return this.#parent.filter((kernel) => moduleOf(name, kernel.nevra) !== undefined);
+  }
+
+  /** The tier has this module for some kernel: for another one it is no new name. */
+  isKnownModule(build: Pin): boolean {
+    const own = this.#stemsOf(build);
+    if (own.size === 0) return false;
+    return this.#repositories.some((r) =>
+      r.target?.pins.some(
+        (pin) => pin.nevra.arch === build.nevra.arch && !this.#stemsOf(pin).isDisjointFrom(own),
+      ),
+    );
+  }
+
+  #stemsOf({ nevra: { name } }: Pin): ReadonlySet<string> {
+    const known = this.#stems.get(name);
+    if (known) return known;
+    const kernels = MAY_CARRY.test(name) ? [...this.#target, ...this.#parent] : [];
+    const stems = new Set(kernels.flatMap((kernel) => moduleOf(name, kernel.nevra) ?? []));
+    this.#stems.set(name, stems);
+    return stems;
+  }
+
+  /** Modules of the tier whose kernel goes with these drops, and for which none stays or comes. */
+  leaving(drops: readonly Pin[], adds: readonly Pin[]): Leaving[] {
+    const going = kernelsAmong(drops, this.#facts);
+    if (going.length === 0) return [];
+    const gone = new Set(drops);
+    const left = [...this.#target.filter((kernel) => !gone.has(kernel)), ...kernelsAmong(adds, this.#facts)];
+    return this.#repositories.flatMap((repository) =>
+      (repository.target?.pins ?? []).flatMap((pin): Leaving[] => {
+        const { name } = pin.nevra;
+        const isOf = (kernel: Pin) => moduleOf(name, kernel.nevra) !== undefined;
+        const kernel = gone.has(pin) ? undefined : going.find(isOf);
+        if (!kernel || left.some(isOf) || this.#isInChild(pin, repository)) return [];
+        return [{ repository, pin, why: `is for ${nevraOf(kernel)}, which leaves` }];
+      }),
+    );
+  }
+
+  #isInChild(pin: Pin, { children }: PromoteRepository): boolean {
+    const key = groupKey(pin, this.#facts);
+    return children.some(({ groups }) => groups.get(key)?.some((other) => nevraOf(other) === nevraOf(pin)));
+  }
+}
+
+/** A module that goes with its kernel. */
+export interface Leaving {
+  readonly repository: PromoteRepository;
+  readonly pin: Pin;
+  readonly why: string;
+}
