@@ -18,12 +18,12 @@ import { collectComplaints } from '../manifest/policy.ts';
 import { checkCanonical, type Pin, type Snapshot } from '../manifest/snapshot.ts';
 import { checkTree } from '../manifest/tree.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
-import type { Catalog } from '../pool/catalog.ts';
+import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
-import { type Claim, recompute } from './recompute.ts';
+import type { Claim } from './recompute.ts';
 import { liveName, parentName, type State, stateOf } from './state.ts';
 import { siteTrust, trustOf } from './trust.ts';
 
@@ -145,14 +145,9 @@ export interface Difference {
   readonly kind: 'missing' | 'added' | 'other';
 }
 
-/** Recomputes a bot's plan and holds the head against it, file by file, byte by byte. */
-export async function compareWithPlan(
-  claim: Claim,
-  base: State,
-  head: State,
-  catalog: Catalog,
-): Promise<readonly Difference[]> {
-  const planned = planFiles([await recompute(claim, base, head, catalog)], base);
+/** Holds the head against the plan that was recomputed for it, file by file, byte by byte. */
+export function compareWithPlan(plan: Plan, base: State, head: State): readonly Difference[] {
+  const planned = planFiles([plan], base);
   const differences: Difference[] = [];
   for (const path of [...new Set([...planned.keys(), ...base.files.keys(), ...head.files.keys()])].sort(
     byCodeUnit,
@@ -209,7 +204,9 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   const inParent = new Set([...sums(merged.snapshot(parent)?.pins), ...sums(main.snapshot(parent)?.pins)]);
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
   const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
-  const holds = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0 ? team.holds : [];
+  const straight = claim?.verb === 'hotfix' && proven ? new Set(sums(live)) : undefined;
+  const behind = straight && merged.snapshot(parent)?.pins;
+  const holds = claim && movesPastNoHold(claim) ? team.holds : [];
   const complaints: Fault[] = [];
   const complain = (message: string, hint: string) =>
     complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
@@ -217,10 +214,13 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
     const sum = formatChecksum(pin.checksum);
     if (had.has(sum)) continue;
     const build = formatNevra(pin.nevra);
-    if (!inParent.has(sum)) {
+    if (!inParent.has(sum) && !(straight?.has(sum) && isNotAhead(pin, behind ?? []))) {
+      const isInLive = live.some((known) => formatChecksum(known.checksum) === sum);
       complain(
         `${build} is not in ${formatRepositoryId(parent)}`,
-        'Let it come through the tiers, or check the checksum in the lock.',
+        isInLive
+          ? `Run sluice fix, which adds its line there too: live has it.`
+          : 'Let it come through the tiers, or check the checksum in the lock.',
       );
     }
     if (withdrawn.has(sum))
@@ -241,6 +241,19 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   }
   if (proven && claim && LOWERING.has(claim.verb)) return complaints;
   return [...complaints, ...lowered(before, after, at)];
+}
+
+/** Nobody said that holds do not count: what is held by now was not when it was planned. */
+function movesPastNoHold(claim: Pick<Claim, 'verb' | 'all'>): boolean {
+  if (claim.verb === 'hotfix') return claim.all('Sluice-Override-Hold').length === 0;
+  return claim.verb === 'promote' && claim.all('Sluice-Named').length === 0;
+}
+
+/** The tier that it would have come from has it, or something newer. */
+function isNotAhead({ nevra }: Pin, parent: readonly Pin[]): boolean {
+  return parent.some(
+    (pin) => nameArch(pin.nevra) === nameArch(nevra) && compareEvr(pin.nevra.evr, nevra.evr) >= 0,
+  );
 }
 
 /** Per name.arch: the newest build that main has must not be newer than the newest after the merge. */

@@ -50,17 +50,17 @@ export async function promotionPlan(
   return planPromotion({ team, tier, set, repositories, facts, closure, notes, named, now, ...override });
 }
 
-function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {
+export function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {
   return upstreamsOf(state.policies, team).filter((u) => (u.alone ? u.id : clientSetKey(u.name)) === set);
 }
 
 /** Every manifest that a plan of this upstream may look at: live's and the team's. */
-function relatedSnapshots(state: State, team: TeamPolicy, upstream: UpstreamPolicy): Snapshot[] {
+export function relatedSnapshots(state: State, team: TeamPolicy, upstream: UpstreamPolicy): Snapshot[] {
   const names = [liveName(upstream), ...team.tiers.map((tier) => targetName(team, tier.name, upstream))];
   return names.flatMap((name) => state.snapshot(name) ?? []);
 }
 
-async function promoteRepository(
+export async function promoteRepository(
   state: State,
   { team, tier }: PromoteScope,
   upstream: UpstreamPolicy,

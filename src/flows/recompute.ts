@@ -8,6 +8,7 @@ import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
 import { chooseDocuments, GROUP } from '../upstream/documents.ts';
 import { whole } from './facts.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
+import { hotfixPlan } from './plan-hotfix.ts';
 import { importPlan } from './plan-import.ts';
 import { promotionPlan } from './plan-promote.ts';
 import { type SyncSource, syncPlan } from './plan-sync.ts';
@@ -67,6 +68,18 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
       const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
       return promotionPlan(base, catalog, scope, {
         named: claim.all('Sluice-Named'),
+        overrideHolds: told(claim, 'Sluice-Override-Hold'),
+        now,
+      });
+    }
+    case 'hotfix': {
+      checkCatalog(claim, base);
+      const team = teamOf(base.policies, claim.team);
+      const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
+      return hotfixPlan(base, catalog, scope, {
+        named: claim.all('Sluice-Named'),
+        reason: told(claim, 'Sluice-Reason') ?? '',
+        by: told(claim, 'Sluice-By') ?? '',
         overrideHolds: told(claim, 'Sluice-Override-Hold'),
         now,
       });

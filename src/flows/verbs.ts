@@ -6,6 +6,7 @@ import type { World } from './context.ts';
 import { type Delivery, deliveredJson } from './deliver.ts';
 import { diff } from './diff.ts';
 import { explain } from './explain.ts';
+import { hotfix } from './hotfix.ts';
 import { initFlow } from './init-flow.ts';
 import { fill, promote } from './promote.ts';
 import { freeMirror, publishMain, verifyMirror, verifyServed, writeRepofile } from './publish.ts';
@@ -316,6 +317,44 @@ export const VERBS: readonly Verb[] = [
       ),
   },
   {
+    name: 'hotfix',
+    summary: 'straight from live into a tier and every tier between, with what it needs; waits waived',
+    operands: 'PACKAGE|SOURCE|ADVISORY|CVE|NEVRA…',
+    options: {
+      team: TEAM,
+      'all-teams': { type: 'boolean', help: 'every team that has it: one plan each' },
+      to: { type: 'string', value: 'TIER', help: 'the tier; those between live and it get it too' },
+      reason: { type: 'string', value: 'TEXT', help: 'why; it stands in the commit and the pull request' },
+      'override-hold': {
+        type: 'string',
+        value: 'REASON',
+        help: 'past holds; the reason is in the commit',
+      },
+      sync: { type: 'boolean', help: 'take in what upstreams have now first; with --propose' },
+      ...DELIVERY,
+    },
+    example:
+      'sluice hotfix CVE-2026-1234 --team infra --to stable --reason "exploited since this morning" --propose',
+    run: async (world, args) => {
+      if (args.flag('all-teams') === (args.text('team') !== undefined)) {
+        throw new Fault('USAGE', 'for whom is missing, or said twice', {
+          hint: 'Add either --team TEAM or --all-teams.',
+        });
+      }
+      const request = {
+        named: args.operands,
+        team: args.text('team'),
+        to: args.need('to'),
+        reason: args.need('reason'),
+        overrideHolds: args.text('override-hold'),
+        sync: args.flag('sync'),
+        how: args.how,
+        all: args.flag('all'),
+      };
+      return delivering(world, hotfix(world, request));
+    },
+  },
+  {
     name: 'explain',
     summary: 'where every build of a package stands, why, and when it will move',
     operands: 'PACKAGE',
@@ -369,7 +408,7 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'pr',
     summary: 'the local forge: list, show, open, approve, merge, close',
-    operands: 'list | show N | open BRANCH | approve N | merge N | close N',
+    operands: 'list | show N | open BRANCH | approve N | merge N… | close N',
     options: {
       state: { type: 'string', value: 'open|merged|closed', help: 'list: only these (default: open)' },
       diff: { type: 'boolean', help: 'show: the change itself' },
@@ -378,7 +417,12 @@ export const VERBS: readonly Verb[] = [
     },
     example: 'sluice pr show 3',
     run: async (world, args) => {
-      const [verb = 'list', number] = args.operands;
+      const [verb = 'list', number, ...others] = args.operands;
+      if (others[0] !== undefined && verb !== 'merge') {
+        throw new Fault('USAGE', `${JSON.stringify(others[0])} is one word too many`, {
+          hint: 'Only merge takes several numbers.',
+        });
+      }
       switch (verb) {
         case 'list': {
           const state = args.text('state') ?? 'open';
@@ -403,7 +447,7 @@ export const VERBS: readonly Verb[] = [
           await pullApprove(world, pullNumber(number));
           return undefined;
         case 'merge':
-          await pullMerge(world, pullNumber(number));
+          for (const one of [number, ...others].map(pullNumber)) await pullMerge(world, one);
           return undefined;
         case 'close':
           await pullClose(world, pullNumber(number), args.text('comment'));

@@ -10,6 +10,8 @@ import {
   BY_NAME,
   type Candidate,
   filterText,
+  IN_EMERGENCY,
+  IN_EMERGENCY_PAST_HOLDS,
   judge,
   NONE,
   nevraOf,
@@ -35,7 +37,7 @@ export interface Judged {
 export function judgeAll(input: PromoteInput): Judged[] {
   const judged = input.repositories.flatMap((repository) => candidates(repository, input));
   for (const some of [judged.filter((j) => j.asked), judged.filter((j) => !j.asked)]) {
-    waitForSiblings(some);
+    if (!input.hotfix) waitForSiblings(some); // what a hotfix asks for is held or moves, all of it
     waitForObsoleted(some, input);
     waitForStreams(some, input.facts);
   }
@@ -62,8 +64,9 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
       if (!isCandidate(build, has, target.get(key))) continue;
       const sum = formatChecksum(build.checksum);
       const about = facts.build(build);
-      const isNamed =
-        wanted.has(build.nevra.name) || wanted.has(about.source) || (!!has && family.has(about.source));
+      const isNamed = input.hotfix
+        ? input.hotfix.asked.has(sum)
+        : wanted.has(build.nevra.name) || wanted.has(about.source) || (!!has && family.has(about.source));
       const candidate: Candidate = {
         build,
         facts: about,
@@ -81,7 +84,7 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
         severityTrusted: r.upstream.metadata.severity === 'trusted',
         now,
       };
-      const own = judge(candidate, isNamed ? BY_NAME : NONE);
+      const own = input.hotfix ? urgent(candidate, input) : judge(candidate, isNamed ? BY_NAME : NONE);
       const asked = named.length === 0 || isNamed;
       judged.push({
         build,
@@ -116,11 +119,23 @@ function namesOf(pins: readonly Pin[]): Names {
 }
 
 /** As a dependency: past the mode that lets in no new names, and, of what a person named, past what keeps builds from moving by themselves. */
-function along(candidate: Candidate, { named, overrideHolds }: PromoteInput): readonly string[] | undefined {
+function along(candidate: Candidate, input: PromoteInput): readonly string[] | undefined {
+  const { named, overrideHolds, hotfix } = input;
   const passes = named.length === 0 ? AS_DEPENDENCY : overrideHolds === undefined ? WITH_NAMED : BY_NAME;
-  const { verdict, past } = judge(candidate, passes);
+  const { verdict, past } = hotfix ? urgent(candidate, input) : judge(candidate, passes);
   if (verdict.kind !== 'ready') return undefined;
-  return past.map((rule) => (rule.startsWith('hold ') ? `${rule}, overridden: ${overrideHolds}` : rule));
+  return hotfix ? past : overridden(past, overrideHolds);
+}
+
+/** What a hotfix asks for, and what that needs. */
+function urgent(candidate: Candidate, { overrideHolds }: PromoteInput) {
+  const passes = overrideHolds === undefined ? IN_EMERGENCY : IN_EMERGENCY_PAST_HOLDS;
+  const { verdict, past } = judge(candidate, passes);
+  return { verdict, past: overridden(past, overrideHolds) };
+}
+
+function overridden(past: readonly string[], why: string | undefined): readonly string[] {
+  return past.map((rule) => (rule.startsWith('hold ') ? `${rule}, overridden: ${why}` : rule));
 }
 
 /** In a group that is sorted, oldest first. */
@@ -128,7 +143,7 @@ function firstNotOlder(group: readonly Pin[], { nevra }: Pin): number {
   return group.findLastIndex((build) => compareEvr(build.nevra.evr, nevra.evr) < 0) + 1;
 }
 
-function isCandidate(build: Pin, has: Pin | undefined, group: readonly Pin[] | undefined): boolean {
+export function isCandidate(build: Pin, has: Pin | undefined, group: readonly Pin[] | undefined): boolean {
   if (!has) return true;
   const order = compareEvr(build.nevra.evr, has.nevra.evr);
   if (order !== 0) return order > 0;
@@ -171,8 +186,9 @@ function movable(j: Judged): boolean {
 function waitForObsoleted(judged: readonly Judged[], input: PromoteInput): void {
   const repositories = input.repositories.map((r) => namesOf(r.target?.pins ?? NO_PINS).packages).reverse();
   const present = (name: string) => repositories.find((packages) => packages.has(name))?.get(name);
+  const passes = (j: Judged) => (input.hotfix ? input.overrideHolds !== undefined : j.past.length > 0);
   for (const j of judged) {
-    if (!movable(j) || j.past.length > 0) continue;
+    if (!movable(j) || passes(j)) continue;
     for (const name of j.candidate.facts.obsoletes) {
       const pin = present(name);
       if (!pin || name === j.build.nevra.name) continue;

@@ -8,7 +8,7 @@ import { groupJudged, type Judged } from './candidates.ts';
 import { modulesFor } from './documents.ts';
 import { groupPins, modularPins } from './groups.ts';
 import { Lags, Menders } from './lags.ts';
-import type { PromoteInput, PromoteRepository } from './promote.ts';
+import type { Emergency, PromoteInput, PromoteRepository } from './promote.ts';
 import { mayGo } from './retain.ts';
 import { type Option, pull, type Settled, settle, type Unit } from './settle.ts';
 import type { Along, Pin, Reason } from './types.ts';
@@ -137,7 +137,7 @@ function heldInTheWay(
 function groupsOf(
   r: PromoteRepository,
   judged: readonly Judged[],
-  { facts, tier, now }: PromoteInput,
+  { facts, tier, now, hotfix }: PromoteInput,
 ): Group[] {
   const current = groupPins(r.target?.pins ?? NONE, facts);
   const since = (pin: Pin) => {
@@ -148,7 +148,8 @@ function groupsOf(
   const own = judged.filter((j) => j.repository === r);
   return [...groupJudged(own)].map(([key, group]) => {
     const starts = group.some((j) => isReady(j));
-    const may = group.filter((j) => (starts ? isReady(j) : j.along !== undefined)).reverse();
+    const newestFirst = group.filter((j) => (starts ? isReady(j) : j.along !== undefined)).reverse();
+    const may = hotfix ? newestFirst.sort((a, b) => rank(a, hotfix) - rank(b, hotfix)) : newestFirst; // stable
     const moves = may.map((j): Move => {
       const to: Pin = { ...j.build, withdrawn: false };
       const had = current.get(key) ?? [];
@@ -162,6 +163,10 @@ function groupsOf(
 }
 
 const NONE: readonly Pin[] = [];
+
+function rank(j: Judged, { inParent }: Emergency): number {
+  return inParent.has(formatChecksum(j.build.checksum)) ? 0 : 1;
+}
 
 function isReady(j: Judged): boolean {
   return j.asked && j.verdict.kind === 'ready';

@@ -6,7 +6,7 @@ import { bytes, count, number, setName } from './words.ts';
 /** The first sentences of a pull request: what happens, to whom, and whether somebody must look. */
 export function summary(plan: Plan, d: Digest): string {
   const gone = d.dropped.length > 0 ? ` ${count(d.dropped.length, 'older build')} leave.` : '';
-  const reason = plan.reason === undefined ? '' : ` Reason: ${markdown(plan.reason, 300)}`;
+  const reason = plan.reason === undefined || plan.hotfix ? '' : ` Reason: ${markdown(plan.reason, 300)}`;
   const eyes = d.attention.length > 0 ? `\n\n> [!WARNING]\n> ${rowsNeedEyes(d.attention.length)}` : '';
   return `> ${whatHappens(plan, d)}${gone}${reason}${eyes}`;
 }
@@ -29,7 +29,7 @@ function whatHappens(plan: Plan, d: Digest): string {
     case 'init':
       return `The first import of ${set}: ${moving}, ${bytes(d.bytes)}. Waits count from the merge of this pull request.`;
     case 'hotfix':
-      return `A hotfix for ${where}: ${moving} go straight there from \`${plan.from}\`; ${fixes}, ${bytes(d.bytes)}. Waits are waived.`;
+      return `${moving} go straight from \`${plan.from}\` to ${hotfixWhere(plan)}; ${fixes}, ${bytes(d.bytes)}. Waits are waived, nothing is lowered, and nothing else is touched.`;
     case 'hold':
     case 'unhold':
     case 'remove':
@@ -37,6 +37,11 @@ function whatHappens(plan: Plan, d: Digest): string {
     case 'recall':
       return `${plan.verb} in ${where}: ${moving}.`;
   }
+}
+
+function hotfixWhere({ team, tier, set, hotfix }: Plan): string {
+  const tiers = hotfix && hotfix.tiers.length > 0 ? hotfix.tiers : [tier];
+  return `${tiers.map((name) => `**${team} / ${name}**`).join(' and ')} (${setName(set)})`;
 }
 
 function stayWords(n: number): string {

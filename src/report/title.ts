@@ -1,5 +1,6 @@
 import type { Plan } from '../plan/types.ts';
 import { type Digest, digest } from './digest.ts';
+import { hotfixTitle } from './hotfix.ts';
 import { count, number, setName } from './words.ts';
 
 /** One line, at most 120 characters, of enumerated words and checked names only. */
@@ -22,6 +23,7 @@ export function title(plan: Plan, d: Digest = digest(plan)): string {
     case 'init':
       return cut(`First import of ${set}: ${count(d.moving, 'build')}`);
     case 'hotfix':
+      return cut(hotfixTitle(plan, d));
     case 'hold':
     case 'unhold':
     case 'remove':

@@ -1,0 +1,78 @@
+import { formatChecksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
+import type { PullRequest } from '../forge/forge.ts';
+import { formatRepositoryId, lockPath, snapshotPath } from '../manifest/ids.ts';
+import type { Pin, Snapshot } from '../manifest/snapshot.ts';
+import type { Plan } from '../plan/types.ts';
+import { formatNevra } from '../rpm/nevra.ts';
+import type { State } from './state.ts';
+
+/**
+ * What an emergency must not be: an occasion. A merge of a hotfix changes what its plan changes and nothing else, whoever approved of
+ * the rest. Asked of main as it is and as it would be, so that it holds for what came between as well.
+ */
+export function checkScope(plan: Plan, main: State, merged: State): Fault[] {
+  if (plan.verb !== 'hotfix') return [];
+  const complaints: Fault[] = [];
+  const complain = (message: string, at: string) =>
+    complaints.push(
+      new Fault('PLAN_DIFFERS', message, {
+        hint: 'Take it out, and propose it for itself: a hotfix is what was named and what that needs.',
+        at,
+      }),
+    );
+  const mine = new Map<string, Plan['repositories'][number]>();
+  for (const r of plan.repositories) {
+    for (const path of [snapshotPath(r.repository), lockPath(r.repository)]) mine.set(path, r);
+  }
+  for (const path of new Set([...main.files.keys(), ...merged.files.keys()])) {
+    if (main.files.get(path) === merged.files.get(path) || mine.has(path)) continue;
+    complain(`${path} is no part of this hotfix`, path);
+  }
+  for (const r of plan.repositories) {
+    const at = snapshotPath(r.repository);
+    const [before, after] = [main.snapshot(r.repository), merged.snapshot(r.repository)];
+    const comes = new Set(r.changes.flatMap((c) => ('to' in c && c.kind !== 'module' ? sumOf(c.to) : [])));
+    const goes = new Set((r.before?.pins ?? []).map(sumOf));
+    for (const { checksum } of r.after.pins) goes.delete(formatChecksum(checksum));
+    const documents = new Set(r.changes.flatMap((c) => (c.kind === 'module' ? c.nsvca : [])));
+    const id = formatRepositoryId(r.repository);
+    for (const nsvca of new Set([...(before?.modules.keys() ?? []), ...(after?.modules.keys() ?? [])])) {
+      const [was, is] = [before?.modules.get(nsvca)?.hex, after?.modules.get(nsvca)?.hex];
+      if (was !== is && !documents.has(nsvca))
+        complain(`the module ${nsvca} of ${id} is no part of this hotfix`, at);
+    }
+    for (const pin of without(after, before)) {
+      if (!comes.has(sumOf(pin)))
+        complain(`${formatNevra(pin.nevra)} comes into ${id}, and is no part of this hotfix`, at);
+    }
+    for (const pin of without(before, after)) {
+      if (!goes.has(sumOf(pin)))
+        complain(`${formatNevra(pin.nevra)} leaves ${id}, and is no part of this hotfix`, at);
+    }
+  }
+  return complaints;
+}
+
+/** The tiers that the commit names for whoever reads the history later are those that the plan changes. */
+export function checkTrailers({ trailers }: Pick<PullRequest, 'trailers'>, { hotfix }: Plan): void {
+  if (!hotfix) return;
+  const said = trailers.flatMap(([key, value]) => (key === 'Sluice-To' ? [value] : []));
+  if (said.join(' ') === hotfix.tiers.join(' ')) return;
+  throw new Fault(
+    'PLAN_DIFFERS',
+    `Sluice-To names ${said.join(', ') || 'no tier'}, not ${hotfix.tiers.join(', ')}`,
+    {
+      hint: 'Close the pull request and run the command again.',
+    },
+  );
+}
+
+function sumOf({ checksum }: Pin): string {
+  return formatChecksum(checksum);
+}
+
+function without(a: Snapshot | undefined, b: Snapshot | undefined): Pin[] {
+  const known = new Set((b?.pins ?? []).map(sumOf));
+  return (a?.pins ?? []).filter((pin) => !known.has(sumOf(pin)));
+}

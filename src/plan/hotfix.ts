@@ -1,0 +1,295 @@
+import { formatChecksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
+import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
+import type { TeamPolicy, TierPolicy } from '../manifest/policy.ts';
+import { compareEvr } from '../rpm/evr.ts';
+import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { aboutBuilds } from './about.ts';
+import { isCandidate, type Judged, judgeAll } from './candidates.ts';
+import { type Closure, closeSet, type Outcome } from './closing.ts';
+import { groupKey, groupPins, newest } from './groups.ts';
+import { findNamed, type Named } from './named.ts';
+import { normalWay } from './normalWay.ts';
+import { type PromoteInput, type PromoteRepository, planRepository } from './promote.ts';
+import type { Facts, HotfixFacts, Pin, Plan, RepositoryPlan } from './types.ts';
+
+/** A tier that a hotfix goes into. Its repositories have live as their parent: that is where the builds come from. */
+export interface HotfixTier {
+  readonly tier: TierPolicy;
+  readonly repositories: readonly PromoteRepository[];
+  /** Builds that the tier's parent has, by their checksums as text. */
+  readonly inParent: ReadonlySet<string>;
+}
+
+export interface HotfixInput {
+  readonly team: TeamPolicy;
+  readonly set: string;
+  /** The one that was asked for first, then each one's parent up to live's neighbour. */
+  readonly tiers: readonly HotfixTier[];
+  readonly named: readonly string[];
+  readonly reason: string;
+  readonly by: string;
+  /** The commit that it is planned on. */
+  readonly base: string;
+  readonly overrideHolds?: string;
+  readonly facts: Facts;
+  readonly closure: Closure;
+  readonly notes: readonly string[];
+  readonly now: Date;
+}
+
+/** One repository's build that a tier is to get. */
+interface Asked {
+  readonly pin: Pin;
+  readonly upstream: string;
+}
+
+/**
+ * What is named, from live into one tier and every tier between, with what each of them needs besides. A tier that has it is not
+ * touched, nothing is lowered, and what cannot move for a reason that is no wait stops all of it: a Fault says what to do.
+ */
+export function planHotfix(input: HotfixInput): Plan {
+  const live = input.tiers[0]?.repositories.map((r) => r.live) ?? [];
+  const named = input.named.flatMap((word) => findNamed(word, live, input.facts) ?? []);
+  refuseRefused(named, input);
+  const planned: { tier: HotfixTier; repositories: RepositoryPlan[] }[] = [];
+  const notes: string[] = [];
+  let below: Asked[] = []; // what the tiers behind get: none of them may come to be ahead
+  let child: readonly RepositoryPlan[] = [];
+  for (const tier of input.tiers) {
+    const asked = [...wantedIn(tier, named, input), ...below].filter((one) => isMissing(one, tier, input));
+    const repositories =
+      asked.length > 0 ? planTier(withChild(tier, child, input), asked, input, notes) : unchanged(tier);
+    planned.push({ tier, repositories });
+    child = repositories;
+    below = [...below, ...broughtBy(repositories)];
+  }
+  const repositories = planned.flatMap((p) => p.repositories);
+  const [first] = repositories;
+  const said = [...new Set([...notes, ...named.flatMap(({ refused }) => refused)])];
+  if (first) repositories[0] = { ...first, notes: [...input.notes, ...said] };
+  const { team, set, now, reason } = input;
+  const known = new Map(input.tiers.flatMap((t) => t.repositories).map((r) => [idOf(r), r]));
+  const about = aboutBuilds(
+    repositories.map((plan) => ({ plan, ...staysOf(known.get(idOf(plan))) })),
+    input.facts,
+  );
+  const tier = input.tiers[0]?.tier.name ?? '';
+  const hotfix = factsOf(planned, named, input);
+  return {
+    verb: 'hotfix',
+    team: team.team,
+    tier,
+    set,
+    now,
+    from: 'live',
+    repositories,
+    about,
+    reason,
+    hotfix,
+  };
+}
+
+function idOf({ repository }: { readonly repository: RepositoryName }): string {
+  return formatRepositoryId(repository);
+}
+
+function staysOf(r: PromoteRepository | undefined) {
+  return r ? { seen: r.seen, inParent: r.inParent } : {};
+}
+
+/** What is named and nobody may have. What is named by more than one word may be had by the other. */
+function refuseRefused(named: readonly Named[], { team, set }: HotfixInput): void {
+  const none = named.filter(({ builds }) => builds.length === 0);
+  if (none.length === 0) return;
+  const refused = none.flatMap((n) => n.refused.map((why) => `${n.word}: ${why}`)).join('; ');
+  throw new Fault('HELD', `live has nothing of it that may be used. ${refused}`, {
+    hint: 'Name another build, or wait for the next one: neither a hotfix nor a reason passes this.',
+    at: `${team.team} ${set}`,
+  });
+}
+
+const NONE: readonly Pin[] = [];
+const PLAIN = 'noarch';
+
+/** Of a name or a build whatever is named, of all else what the tier has an older build of. */
+function wantedIn(tier: HotfixTier, named: readonly Named[], input: HotfixInput): Asked[] {
+  return named.flatMap(({ word, kind, builds }) => {
+    const known = builds.filter(({ pin, upstream }) => groupOf(tier, upstream, pin, input.facts));
+    if (known.length > 0) {
+      if (kind === 'build') refuseLower(known, tier, input);
+      return known;
+    }
+    if (kind === 'advisory' || kind === 'cve') return [];
+    const own = kind === 'source' ? builds.filter(({ pin }) => pin.nevra.name === word) : builds;
+    const arches = new Set([PLAIN, ...tier.repositories.map((r) => r.repository.arch)]);
+    const usual = own.filter(({ pin }) => arches.has(pin.nevra.arch));
+    return usual.length > 0 ? usual : own;
+  });
+}
+
+/** Whoever names an older build than the tier has wants something else than a hotfix. */
+function refuseLower(builds: readonly Asked[], tier: HotfixTier, input: HotfixInput): void {
+  if (tier !== input.tiers[0]) return; // a tier between may be ahead
+  for (const { pin, upstream } of builds) {
+    const has = newest(groupOf(tier, upstream, pin, input.facts));
+    if (!has || compareEvr(has.nevra.evr, pin.nevra.evr) <= 0) continue;
+    const where = `${input.team.team}/${tier.tier.name}`;
+    const message = `${where} has ${formatNevra(has.nevra)}, which is newer than ${formatNevra(pin.nevra)}: a hotfix never lowers`;
+    throw new Fault('USAGE', message, { hint: 'To go back, take a rollback of the tier.', at: where });
+  }
+}
+
+function groupOf(tier: HotfixTier, upstream: string, pin: Pin, facts: Facts): readonly Pin[] | undefined {
+  const repository = tier.repositories.find((r) => upstreamId(r.repository) === upstream);
+  return groupPins(repository?.target?.pins ?? NONE, facts).get(groupKey(pin, facts));
+}
+
+function isMissing({ pin, upstream }: Asked, tier: HotfixTier, { facts }: HotfixInput): boolean {
+  const group = groupOf(tier, upstream, pin, facts);
+  return isCandidate(pin, newest(group), group);
+}
+
+/** The tier that takes from this one has what the plan gives it: a build that it is about to get must not be dropped here. */
+function withChild(tier: HotfixTier, child: readonly RepositoryPlan[], { facts }: HotfixInput): HotfixTier {
+  const repositories = tier.repositories.map((r) => ({
+    ...r,
+    children: r.children.map((known) => {
+      const planned = child.find(
+        ({ repository: c }) =>
+          `${c.team}/${c.tier}` === known.name && upstreamId(c) === upstreamId(r.repository),
+      );
+      return planned ? { ...known, groups: groupPins(planned.after.pins, facts) } : known;
+    }),
+  }));
+  return { ...tier, repositories };
+}
+
+function unchanged({ repositories }: HotfixTier): RepositoryPlan[] {
+  return repositories.flatMap(({ repository, target }) => {
+    if (!target) return [];
+    return { repository, before: target, after: target, changes: [], staying: [], attention: [], notes: [] };
+  });
+}
+
+function planTier(
+  tier: HotfixTier,
+  asked: readonly Asked[],
+  input: HotfixInput,
+  notes: string[],
+): RepositoryPlan[] {
+  const { team, set, facts, closure, named, now, overrideHolds } = input;
+  const siblings = siblingsOf(asked, tier, input);
+  const sums = new Set([...asked, ...siblings].map(({ pin }) => formatChecksum(pin.checksum)));
+  const promotion: PromoteInput = {
+    team,
+    tier: tier.tier,
+    set,
+    repositories: tier.repositories,
+    facts,
+    named,
+    hotfix: { asked: sums, inParent: tier.inParent },
+    closure,
+    now,
+    ...(overrideHolds === undefined ? {} : { overrideHolds }),
+  };
+  const judged = judgeAll(promotion);
+  refuseHeld(judged, tier, input);
+  const closed = closeSet(judged, promotion);
+  refuseStaying(closed.outcomes, asked, tier, input);
+  notes.push(...closed.notes);
+  return tier.repositories.map((r) => {
+    const own = closed.outcomes.filter(({ repository }) => repository === r);
+    return planRepository(r, own, promotion);
+  });
+}
+
+/** What the tier has of the same source packages goes to the same version with them, where live has it. */
+function siblingsOf(asked: readonly Asked[], tier: HotfixTier, input: HotfixInput): Asked[] {
+  const { facts } = input;
+  const versionOf = (pin: Pin) => `${facts.build(pin).source} ${facts.build(pin).sourceVersion}`;
+  const versions = new Set(asked.map(({ pin }) => versionOf(pin)));
+  return tier.repositories.flatMap((r) => {
+    const upstream = upstreamId(r.repository);
+    const family = r.live.pins.filter((pin) => !pin.withdrawn && versions.has(versionOf(pin)));
+    return family
+      .map((pin) => ({ pin, upstream }))
+      .filter((one) => groupOf(tier, upstream, one.pin, facts) && isMissing(one, tier, input));
+  });
+}
+
+function refuseHeld(judged: readonly Judged[], tier: HotfixTier, { team, named }: HotfixInput): void {
+  const held = judged.flatMap(({ asked, build, verdict }) => {
+    if (!asked || verdict.kind !== 'held') return [];
+    const until = verdict.holdEnds === undefined ? 'without end' : `until ${verdict.holdEnds}`;
+    return [
+      `${formatNevra(build.nevra)} is held by ${verdict.rule}: ${verdict.why} (${verdict.owner}, ${until})`,
+    ];
+  });
+  if (held.length === 0) return;
+  throw new Fault(
+    'HELD',
+    `${named.join(', ')} cannot move past a hold without a reason. ${held.join('; ')}`,
+    {
+      at: `${team.team}/${tier.tier.name}`,
+      hint: 'Ask the owner of the hold; then say why: the same command with --override-hold REASON.',
+    },
+  );
+}
+
+/** All of what was asked for, or nothing: half a fix is found out about by those who have the other half. */
+function refuseStaying(
+  outcomes: readonly Outcome[],
+  asked: readonly Asked[],
+  tier: HotfixTier,
+  { team }: HotfixInput,
+): void {
+  const wanted = new Set(asked.map(({ pin }) => formatChecksum(pin.checksum)));
+  const where = `${team.team}/${tier.tier.name}`;
+  for (const { build, verdict } of outcomes.flatMap(({ stays }) => stays)) {
+    if (verdict.kind === 'ready' || !wanted.has(formatChecksum(build.checksum))) continue;
+    const hint =
+      verdict.kind === 'filtered'
+        ? `Change what ${team.path} lets in first.`
+        : verdict.kind === 'broken' && verdict.nobody
+          ? 'If clients have it from elsewhere, name that repository under also: of the team’s policy.'
+          : 'Name what is missing beside it, or run sluice sync --propose first: live may lack it.';
+    throw new Fault('HELD', `${formatNevra(build.nevra)} cannot go into ${where}: ${verdict.why}`, {
+      hint,
+      at: where,
+    });
+  }
+}
+
+function broughtBy(repositories: readonly RepositoryPlan[]): Asked[] {
+  return repositories.flatMap(({ repository, changes }) =>
+    changes.flatMap((change) =>
+      'to' in change && change.kind !== 'module'
+        ? [{ pin: change.to, upstream: upstreamId(repository) }]
+        : [],
+    ),
+  );
+}
+
+function factsOf(
+  planned: readonly { readonly tier: HotfixTier; readonly repositories: readonly RepositoryPlan[] }[],
+  named: readonly Named[],
+  input: HotfixInput,
+): HotfixFacts {
+  const { by, base, overrideHolds, team, now } = input;
+  const changed = planned.filter(({ repositories }) => repositories.some((r) => r.changes.length > 0));
+  const done = planned.filter((p) => !changed.includes(p)).map(({ tier }) => tier.tier.name);
+  const builds = named.flatMap((n) => n.builds);
+  const moving = new Set(planned.flatMap((p) => broughtBy(p.repositories)).map((b) => nameArch(b.pin.nevra)));
+  const asked = builds.filter(({ pin }) => moving.has(nameArch(pin.nevra)));
+  return {
+    by,
+    base,
+    named: named.map(({ word }) => word),
+    builds: (asked.length > 0 ? asked : builds).map(({ pin }) => formatNevra(pin.nevra)),
+    ...(overrideHolds === undefined ? {} : { overrideHolds }),
+    tiers: changed.map(({ tier }) => tier.tier.name),
+    done,
+    normally: normalWay(planned, asked, { team, facts: input.facts, now }),
+  };
+}
