@@ -11,7 +11,7 @@ import { groupKey, groupPins, newest } from './groups.ts';
 import { findNamed, type Named } from './named.ts';
 import { normalWay } from './normalWay.ts';
 import { type PromoteInput, type PromoteRepository, planRepository } from './promote.ts';
-import type { Facts, HotfixFacts, Pin, Plan, RepositoryPlan } from './types.ts';
+import type { Along, Change, Facts, HotfixFacts, Pin, Plan, Reason, RepositoryPlan } from './types.ts';
 
 /** A tier that a hotfix goes into. Its repositories have live as their parent: that is where the builds come from. */
 export interface HotfixTier {
@@ -42,6 +42,8 @@ export interface HotfixInput {
 interface Asked {
   readonly pin: Pin;
   readonly upstream: string;
+  /** Nobody named it: the tier that takes from this one needs it. */
+  readonly along?: Along;
 }
 
 /**
@@ -102,11 +104,15 @@ function staysOf(r: PromoteRepository | undefined) {
 function refuseRefused(named: readonly Named[], { team, set }: HotfixInput): void {
   const none = named.filter(({ builds }) => builds.length === 0);
   if (none.length === 0) return;
-  const refused = none.flatMap((n) => n.refused.map((why) => `${n.word}: ${why}`)).join('; ');
-  throw new Fault('HELD', `live has nothing of it that may be used. ${refused}`, {
-    hint: 'Name another build, or wait for the next one: neither a hotfix nor a reason passes this.',
-    at: `${team.team} ${set}`,
-  });
+  const refused = [...new Set(none.flatMap((n) => n.refused))].join('; ');
+  throw new Fault(
+    'HELD',
+    `live has nothing of ${none.map((n) => n.word).join(', ')} that may be used. ${refused}`,
+    {
+      hint: 'Name another build, or wait for the next one: neither a hotfix nor a reason passes this.',
+      at: `${team.team} ${set}`,
+    },
+  );
 }
 
 const NONE: readonly Pin[] = [];
@@ -198,10 +204,19 @@ function planTier(
   const closed = closeSet(judged, promotion);
   refuseStaying(closed.outcomes, asked, tier, input);
   notes.push(...closed.notes);
+  const alongs = new Map(asked.map(({ pin, along }) => [formatChecksum(pin.checksum), along]));
   return tier.repositories.map((r) => {
     const own = closed.outcomes.filter(({ repository }) => repository === r);
-    return planRepository(r, own, promotion);
+    const plan = planRepository(r, own, promotion);
+    return { ...plan, changes: plan.changes.map((change) => saidAs(change, alongs)) };
   });
+}
+
+/** A tier between has it for the same reason as the one behind. */
+function saidAs(change: Change, alongs: ReadonlyMap<string, Along | undefined>): Change {
+  if (change.kind !== 'add' && change.kind !== 'update') return change;
+  const along = change.along ?? alongs.get(formatChecksum(change.to.checksum));
+  return along ? { ...change, along } : change;
 }
 
 /** What the tier has of the same source packages goes to the same version with them, where live has it. */
@@ -248,12 +263,7 @@ function refuseStaying(
   const where = `${team.team}/${tier.tier.name}`;
   for (const { build, verdict } of outcomes.flatMap(({ stays }) => stays)) {
     if (verdict.kind === 'ready' || !wanted.has(formatChecksum(build.checksum))) continue;
-    const hint =
-      verdict.kind === 'filtered'
-        ? `Change what ${team.path} lets in first.`
-        : verdict.kind === 'broken' && verdict.nobody
-          ? 'If clients have it from elsewhere, name that repository under also: of the team’s policy.'
-          : 'Name what is missing beside it, or run sluice sync --propose first: live may lack it.';
+    const hint = hintFor(verdict, team);
     throw new Fault('HELD', `${formatNevra(build.nevra)} cannot go into ${where}: ${verdict.why}`, {
       hint,
       at: where,
@@ -261,13 +271,21 @@ function refuseStaying(
   }
 }
 
+function hintFor(reason: Reason, { path }: TeamPolicy): string {
+  if (reason.kind === 'filtered') return `Change what ${path} lets in first.`;
+  if (reason.kind === 'broken' && reason.nobody)
+    return 'If clients have it from elsewhere, name that repository under also: of the team’s policy.';
+  if (reason.kind === 'with') return 'Ask why that stays; past a hold it goes with --override-hold REASON.';
+  return 'Run sluice sync --propose first, live may lack it; or name another build.';
+}
+
 function broughtBy(repositories: readonly RepositoryPlan[]): Asked[] {
   return repositories.flatMap(({ repository, changes }) =>
-    changes.flatMap((change) =>
-      'to' in change && change.kind !== 'module'
-        ? [{ pin: change.to, upstream: upstreamId(repository) }]
-        : [],
-    ),
+    changes.flatMap((change) => {
+      if (!('to' in change) || change.kind === 'module') return [];
+      const along = 'along' in change && change.along ? { along: change.along } : {};
+      return [{ pin: change.to, upstream: upstreamId(repository), ...along }];
+    }),
   );
 }
 

@@ -1,9 +1,9 @@
 import { type RepositoryName, upstreamId } from '../manifest/ids.ts';
-import type { HotfixFacts, Plan } from '../plan/types.ts';
+import type { Plan } from '../plan/types.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Digest } from './digest.ts';
 import { code, markdown } from './safe.ts';
-import { count, day, moment, setName } from './words.ts';
+import { count, moment, setName } from './words.ts';
 
 /** `openssl-3.2.2-6.el9 (RHSA-2026:1234 and 2 more) to infra/stable and unstable`. */
 export function hotfixTitle(plan: Plan, d: Digest): string {
@@ -55,12 +55,12 @@ export function hotfixLines(plan: Plan, safe: (text: string) => string): string[
 }
 
 /** By when the normal way would have brought it, which is by when somebody should have looked. */
-export function reviewLines({ normally }: HotfixFacts): string[] {
-  return normally.map(({ tier, build, at, why }) =>
-    at === undefined
-      ? `${tier}: ${build} would not have come by itself: ${why}.`
-      : `${tier}: ${build} would have come by itself ${at.getTime() % 86_400_000 === 0 ? day(at) : moment(at)} (${why}).`,
-  );
+export function reviewLines({ hotfix, now }: Pick<Plan, 'hotfix' | 'now'>): string[] {
+  return (hotfix?.normally ?? []).map(({ tier, build, at, why }) => {
+    if (at === undefined) return `${tier}: ${build} would not have come by itself: ${why}.`;
+    if (at <= now) return `${tier}: ${build} was due: the normal way would have brought it today.`;
+    return `${tier}: by ${moment(at)}, when ${build} would have come by itself (${why}).`;
+  });
 }
 
 /** Commands that put the tiers back to what they were. */
@@ -74,7 +74,7 @@ export function hotfixSections(plan: Plan): { readonly head: string; readonly ta
   if (!plan.hotfix) return { head: '', tail: '' };
   const list = (lines: readonly string[]) => lines.map((line) => `- ${line}`).join('\n');
   const said = (text: string) => markdown(text, 300);
-  const review = list(reviewLines(plan.hotfix).map(said));
+  const review = list(reviewLines(plan).map(said));
   const undo = undoLines(plan).map(code).join(', ');
   return {
     head: `### A hotfix\n\n${list(hotfixLines(plan, said))}`,

@@ -31,7 +31,7 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
       d.notes.map((n) => [n.repository, plain(n.note, 300)]),
       max,
     ),
-    section('look at it afterwards', one(plan.hotfix ? reviewLines(plan.hotfix) : []), max),
+    section('look at it afterwards', one(reviewLines(plan)), max),
     section('to undo it', one(plan.hotfix ? undoLines(plan) : []), max),
   ].filter((part) => part !== '');
   const size = d.bytes > 0 ? `, ${bytes(d.bytes)}` : '';
