@@ -6,13 +6,13 @@ import type { World } from './context.ts';
 import { type Delivery, deliveredJson } from './deliver.ts';
 import { diff } from './diff.ts';
 import { explain } from './explain.ts';
-import { hotfix } from './hotfix.ts';
 import { initFlow } from './init-flow.ts';
 import { fill, promote } from './promote.ts';
 import { freeMirror, publishMain, verifyMirror, verifyServed, writeRepofile } from './publish.ts';
 import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts';
 import { pullOpen } from './pull-open.ts';
 import { sync } from './sync.ts';
+import { hotfixVerb } from './verb-hotfix.ts';
 
 /** One option of a verb, for the parser and for its help. */
 export interface Option {
@@ -316,44 +316,7 @@ export const VERBS: readonly Verb[] = [
         }),
       ),
   },
-  {
-    name: 'hotfix',
-    summary: 'straight from live into a tier and every tier between, with what it needs; waits waived',
-    operands: 'PACKAGE|SOURCE|ADVISORY|CVE|NEVRA…',
-    options: {
-      team: TEAM,
-      'all-teams': { type: 'boolean', help: 'every team that has it: one plan each' },
-      to: { type: 'string', value: 'TIER', help: 'the tier; those between live and it get it too' },
-      reason: { type: 'string', value: 'TEXT', help: 'why; it stands in the commit and the pull request' },
-      'override-hold': {
-        type: 'string',
-        value: 'REASON',
-        help: 'past holds; the reason is in the commit',
-      },
-      sync: { type: 'boolean', help: 'take in what upstreams have now first; with --propose' },
-      ...DELIVERY,
-    },
-    example:
-      'sluice hotfix CVE-2026-1234 --team infra --to stable --reason "exploited since this morning" --propose',
-    run: async (world, args) => {
-      if (args.flag('all-teams') === (args.text('team') !== undefined)) {
-        throw new Fault('USAGE', 'for whom is missing, or said twice', {
-          hint: 'Add either --team TEAM or --all-teams.',
-        });
-      }
-      const request = {
-        named: args.operands,
-        team: args.text('team'),
-        to: args.need('to'),
-        reason: args.need('reason'),
-        overrideHolds: args.text('override-hold'),
-        sync: args.flag('sync'),
-        how: args.how,
-        all: args.flag('all'),
-      };
-      return delivering(world, hotfix(world, request));
-    },
-  },
+  hotfixVerb({ delivery: DELIVERY, team: TEAM, delivering }),
   {
     name: 'explain',
     summary: 'where every build of a package stands, why, and when it will move',
