@@ -52,7 +52,8 @@ export async function checkFiles(
       complaints.push(new Fault('LOCK_MISMATCH', `${lockPath(name)} is missing`, { hint, at: path }));
       continue;
     }
-    const found = checkCanonical({ yaml: pair.yaml, lock: pair.lock }, path);
+    const { yaml, lock } = pair;
+    const found = isGood(state, name) ? [] : checkCanonical({ yaml, lock }, path);
     complaints.push(...found);
     if (found.length === 0) complaints.push(...checkPlace(state, state.snapshot(name) as Snapshot));
   }
@@ -68,6 +69,16 @@ export async function checkFiles(
     checked: { complaints, warnings: [...lintPolicies(state.policies), ...expiredHolds(state)] },
     state,
   };
+}
+
+/** Reading it refuses what is not canonical; all that is wrong with it is found out where something is. */
+function isGood(state: State, name: RepositoryName): boolean {
+  try {
+    return state.snapshot(name) !== undefined;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
 }
 
 /** Every key that an upstream's signatures are to be judged by is there, and is the one that the policy names. */
