@@ -4,7 +4,9 @@ import type { PullRequest } from '../forge/forge.ts';
 import { formatRepositoryId, lockPath, snapshotPath } from '../manifest/ids.ts';
 import type { Pin, Snapshot } from '../manifest/snapshot.ts';
 import type { Plan } from '../plan/types.ts';
-import { formatNevra } from '../rpm/nevra.ts';
+import { compareEvr } from '../rpm/evr.ts';
+import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import type { Claim } from './recompute.ts';
 import type { State } from './state.ts';
 
 /**
@@ -75,4 +77,17 @@ function sumOf({ checksum }: Pin): string {
 function without(a: Snapshot | undefined, b: Snapshot | undefined): Pin[] {
   const known = new Set((b?.pins ?? []).map(sumOf));
   return (a?.pins ?? []).filter((pin) => !known.has(sumOf(pin)));
+}
+
+/** Nobody said that holds do not count: what is held by now was not when it was planned. */
+export function movesPastNoHold(claim: Pick<Claim, 'verb' | 'all'>): boolean {
+  if (claim.verb === 'hotfix') return claim.all('Sluice-Override-Hold').length === 0;
+  return claim.verb === 'promote' && claim.all('Sluice-Named').length === 0;
+}
+
+/** The tier that it would have come from has it, or something newer. */
+export function isNotAhead({ nevra }: Pin, parent: readonly Pin[]): boolean {
+  return parent.some(
+    (pin) => nameArch(pin.nevra) === nameArch(nevra) && compareEvr(pin.nevra.evr, nevra.evr) >= 0,
+  );
 }

@@ -21,6 +21,7 @@ import { isOpen, nextOpening } from '../manifest/window.ts';
 import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { isNotAhead, movesPastNoHold } from './check-scope.ts';
 import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
 import type { Claim } from './recompute.ts';
@@ -252,19 +253,6 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   }
   if (proven && claim && LOWERING.has(claim.verb)) return complaints;
   return [...complaints, ...lowered(before, after, at)];
-}
-
-/** Nobody said that holds do not count: what is held by now was not when it was planned. */
-function movesPastNoHold(claim: Pick<Claim, 'verb' | 'all'>): boolean {
-  if (claim.verb === 'hotfix') return claim.all('Sluice-Override-Hold').length === 0;
-  return claim.verb === 'promote' && claim.all('Sluice-Named').length === 0;
-}
-
-/** The tier that it would have come from has it, or something newer. */
-function isNotAhead({ nevra }: Pin, parent: readonly Pin[]): boolean {
-  return parent.some(
-    (pin) => nameArch(pin.nevra) === nameArch(nevra) && compareEvr(pin.nevra.evr, nevra.evr) >= 0,
-  );
 }
 
 /** Per name.arch: the newest build that main has must not be newer than the newest after the merge. */
