@@ -35,8 +35,7 @@ export function checkScope(plan: Plan, main: State, merged: State): Fault[] {
     const at = snapshotPath(r.repository);
     const [before, after] = [main.snapshot(r.repository), merged.snapshot(r.repository)];
     const comes = new Set(r.changes.flatMap((c) => ('to' in c && c.kind !== 'module' ? sumOf(c.to) : [])));
-    const goes = new Set((r.before?.pins ?? []).map(sumOf));
-    for (const { checksum } of r.after.pins) goes.delete(formatChecksum(checksum));
+    const goes = sumsOf(r.before?.pins).difference(sumsOf(r.after.pins));
     const documents = new Set(r.changes.flatMap((c) => (c.kind === 'module' ? c.nsvca : [])));
     const id = formatRepositoryId(r.repository);
     for (const nsvca of new Set([...(before?.modules.keys() ?? []), ...(after?.modules.keys() ?? [])])) {
@@ -74,8 +73,19 @@ function sumOf({ checksum }: Pin): string {
   return formatChecksum(checksum);
 }
 
+const known = new WeakMap<readonly Pin[], ReadonlySet<string>>();
+const NONE: readonly Pin[] = [];
+
+/** Checksums as text; of one list, which several questions are asked of, once. */
+export function sumsOf(pins: readonly Pin[] = NONE): ReadonlySet<string> {
+  const sums = known.get(pins) ?? new Set(pins.map(sumOf));
+  known.set(pins, sums);
+  return sums;
+}
+
 function without(a: Snapshot | undefined, b: Snapshot | undefined): Pin[] {
-  const known = new Set((b?.pins ?? []).map(sumOf));
+  if (a === b) return [];
+  const known = sumsOf(b?.pins);
   return (a?.pins ?? []).filter((pin) => !known.has(sumOf(pin)));
 }
 

@@ -21,7 +21,7 @@ import { isOpen, nextOpening } from '../manifest/window.ts';
 import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
-import { isNotAhead, movesPastNoHold } from './check-scope.ts';
+import { isNotAhead, movesPastNoHold, sumsOf } from './check-scope.ts';
 import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
 import type { Claim } from './recompute.ts';
@@ -210,13 +210,12 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   const at = snapshotPath(name);
   const before = main.snapshot(name)?.pins ?? [];
   const after = (merged.snapshot(name) as Snapshot).pins;
-  const sums = (pins: readonly Pin[] = []) => pins.map((pin) => formatChecksum(pin.checksum));
-  const had = new Set(sums(before));
+  const had = sumsOf(before);
   const parent = parentName(team, tier, upstream);
-  const inParent = new Set([...sums(merged.snapshot(parent)?.pins), ...sums(main.snapshot(parent)?.pins)]);
+  const parents = [sumsOf(merged.snapshot(parent)?.pins), sumsOf(main.snapshot(parent)?.pins)];
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
-  const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
-  const straight = claim?.verb === 'hotfix' && proven ? new Set(sums(live)) : undefined;
+  const withdrawn = sumsOf(live.filter((pin) => pin.withdrawn));
+  const straight = claim?.verb === 'hotfix' && proven ? sumsOf(live) : undefined;
   const behind = straight && merged.snapshot(parent)?.pins;
   const holds = claim && movesPastNoHold(claim) ? team.holds : [];
   const complaints: Fault[] = [];
@@ -226,7 +225,7 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
     const sum = formatChecksum(pin.checksum);
     if (had.has(sum)) continue;
     const build = formatNevra(pin.nevra);
-    if (!inParent.has(sum) && !(straight?.has(sum) && isNotAhead(pin, behind ?? []))) {
+    if (parents.every((sums) => !sums.has(sum)) && !(straight?.has(sum) && isNotAhead(pin, behind ?? []))) {
       const isInLive = live.some((known) => formatChecksum(known.checksum) === sum);
       complain(
         `${build} is not in ${formatRepositoryId(parent)}`,
