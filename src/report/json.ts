@@ -11,6 +11,7 @@ export function toJson(plan: Plan) {
     tier: plan.tier,
     set: plan.set,
     now: plan.now.toISOString(),
+    ...(plan.hotfix ? { reason: plan.reason, hotfix: plan.hotfix } : {}),
     repositories: plan.repositories.map((r) => ({
       repository: formatRepositoryId(r.repository),
       pins: r.after.pins.length,
