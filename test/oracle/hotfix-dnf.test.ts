@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
 import { hotfix } from '../../src/flows/hotfix.ts';
 import { writeRepofile } from '../../src/flows/publish.ts';
-import { makeSite, type Site } from '../flows/site.ts';
 import { Client } from '../fixtures/dnfClient.ts';
 import { oracle } from '../fixtures/oracle.ts';
 import { tempDir } from '../fixtures/tempDir.ts';
+import { makeSite, type Site } from '../flows/site.ts';
 
 async function clientOf(site: Site, tier: string): Promise<Client> {
   site.output();
