@@ -4,7 +4,7 @@ import type { Catalog } from '../pool/catalog.ts';
 import { compareWithPlan, type Difference } from './check.ts';
 import type { World } from './context.ts';
 import { changedOutside } from './outside.ts';
-import { type Claim, readClaim } from './recompute.ts';
+import { type Claim, readClaim, recompute } from './recompute.ts';
 import { readState, type State } from './state.ts';
 
 /** A work tree that stands on a bot's commit. */
@@ -45,7 +45,7 @@ export async function comparePlan(
     throw new Fault('HISTORY_REFUSED', message, { hint });
   }
   return [
-    ...(await compareWithPlan(claim, base, head, catalog)),
+    ...compareWithPlan(await recompute(claim, base, head, catalog), base, head),
     ...(await changedOutside(base.history, base.commit, 'HEAD')),
   ];
 }

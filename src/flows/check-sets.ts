@@ -56,7 +56,7 @@ export async function checkSets(
     for (const set of clientSetsOf(team, merged.policies)) {
       for (const tier of team.tiers) {
         const scope = { team, tier, set };
-        const changed = signature(main, scope) !== signature(merged, scope);
+        const changed = !same(signature(main, scope), signature(merged, scope));
         if (which === 'changed' && !changed) continue;
         if (which === 'touched' && !changed && around(main, scope) === around(merged, scope)) continue;
         const broken = await brokenIn(main, merged, catalog, scope, room);
@@ -101,9 +101,9 @@ interface Scope {
 }
 
 /** What makes the set what it is: which repositories it has, and the texts of the tier's own. */
-function signature(state: State, { team: { team: name }, tier, set }: Scope): string {
+function signature(state: State, { team: { team: name }, tier, set }: Scope): readonly string[] {
   const team = state.policies.teams.get(name);
-  if (!team?.tiers.some((t) => t.name === tier.name)) return '';
+  if (!team?.tiers.some((t) => t.name === tier.name)) return [];
   const own = ownNames(state, team, tier, set);
   const texts = own.flatMap((n) => [
     state.files.get(snapshotPath(n)) ?? '',
@@ -113,7 +113,12 @@ function signature(state: State, { team: { team: name }, tier, set }: Scope): st
     const repository = alsoRepository(entry, state.policies);
     return [repository ? formatRepositoryId(repository) : entry.id, ...(entry.for ?? [])];
   });
-  return JSON.stringify([own.map(formatRepositoryId), also, texts]);
+  return [JSON.stringify([own.map(formatRepositoryId), also]), ...texts];
+}
+
+/** Text by text: those that are large are not put together first. */
+function same(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, i) => text === b[i]);
 }
 
 /** What others say that clients of the set see: manifests below `also:`, and live's module documents beside the pinned ones. */

@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts';
-import { LIVE_TEAM, LIVE_TIER, lockPath, snapshotPath } from '../manifest/ids.ts';
+import { formatRepositoryId, LIVE_TEAM, LIVE_TIER, lockPath, snapshotPath } from '../manifest/ids.ts';
 import { salvageLock } from '../manifest/lock.ts';
-import { completeSnapshot, type Pin, readPins, renderSnapshot } from '../manifest/snapshot.ts';
+import { completeSnapshot, type Pin, readPins, renderSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { setsJson, setsText } from '../report/broken-set.ts';
 import {
@@ -12,6 +12,7 @@ import {
 } from '../report/provenance.ts';
 import { plain } from '../report/safe.ts';
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
+import { backFill } from './back-fill.ts';
 import { type Checked, checkFiles, checkMoves } from './check.ts';
 import { checkErrata } from './check-errata.ts';
 import { goodWarnings } from './check-good.ts';
@@ -179,7 +180,7 @@ function askedText(asked: Asked<FromCatalog> | undefined): string {
   return `${planned}${setsText(sets)}${same}`;
 }
 
-/** Puts manifests of the work tree into canonical form, and completes locks from those in git. */
+/** Puts manifests of the work tree into canonical form, completes locks from those in git, and tiers between from those behind. */
 export async function fixWorkTree(world: World): Promise<void> {
   const { repo, main } = await openState(world);
   const work = await repo.readWorkTree();
@@ -188,18 +189,29 @@ export async function fixWorkTree(world: World): Promise<void> {
   const state = stateOf(committed.history, texts);
   const known = await knownBuilds(committed, wantedBuilds(state));
   const written = new Map<string, string>();
+  const snapshots = new Map<string, Snapshot>();
   for (const name of state.repositories) {
     const path = snapshotPath(name);
     const yaml = texts.get(path) ?? '';
     const previous = committed.files.get(lockPath(name));
     const find = (nevra: Nevra): Pin | undefined => known.get(formatNevra(nevra));
-    const { yaml: good, lock } = renderSnapshot(
-      completeSnapshot(yaml, path, find, texts.get(lockPath(name)) ?? previous),
-    );
-    if (good !== yaml) written.set(path, good);
-    if (lock !== texts.get(lockPath(name))) written.set(lockPath(name), lock);
+    const complete = completeSnapshot(yaml, path, find, texts.get(lockPath(name)) ?? previous);
+    snapshots.set(formatRepositoryId(name), complete);
+  }
+  const added = backFill(committed, state.policies, snapshots);
+  for (const snapshot of snapshots.values()) {
+    const { yaml, lock } = renderSnapshot(snapshot);
+    for (const [path, text] of [
+      [snapshotPath(snapshot.repository), yaml],
+      [lockPath(snapshot.repository), lock],
+    ] as const) {
+      if (text !== texts.get(path)) written.set(path, text);
+    }
   }
   await repo.write(written);
+  for (const { repository, build, behind } of added) {
+    world.print(`${snapshotPath(repository)}: ${build} is there too now, because ${behind} has it\n`);
+  }
   world.print(written.size === 0 ? 'nothing to fix\n' : `fixed ${[...written.keys()].join(', ')}\n`);
 }
 

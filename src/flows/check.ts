@@ -19,14 +19,15 @@ import { checkCanonical, type Pin, type Snapshot } from '../manifest/snapshot.ts
 import { checkTree } from '../manifest/tree.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
 import { hasEnded } from '../plan/rules.ts';
-import type { Catalog } from '../pool/catalog.ts';
+import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { checkBaselines } from './baselines.ts';
+import { isNotAhead, movesPastNoHold, sumsOf } from './check-scope.ts';
 import { markedTime } from './past.ts';
 import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
-import { type Claim, recompute } from './recompute.ts';
+import type { Claim } from './recompute.ts';
 import { liveName, parentName, type State, stateOf } from './state.ts';
 import { siteTrust, trustOf } from './trust.ts';
 
@@ -55,7 +56,8 @@ export async function checkFiles(
       complaints.push(new Fault('LOCK_MISMATCH', `${lockPath(name)} is missing`, { hint, at: path }));
       continue;
     }
-    const found = checkCanonical({ yaml: pair.yaml, lock: pair.lock }, path);
+    const { yaml, lock } = pair;
+    const found = isGood(state, name) ? [] : checkCanonical({ yaml, lock }, path);
     complaints.push(...found);
     if (found.length === 0) complaints.push(...checkPlace(state, state.snapshot(name) as Snapshot));
   }
@@ -76,6 +78,16 @@ export async function checkFiles(
     checked: { complaints, warnings: [...lintPolicies(state.policies), ...endedRules(state)] },
     state,
   };
+}
+
+/** Reading it refuses what is not canonical; all that is wrong with it is found out where something is. */
+function isGood(state: State, name: RepositoryName): boolean {
+  try {
+    return state.snapshot(name) !== undefined;
+  } catch (error) {
+    if (error instanceof Fault) return false;
+    throw error;
+  }
 }
 
 /** Every key that an upstream's signatures are to be judged by is there, and is the one that the policy names. */
@@ -180,14 +192,9 @@ export interface Difference {
   readonly kind: 'missing' | 'added' | 'other';
 }
 
-/** Recomputes a bot's plan and holds the head against it, file by file, byte by byte. */
-export async function compareWithPlan(
-  claim: Claim,
-  base: State,
-  head: State,
-  catalog: Catalog,
-): Promise<readonly Difference[]> {
-  const planned = planFiles([await recompute(claim, base, head, catalog)], base);
+/** Holds the head against the plan that was recomputed for it, file by file, byte by byte. */
+export function compareWithPlan(plan: Plan, base: State, head: State): readonly Difference[] {
+  const planned = planFiles([plan], base);
   const differences: Difference[] = [];
   for (const path of [...new Set([...planned.keys(), ...base.files.keys(), ...head.files.keys()])].sort(
     byCodeUnit,
@@ -255,20 +262,24 @@ async function checkRepository(
   const at = snapshotPath(name);
   const before = main.snapshot(name)?.pins ?? [];
   const after = (merged.snapshot(name) as Snapshot).pins;
-  const sums = (pins: readonly Pin[] = []) => pins.map((pin) => formatChecksum(pin.checksum));
-  const had = new Set(sums(before));
+  const had = sumsOf(before);
   const parent = parentName(team, tier, upstream);
-  const inParent = new Set([...sums(merged.snapshot(parent)?.pins), ...sums(main.snapshot(parent)?.pins)]);
-  const known = new Set([...had, ...inParent]);
+  const parents = [sumsOf(merged.snapshot(parent)?.pins), sumsOf(main.snapshot(parent)?.pins)];
+  const isInParent = (sum: string) => parents.some((sums) => sums.has(sum));
   const once = await everListed(
     main,
     parent,
-    after.filter((pin) => !known.has(formatChecksum(pin.checksum))),
+    after.filter(({ checksum }) => {
+      const sum = formatChecksum(checksum);
+      return !had.has(sum) && !isInParent(sum);
+    }),
   );
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
-  const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
+  const withdrawn = sumsOf(live.filter((pin) => pin.withdrawn));
+  const straight = claim?.verb === 'hotfix' && proven ? sumsOf(live) : undefined;
+  const behind = straight && merged.snapshot(parent)?.pins;
   const byItself = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0;
-  const holds = byItself ? team.holds : [];
+  const holds = claim && movesPastNoHold(claim) ? team.holds : [];
   const complaints: Fault[] = [];
   const complain = (message: string, hint: string) =>
     complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
@@ -278,10 +289,14 @@ async function checkRepository(
     if (had.has(sum)) continue;
     const build = formatNevra(pin.nevra);
     if (goesBack) continue; // it was there, and the plan that says so was made again
-    if (!inParent.has(sum) && !once.has(`${build} ${sum}`)) {
+    const isStraight = straight?.has(sum) && isNotAhead(pin, behind ?? []);
+    if (!isInParent(sum) && !once.has(`${build} ${sum}`) && !isStraight) {
+      const isInLive = live.some((known) => formatChecksum(known.checksum) === sum);
       complain(
         `${build} is not in ${formatRepositoryId(parent)}, and never was`,
-        'Let it come through the tiers, or check the checksum in the lock.',
+        isInLive
+          ? `Run sluice fix, which adds its line there too: live has it.`
+          : 'Let it come through the tiers, or check the checksum in the lock.',
       );
     }
     if (withdrawn.has(sum))

@@ -31,12 +31,19 @@ export interface Mirror {
 
 export const MIRROR_HINT = 'Name its root with --mirror DIR, or in the environment variable SLUICE_MIRROR.';
 
+/** What was read of a catalog once need not be read again by the next thing that a command does. */
+const mirrors = new WeakMap<World, Mirror>();
+
 export function mirrorOf(world: World): Mirror {
+  const known = mirrors.get(world);
+  if (known) return known;
   if (world.mirrorDir === undefined) {
     throw new Fault('USAGE', 'no mirror is named', { hint: MIRROR_HINT });
   }
   const root = world.mirrorDir;
-  return { root, catalog: openCatalog(root), pool: openPool(root) };
+  const mirror = { root, catalog: openCatalog(root), pool: openPool(root) };
+  mirrors.set(world, mirror);
+  return mirror;
 }
 
 /** The state repository, and the revision that commands build on: origin's main where there is one, else main. */

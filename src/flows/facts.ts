@@ -122,11 +122,12 @@ function plainProvides(element: Buffer): ((name: string) => boolean) | undefined
 }
 
 /**
- * The few words that a plan asks for, without reading the element's other 3 kB: in a canonical element (which is well-formed
- * and has the usual prefixes) `<` begins a tag and nothing else. Undefined where it takes a real reader.
+ * The words that a plan asks for, without reading the element's other 3 kB: in a canonical element (which is well-formed and has the
+ * usual prefixes) `<` begins a tag and nothing else. Undefined where it takes a real reader. What it obsoletes is read when somebody
+ * asks: of all builds only the source is.
  */
-function quickFacts(element: Buffer, { nevra }: Pin): BuildFacts | undefined {
-  if (element.includes('<rpm:obsoletes')) return undefined;
+function quickFacts(element: Buffer, pin: Pin): BuildFacts | undefined {
+  const { nevra } = pin;
   const sourceRpm = childText(element, 'rpm:sourcerpm');
   const summary = childText(element, 'summary');
   if (sourceRpm === undefined || summary === undefined) return undefined;
@@ -135,7 +136,17 @@ function quickFacts(element: Buffer, { nevra }: Pin): BuildFacts | undefined {
   const { name, evr } = nevra;
   const own = { source: name, sourceVersion: `${evr.version}-${evr.release}` };
   const provides = plainProvides(element);
-  return provides && { ...(source ?? own), obsoletes: [], summary, ...installOnlyOf(provides) };
+  if (!provides) return undefined;
+  const found = { ...(source ?? own), summary, ...installOnlyOf(provides) };
+  if (!element.includes('<rpm:obsoletes')) return { ...found, obsoletes: [] };
+  let obsoletes: readonly string[] | undefined;
+  return {
+    ...found,
+    get obsoletes() {
+      obsoletes ??= readPackage(element, `record ${pin.record}`).obsoletes.map((c) => c.name);
+      return obsoletes;
+    },
+  };
 }
 
 /** The text of `<name>…</name>`; undefined where it is not written so plainly, or holds a reference. */

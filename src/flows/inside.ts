@@ -52,6 +52,8 @@ class Looking {
   readonly #changes = new Map<string, InsideChange[]>();
   readonly #newcomers = new Map<string, Newcomer[]>();
   readonly #owners = new Map<string, Inside | undefined>();
+  /** By what goes and what comes: a hotfix brings the same into several tiers. */
+  readonly #looked = new Set<string>();
   #unseen = 0;
 
   constructor(plan: Plan, state: State, mirror: Mirror) {
@@ -68,7 +70,10 @@ class Looking {
   }
 
   async #repository({ repository, before, changes }: RepositoryPlan): Promise<void> {
-    const bumps = changes.filter(isBump);
+    const bumps = changes.filter(isBump).filter((bump) => {
+      const key = `${bump.kind === 'add' ? '' : bump.from.record} ${bump.to.record}`;
+      return !this.#looked.has(key) && this.#looked.add(key);
+    });
     if (bumps.length === 0 || !before?.pins.length) return; // the first content has nothing to be compared with
     const upstream = upstreamOf(this.#state.policies, upstreamId(repository));
     const trust = await trustOf(this.#state, upstream, 'packages', this.#plan.now);

@@ -87,7 +87,7 @@ export function relatedSnapshots(state: State, team: TeamPolicy, upstream: Upstr
   return names.flatMap((name) => state.snapshot(name) ?? []);
 }
 
-async function promoteRepository(
+export async function promoteRepository(
   state: State,
   { team, tier }: PromoteScope,
   upstream: UpstreamPolicy,
@@ -99,7 +99,7 @@ async function promoteRepository(
   const parent = parentName(team, tier, upstream);
   const repository = targetName(team, tier.name, upstream);
   const since = new Date(now.getTime() - longestWait(team));
-  const stays = (name: RepositoryName): Promise<Stays> => state.history.stays(lockPath(name), since);
+  const stays = (name: RepositoryName): Promise<Stays> => staysIn(state, lockPath(name), since);
   return {
     repository,
     upstream,
@@ -111,6 +111,18 @@ async function promoteRepository(
     inTarget: await stays(repository),
     children: childrenOf(state, team, tier.name, upstream, facts),
   };
+}
+
+/** By path and day: a plan of several tiers, and of several teams, asks the same of live and of what lies between. */
+const known = new WeakMap<State, Map<string, Promise<Stays>>>();
+
+function staysIn(state: State, path: string, since: Date): Promise<Stays> {
+  const ofState = known.get(state) ?? new Map<string, Promise<Stays>>();
+  known.set(state, ofState);
+  const key = `${path} ${since.getTime()}`;
+  const stays = ofState.get(key) ?? state.history.stays(path, since);
+  ofState.set(key, stays);
+  return stays;
 }
 
 /** The tiers of a team that take from this one, with what they have. */

@@ -16,7 +16,7 @@ export function planFiles(plans: readonly Plan[], state: State): Map<string, str
   for (const plan of plans) {
     for (const { repository, before, after, changes } of plan.repositories) {
       if (before === after || (before && changes.length === 0 && plan.verb !== 'sync')) continue;
-      if (!before && after.pins.length === 0 && (plan.verb === 'promote' || plan.verb === 'import')) continue;
+      if (!before && after.pins.length === 0 && ['promote', 'import', 'hotfix'].includes(plan.verb)) continue;
       const { yaml, lock } = renderSnapshot(after);
       for (const [path, text] of [
         [snapshotPath(repository), yaml],
@@ -71,7 +71,6 @@ export function catalogLines(plan: Plan, state: State): string[] {
 /** One plan as a pull request: branch, title, body, files, trailers. */
 export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, string>, asked: Asked): Draft {
   const catalog = catalogLines(plan, state);
-  const named = asked.options.filter(([key]) => key === 'Sluice-Named').map(([, value]) => value);
   const from = {
     base: state.commit,
     plan: filesDigest(files),
@@ -80,11 +79,23 @@ export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, str
     version: VERSION,
   };
   return {
-    branch: branchName(asked.verb, plan.team, plan.tier, plan.set, ...named.slice(0, 3)),
+    branch: branchOf(plan, asked),
     base: state.commit,
     title: title(plan),
     body: body(plan, from),
     files,
     trailers: trailers(asked, catalog),
+    ...(plan.verb === 'hotfix' ? { labels: ['hotfix'] } : {}),
   };
+}
+
+/** What was named comes last. Of a hotfix all of it is one part, and no other request has the same: each has its own branch. */
+export function branchOf(plan: Pick<Plan, 'team' | 'tier' | 'set'>, asked: Asked): string {
+  const named = asked.options.filter(([key]) => key === 'Sluice-Named').map(([, value]) => value);
+  const where = [asked.verb, plan.team, plan.tier, plan.set] as const;
+  if (asked.verb !== 'hotfix') return branchName(...where, ...named.slice(0, 3));
+  const words = named.join('+');
+  if (words.length <= 70) return branchName(...where, words);
+  const digest = createHash('sha256').update(words).digest('hex').slice(0, 8);
+  return branchName(...where, `${words.slice(0, 60)}+${digest}`);
 }

@@ -8,11 +8,12 @@ import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, movedUnder, stateAt } from './check.ts';
 import { checkErrata } from './check-errata.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
+import { checkScope, checkTrailers } from './check-scope.ts';
 import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
 import { faultLine } from './main.ts';
 import { changedOutside, checkPaths } from './outside.ts';
-import { readClaim } from './recompute.ts';
+import { readClaim, recompute } from './recompute.ts';
 import { readState } from './state.ts';
 
 /** What the check `sluice/plan` says of a pull request. */
@@ -57,8 +58,10 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   }
   const head = await stateAt(local, pull.head, base.history);
   if (!head.state) return { ...head.checked, differences: undefined, tip: undefined };
-  const differences = claim && [
-    ...(await compareWithPlan(claim, base, head.state, catalog)),
+  const plan = claim && (await recompute(claim, base, head.state, catalog));
+  if (plan) checkTrailers(pull, plan);
+  const differences = plan && [
+    ...compareWithPlan(plan, base, head.state),
     ...(await changedOutside(base.history, pull.base, pull.head)),
   ];
   const merged = await stateAt(local, preview.tree, main.history, head);
@@ -67,6 +70,7 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
     ? await checkMoves(main, state, { claim, proven: differences?.length === 0, now: world.now })
     : [];
   const warnings = [...merged.checked.warnings];
+  if (state && plan) moves.push(...checkScope(plan, main, state));
   if (state && merged.checked.complaints.length === 0) {
     const differs = new Set(differences?.map((d) => d.path));
     const planned = (path: string) => claim !== undefined && !differs.has(path);

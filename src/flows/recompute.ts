@@ -10,6 +10,7 @@ import { chooseDocuments, GROUP } from '../upstream/documents.ts';
 import { whole } from './facts.ts';
 import { planGood } from './good.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
+import { hotfixPlan } from './plan-hotfix.ts';
 import { importPlan } from './plan-import.ts';
 import { pinsPlan, readPinsRequest } from './plan-pins.ts';
 import { type PromoteScope, promotionPlan } from './plan-promote.ts';
@@ -82,6 +83,18 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
       const team = teamOf(base.policies, claim.team);
       const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
       return (await pinsPlan(base, catalog, scope, readPinsRequest(told(claim, 'Sluice-Import')), now)).plan;
+    }
+    case 'hotfix': {
+      checkCatalog(claim, base);
+      const team = teamOf(base.policies, claim.team);
+      const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
+      return hotfixPlan(base, catalog, scope, {
+        named: claim.all('Sluice-Named'),
+        reason: told(claim, 'Sluice-Reason') ?? '',
+        by: told(claim, 'Sluice-By') ?? '',
+        overrideHolds: told(claim, 'Sluice-Override-Hold'),
+        now,
+      });
     }
     case 'fill': {
       checkCatalog(claim, base);

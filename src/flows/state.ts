@@ -19,7 +19,7 @@ import {
   type TierPolicy,
   type UpstreamPolicy,
 } from '../manifest/policy.ts';
-import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
+import { parseSnapshot, type Snapshot, type SnapshotFiles } from '../manifest/snapshot.ts';
 
 /** What a state repository says at one commit. */
 export interface State {
@@ -66,11 +66,26 @@ export function stateOf(history: History, files: ReadonlyMap<string, string>): S
         const hint = 'Run sluice fix, which completes the lock from the catalog.';
         throw new Fault('LOCK_MISMATCH', `${lockPath(name)} is missing`, { hint, at: path });
       }
-      const snapshot = parseSnapshot({ yaml, lock }, path);
+      const snapshot = readOnce({ yaml, lock }, path);
       parsed.set(path, snapshot);
       return snapshot;
     },
   };
+}
+
+/** As many large ones as a few teams have; each is some megabytes. */
+const MOST_KEPT = 24;
+const kept: { readonly path: string; readonly files: SnapshotFiles; readonly snapshot: Snapshot }[] = [];
+
+/** Main, the base of a pull request, its head and its merge have most texts in common: the same ones are one snapshot. */
+function readOnce(files: SnapshotFiles, path: string): Snapshot {
+  const at = kept.findIndex(
+    (k) => k.path === path && k.files.lock === files.lock && k.files.yaml === files.yaml,
+  );
+  const [known = { path, files, snapshot: parseSnapshot(files, path) }] = at < 0 ? [] : kept.splice(at, 1);
+  kept.unshift(known);
+  kept.splice(MOST_KEPT);
+  return known.snapshot;
 }
 
 /** A time before the base commit would let waits end early or run backwards. */

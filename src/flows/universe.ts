@@ -85,17 +85,22 @@ export function universes(
 ): (snapshots: readonly Snapshot[], primaries?: ReadonlyMap<string, Buffer>) => Promise<Universe> {
   let last: Universe | undefined;
   let asked: readonly Snapshot[] = [];
+  let checked = new WeakSet<Snapshot>();
   return async (snapshots, primaries) => {
     if (last && snapshots.length === asked.length && snapshots.every((s, i) => s === asked[i])) return last;
     asked = [...snapshots];
     const known = last?.primaries;
     const records = new Set(snapshots.flatMap(({ pins }) => pins.map(({ record }) => record)));
     if (last && known && records.size === known.size && records.isSubsetOf(known)) {
-      for (const snapshot of snapshots) checkRecords(snapshot, last.index, last.numbers);
+      for (const snapshot of snapshots) {
+        if (!checked.has(snapshot)) checkRecords(snapshot, last.index, last.numbers);
+        checked.add(snapshot);
+      }
       return last;
     }
     last = undefined; // before the next one is made: two of them need not be in memory
     last = await loadUniverse(catalog, snapshots, primaries);
+    checked = new WeakSet(snapshots);
     return last;
   };
 }

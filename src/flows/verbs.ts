@@ -13,6 +13,7 @@ import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts
 import { pullOpen } from './pull-open.ts';
 import { sync } from './sync.ts';
 import { Args, DELIVERY, delivering, lines, operand, TEAM, type Verb } from './verb.ts';
+import { HOTFIX } from './verb-hotfix.ts';
 import { BACK_VERBS } from './verbs-back.ts';
 
 function pullNumber(text: string | undefined): number {
@@ -218,6 +219,7 @@ export const VERBS: readonly Verb[] = [
         }),
       ),
   },
+  HOTFIX,
   ...BACK_VERBS,
   {
     name: 'explain',
@@ -286,7 +288,7 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'pr',
     summary: 'the local forge: list, show, open, approve, merge, close',
-    operands: 'list | show N | open BRANCH | approve N | merge N | close N',
+    operands: 'list | show N | open BRANCH | approve N | merge N… | close N',
     options: {
       state: { type: 'string', value: 'open|merged|closed', help: 'list: only these (default: open)' },
       diff: { type: 'boolean', help: 'show: the change itself' },
@@ -295,7 +297,12 @@ export const VERBS: readonly Verb[] = [
     },
     example: 'sluice pr show 3',
     run: async (world, args) => {
-      const [verb = 'list', number] = args.operands;
+      const [verb = 'list', number, ...others] = args.operands;
+      if (others[0] !== undefined && verb !== 'merge') {
+        throw new Fault('USAGE', `${JSON.stringify(others[0])} is one word too many`, {
+          hint: 'Only merge takes several numbers.',
+        });
+      }
       switch (verb) {
         case 'list': {
           const state = args.text('state') ?? 'open';
@@ -320,7 +327,7 @@ export const VERBS: readonly Verb[] = [
           await pullApprove(world, pullNumber(number));
           return undefined;
         case 'merge':
-          await pullMerge(world, pullNumber(number));
+          for (const one of [number, ...others].map(pullNumber)) await pullMerge(world, one);
           return undefined;
         case 'close':
           await pullClose(world, pullNumber(number), args.text('comment'));

@@ -7,7 +7,7 @@ import type { Closure } from './closing.ts';
 import { byVersion, familiesOf } from './familyMoves.ts';
 import { groupPins } from './groups.ts';
 import { Kernels, type Leaving } from './kernels.ts';
-import type { PromoteInput, PromoteRepository } from './promote.ts';
+import type { Emergency, PromoteInput, PromoteRepository } from './promote.ts';
 import { keepOf, mayGo } from './retain.ts';
 import type { Option, Unit } from './settle.ts';
 import type { Pin } from './types.ts';
@@ -34,7 +34,7 @@ export interface Group {
 export function groupsOf(
   r: PromoteRepository,
   judged: readonly Judged[],
-  { facts, tier, now, installed }: PromoteInput,
+  { facts, tier, now, installed, hotfix }: PromoteInput,
 ): Group[] {
   const current = groupPins(r.target?.pins ?? NONE, facts);
   const since = (pin: Pin) => {
@@ -45,7 +45,8 @@ export function groupsOf(
   const own = judged.filter((j) => j.repository === r);
   return [...groupJudged(own)].map(([key, group]) => {
     const starts = group.some((j) => isReady(j));
-    const may = group.filter((j) => (starts ? isReady(j) : j.along !== undefined)).reverse();
+    const newestFirst = group.filter((j) => (starts ? isReady(j) : j.along !== undefined)).reverse();
+    const may = hotfix ? newestFirst.sort((a, b) => rank(a, hotfix) - rank(b, hotfix)) : newestFirst; // stable
     const moves = may.map((j): Move => {
       const to: Pin = { ...j.build, withdrawn: false };
       const had = current.get(key) ?? [];
@@ -62,6 +63,10 @@ export function groupsOf(
 }
 
 const NONE: readonly Pin[] = [];
+
+function rank(j: Judged, { inParent }: Emergency): number {
+  return inParent.has(formatChecksum(j.build.checksum)) ? 0 : 1;
+}
 
 function isReady(j: Judged): boolean {
   return j.asked && j.verdict.kind === 'ready';

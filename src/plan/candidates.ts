@@ -13,6 +13,8 @@ import {
   BY_NAME,
   type Candidate,
   filterText,
+  IN_EMERGENCY,
+  IN_EMERGENCY_PAST_HOLDS,
   isApart,
   judge,
   NONE,
@@ -47,14 +49,14 @@ export function judgeAll(input: PromoteInput): Judged[] {
   const judged = found.map(({ candidate, isNamed, ...rest }): Judged => {
     const advisories = advisoriesOf?.(candidate.facts) ?? candidate.advisories;
     const whole: Candidate = { ...candidate, advisories };
-    const own = judge(whole, isNamed ? BY_NAME : NONE);
+    const own = input.hotfix ? urgent(whole, input) : judge(whole, isNamed ? BY_NAME : NONE);
     const asked = input.named.length === 0 || isNamed;
     return { ...rest, candidate: whole, asked, apart: isApart(whole), ...own, along: along(whole, input) };
   });
   for (const some of [judged.filter((j) => j.asked), judged.filter((j) => !j.asked)]) {
-    waitForSiblings(some);
+    if (!input.hotfix) waitForSiblings(some); // what a hotfix asks for is held or moves, all of it
     waitForObsoleted(some, input);
-    if (together) waitForFamilies(some);
+    if (together && !input.hotfix) waitForFamilies(some);
     waitForKernels(some, kernels);
     waitForStreams(some, input.facts);
   }
@@ -96,11 +98,13 @@ function candidates(r: PromoteRepository, wanted: Wanted, kernels: Kernels, inpu
       if (only && !only.has(formatNevra(build.nevra))) continue;
       const sum = formatChecksum(build.checksum);
       const about = facts.build(build);
-      const isNamed = exact
-        ? only !== undefined
-        : wanted.names.has(build.nevra.name) ||
-          wanted.names.has(about.source) ||
-          (!!has && wanted.sources.has(about.source));
+      const isNamed = input.hotfix
+        ? input.hotfix.asked.has(sum)
+        : exact
+          ? only !== undefined
+          : wanted.names.has(build.nevra.name) ||
+            wanted.names.has(about.source) ||
+            (!!has && wanted.sources.has(about.source));
       const candidate: Candidate = {
         build,
         facts: about,
@@ -150,11 +154,23 @@ function namesOf(pins: readonly Pin[]): Names {
 }
 
 /** As a dependency: past the mode that lets in no new names, and, of what a person named, past what keeps builds from moving by themselves. */
-function along(candidate: Candidate, { named, overrideHolds }: PromoteInput): readonly string[] | undefined {
+function along(candidate: Candidate, input: PromoteInput): readonly string[] | undefined {
+  const { named, overrideHolds, hotfix } = input;
   const passes = named.length === 0 ? AS_DEPENDENCY : overrideHolds === undefined ? WITH_NAMED : BY_NAME;
-  const { verdict, past } = judge(candidate, passes);
+  const { verdict, past } = hotfix ? urgent(candidate, input) : judge(candidate, passes);
   if (verdict.kind !== 'ready') return undefined;
-  return past.map((rule) => (rule.startsWith('hold ') ? `${rule}, overridden: ${overrideHolds}` : rule));
+  return hotfix ? past : overridden(past, overrideHolds);
+}
+
+/** What a hotfix asks for, and what that needs. */
+function urgent(candidate: Candidate, { overrideHolds }: PromoteInput) {
+  const passes = overrideHolds === undefined ? IN_EMERGENCY : IN_EMERGENCY_PAST_HOLDS;
+  const { verdict, past } = judge(candidate, passes);
+  return { verdict, past: overridden(past, overrideHolds) };
+}
+
+function overridden(past: readonly string[], why: string | undefined): readonly string[] {
+  return past.map((rule) => (rule.startsWith('hold ') ? `${rule}, overridden: ${why}` : rule));
 }
 
 /** In a group that is sorted, oldest first. */
@@ -162,7 +178,7 @@ function firstNotOlder(group: readonly Pin[], { nevra }: Pin): number {
   return group.findLastIndex((build) => compareEvr(build.nevra.evr, nevra.evr) < 0) + 1;
 }
 
-function isCandidate(build: Pin, has: Pin | undefined, group: readonly Pin[] | undefined): boolean {
+export function isCandidate(build: Pin, has: Pin | undefined, group: readonly Pin[] | undefined): boolean {
   if (!has) return true;
   const order = compareEvr(build.nevra.evr, has.nevra.evr);
   if (order !== 0) return order > 0;
@@ -205,8 +221,9 @@ function movable(j: Judged): boolean {
 function waitForObsoleted(judged: readonly Judged[], input: PromoteInput): void {
   const repositories = input.repositories.map((r) => namesOf(r.target?.pins ?? NO_PINS).packages).reverse();
   const present = (name: string) => repositories.find((packages) => packages.has(name))?.get(name);
+  const passes = (j: Judged) => (input.hotfix ? input.overrideHolds !== undefined : j.past.length > 0);
   for (const j of judged) {
-    if (!movable(j) || j.past.length > 0) continue;
+    if (!movable(j) || passes(j)) continue;
     for (const name of j.candidate.facts.obsoletes) {
       const pin = present(name);
       if (!pin || name === j.build.nevra.name) continue;

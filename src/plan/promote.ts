@@ -25,6 +25,8 @@ export interface PromoteRepository {
   readonly upstream: UpstreamPolicy;
   readonly live: Snapshot;
   readonly parent: Snapshot;
+  /** The id that the manifest names as its parent, where the builds come from elsewhere: a hotfix takes them from live. */
+  readonly from?: string;
   /** Undefined: the tier has no manifest of it yet. */
   readonly target: Snapshot | undefined;
   readonly seen: Stays;
@@ -52,12 +54,21 @@ export interface PromoteInput {
   readonly installed?: (build: Nevra) => boolean;
   /** Why a person takes builds along that a hold keeps, because a named one needs them. */
   readonly overrideHolds?: string;
+  /** Set for a hotfix: what it asks for, instead of what bears one of these names. */
+  readonly hotfix?: Emergency;
   readonly closure: Closure;
   /** What was installed at deployment, where the tier takes updates only. */
   readonly baseline?: Baseline;
   /** Said of the set, in its first repository. */
   readonly notes?: readonly string[];
   readonly now: Date;
+}
+
+/** Builds of live by their checksums as text. Waits do not count for them, nor for what they need. */
+export interface Emergency {
+  readonly asked: ReadonlySet<string>;
+  /** What the tier's parent has. Of builds that would do as a dependency these come first: they have been used somewhere. */
+  readonly inParent: ReadonlySet<string>;
 }
 
 /**
@@ -94,10 +105,10 @@ function stays(r: PromoteRepository | undefined): { seen?: Stays; inParent?: Sta
   return r ? { seen: r.seen, inParent: r.inParent } : {};
 }
 
-function planRepository(
+export function planRepository(
   r: PromoteRepository,
   outcomes: readonly Outcome[],
-  { facts, tier }: PromoteInput,
+  { facts, tier }: Pick<PromoteInput, 'facts' | 'tier'>,
 ): RepositoryPlan {
   const changes: Change[] = [];
   const staying: Staying[] = [];
@@ -122,7 +133,8 @@ function planRepository(
       changes.push({ kind: 'drop', from: gone, source: facts.build(gone).source, why });
     }
   }
-  const before = r.target ?? emptySnapshot(r.repository, formatRepositoryId(r.parent.repository));
+  const from = r.from ?? formatRepositoryId(r.parent.repository);
+  const before = r.target ?? emptySnapshot(r.repository, from);
   const modular = modularPins(before.pins, facts).filter((pin) => !without.has(pin));
   const modules = modulesFor([...modular, ...pins], r, facts);
   for (const [nsvca, sum] of modules) {
@@ -132,7 +144,6 @@ function planRepository(
   for (const nsvca of r.target?.modules.keys() ?? []) {
     if (!modules.has(nsvca)) changes.push({ kind: 'module', nsvca, to: undefined });
   }
-  const from = formatRepositoryId(r.parent.repository);
   const change = { without, pins: [...pins] };
   const after = amendSnapshot(before, change, { repository: r.repository, from, modules });
   const sorted = changes.sort(by(changeKey));

@@ -208,6 +208,9 @@ export const NONE: Passes = new Set();
 export const BY_NAME: Passes = new Set([mode, held, window]);
 /** What a build passes that a named one needs: but for holds, which are overridden with a reason or not at all. */
 export const WITH_NAMED: Passes = new Set([mode, window]);
+/** What a hotfix passes; holds only where a person says why. */
+export const IN_EMERGENCY: Passes = new Set([mode, window, wait]);
+export const IN_EMERGENCY_PAST_HOLDS: Passes = new Set([mode, held, window, wait]);
 /** What a build passes that another one needs which moves by itself. */
 export const AS_DEPENDENCY: Passes = new Set([updatesOnly]);
 

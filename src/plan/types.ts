@@ -189,6 +189,33 @@ export interface Undone {
   readonly reason: string | undefined;
 }
 
+/** When a build would have come into a tier without a hotfix; `at` is undefined where it would never have, for the reason given. */
+export interface Normally {
+  readonly tier: string;
+  readonly build: string;
+  readonly at: Date | undefined;
+  readonly why: string;
+}
+
+/** What a hotfix says of itself besides its changes. */
+export interface HotfixFacts {
+  /** Who asked for it. */
+  readonly by: string;
+  /** The commit of main that it was planned on. */
+  readonly base: string;
+  /** As a person named it. */
+  readonly named: readonly string[];
+  /** What that was, as NEVRA texts; not the siblings, and not what came along. */
+  readonly builds: readonly string[];
+  readonly overrideHolds?: string;
+  /** Tiers that it changes, the one that was asked for first. */
+  readonly tiers: readonly string[];
+  /** Tiers on the way that have it already. */
+  readonly done: readonly string[];
+  /** Of each tier that it changes: the last of its builds. */
+  readonly normally: readonly Normally[];
+}
+
 /** What a command would change, and why every other candidate stays. Plain data, computed by a pure function. */
 export interface Plan {
   readonly verb: Verb;
@@ -208,6 +235,7 @@ export interface Plan {
   readonly lost?: readonly LostAdvisory[];
   /** Of a rollback: what came to the tier since, the newest first; absent until somebody looked. */
   readonly undone?: readonly Undone[];
+  readonly hotfix?: HotfixFacts;
   /** Files of policies that it writes besides manifests: path to whole text. */
   readonly files?: ReadonlyMap<string, string>;
   /** Every build that a change or a staying candidate names, by NEVRA text. */

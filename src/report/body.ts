@@ -1,6 +1,7 @@
 import type { Plan } from '../plan/types.ts';
 import { type Digest, digest, type Row, type StayRow } from './digest.ts';
 import { cascadeWords, holdWords, hostsHint } from './going-back.ts';
+import { hotfixSections } from './hotfix.ts';
 import { code, fence, link, markdown } from './safe.ts';
 import { summary } from './summary.ts';
 import { age, count, day, number, when, why } from './words.ts';
@@ -40,8 +41,10 @@ export function body(plan: Plan, from: Provenance): string {
 }
 
 function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string[] {
+  const hotfix = hotfixSections(plan);
   return [
     summary(plan, d),
+    hotfix.head,
     attention(d),
     security(d),
     lost(d),
@@ -54,6 +57,7 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     plan.cascade ? '' : dropped(d, rows),
     staying(d, rows),
     notes(d),
+    hotfix.tail,
     acting(plan),
     provenance(plan, from),
   ].filter((section) => section !== '');
@@ -67,7 +71,7 @@ function attention(d: Digest): string {
 
 function security(d: Digest): string {
   if (d.security.length === 0) return '';
-  const rows = d.security.map(({ advisory, moving, present, named }) => [
+  const rows = d.security.map(({ advisory, moving, presence }) => [
     link(advisory.id, advisory.url),
     advisory.severity === 'critical' ? '**critical**' : advisory.severity,
     markdown(advisory.title, 100),
@@ -75,7 +79,7 @@ function security(d: Digest): string {
       .slice(0, 6)
       .map((cve) => markdown(cve, 30))
       .join(', ') + (advisory.cves.length > 6 ? ', …' : ''),
-    `${moving.length} move; ${present} of ${named} present`,
+    `${moving.length} move; ${presence}`,
   ]);
   return `### Security\n\n${table(['advisory', 'severity', 'title', 'CVEs', 'builds'], rows)}`;
 }
@@ -83,11 +87,13 @@ function security(d: Digest): string {
 function routine(plan: Plan, d: Digest, max: number): string {
   if (d.rows.every((row) => row.kind === 'resigned')) return '';
   const parent = plan.verb === 'promote' ? `in \`${plan.from}\`` : '';
-  const head = ['source package', 'from → to', 'builds', ...(parent ? [parent] : []), 'what it is'];
+  const where = plan.hotfix ? ['where'] : [];
+  const head = ['source package', ...where, 'from → to', 'builds', ...(parent ? [parent] : []), 'what it is'];
   const updates = d.rows.filter((row) => row.kind !== 'add' && row.kind !== 'resigned');
   const added = d.rows.filter((row) => row.kind === 'add');
   const cells = (row: Row) => [
     row.source,
+    ...(plan.hotfix ? [row.repository] : []),
     row.from === undefined ? `— → ${row.to}` : `${row.from} → ${row.to}`,
     String(row.builds.length),
     ...(parent ? [age(row.inParent ?? row.seen, plan.now)] : []),
@@ -220,6 +226,9 @@ function acting(plan: Plan): string {
   }
   if (plan.verb === 'sync') {
     return '### To act\n\nMerging makes this the state that every tier chooses from; no client uses `live`. To keep a build from going further, add a hold to the team’s policy.';
+  }
+  if (plan.verb === 'hotfix') {
+    return '### To change it\n\nMerging publishes this. Only what this plan has may be in it: whatever else there is to do is a pull request of its own.';
   }
   return '### To change it\n\nMerging publishes this. To leave something out, add a hold to the team’s policy, or edit the YAML by hand and run `sluice fix`; then run the command again.';
 }

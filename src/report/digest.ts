@@ -1,8 +1,8 @@
 import { byCodeUnit, groupBy } from '../base/order.ts';
-import { upstreamId } from '../manifest/ids.ts';
 import type { About, AdvisoryFacts, Change, LostAdvisory, Pin, Plan, Reason, Stay } from '../plan/types.ts';
 import { compareEvr, formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { placeOf, presence } from './hotfix.ts';
 import { insideWords, needsEyes } from './inside.ts';
 import { day } from './words.ts';
 
@@ -45,9 +45,8 @@ export interface SecurityRow {
   readonly advisory: AdvisoryFacts;
   /** NEVRA texts that move with this plan. */
   readonly moving: readonly string[];
-  /** Builds that the advisory names and that the set has after the plan, of those that this set could have. */
-  readonly present: number;
-  readonly named: number;
+  /** `7 of 9 present`: of the builds that it names, how many are there after the plan. */
+  readonly presence: string;
 }
 
 /** A plan in the order in which people read it: what both the terminal and the pull request show. */
@@ -69,28 +68,35 @@ export interface Digest {
 const SEVERITIES = ['critical', 'important', 'moderate', 'low', 'none'];
 
 export function digest(plan: Plan): Digest {
-  const rows = plan.repositories.flatMap((r) => rowsOf(r.changes, upstreamId(r.repository), plan));
-  const moving = rows.reduce((sum, row) => sum + row.builds.length, 0);
+  const rows = plan.repositories.flatMap((r) => rowsOf(r.changes, placeOf(plan, r.repository), plan));
+  const builds = rows.flatMap((row) => row.builds);
+  const counted = plan.hotfix
+    ? [...new Map(builds.map((pin) => [formatNevra(pin.nevra), pin])).values()]
+    : builds;
   return {
     rows,
     security: securityRows(plan),
-    staying: plan.repositories.flatMap((r) => stayRows(r.staying, upstreamId(r.repository))),
+    staying: plan.repositories.flatMap((r) => stayRows(r.staying, placeOf(plan, r.repository))),
     attention: [...troublesOf(plan), ...attentionOf(plan), ...flagged(rows)],
     dropped: plan.repositories.flatMap((r) =>
       r.changes
         .filter((c) => c.kind === 'drop')
-        .map((c) => ({ build: formatNevra(c.from.nevra), repository: upstreamId(r.repository), why: c.why })),
+        .map((c) => ({
+          build: formatNevra(c.from.nevra),
+          repository: placeOf(plan, r.repository),
+          why: c.why,
+        })),
     ),
     modules: plan.repositories.flatMap((r) =>
       r.changes.filter((c) => c.kind === 'module').map((c) => ({ nsvca: c.nsvca, gone: c.to === undefined })),
     ),
     notes: plan.repositories.flatMap((r) =>
-      r.notes.map((note) => ({ repository: upstreamId(r.repository), note })),
+      r.notes.map((note) => ({ repository: placeOf(plan, r.repository), note })),
     ),
     lost: plan.lost ?? [],
-    moving,
+    moving: counted.length,
     unseen: plan.inside?.unseen ?? 0,
-    bytes: rows.reduce((sum, row) => sum + row.bytes, 0),
+    bytes: counted.reduce((sum, pin) => sum + pin.size, 0),
   };
 }
 
@@ -195,7 +201,7 @@ function attentionOf(plan: Plan) {
   return plan.repositories.flatMap((r) =>
     r.attention.map(({ build, why }) => ({
       what: formatNevra(build.nevra),
-      repository: upstreamId(r.repository),
+      repository: placeOf(plan, r.repository),
       why,
     })),
   );
@@ -205,7 +211,7 @@ function troublesOf(plan: Plan) {
   return plan.repositories.flatMap((r) =>
     (r.troubles ?? []).map(({ who, build, what, because }) => ({
       what: who,
-      repository: upstreamId(r.repository),
+      repository: placeOf(plan, r.repository),
       why: `${build !== undefined && what === 'cannot upgrade' ? 'who has it ' : ''}${what} after this: ${because.join('; ')}`,
     })),
   );
@@ -242,25 +248,23 @@ function stayRows(staying: Plan['repositories'][number]['staying'], repository: 
 
 function securityRows(plan: Plan): SecurityRow[] {
   if (plan.verb === 'rollback') return []; // what it loses is what counts
-  const after = new Set(plan.repositories.flatMap((r) => r.after.pins.map((pin) => formatNevra(pin.nevra))));
-  const rows = new Map<string, { advisory: AdvisoryFacts; moving: string[] }>();
+  const rows = new Map<string, { advisory: AdvisoryFacts; moving: Set<string> }>();
   for (const r of plan.repositories) {
     for (const change of r.changes.filter(isMoving)) {
       const nevra = formatNevra(change.to.nevra);
       for (const advisory of plan.about.get(nevra)?.advisories ?? []) {
         if (advisory.type !== 'security') continue;
         const row = rows.get(advisory.id);
-        if (row) row.moving.push(nevra);
-        else rows.set(advisory.id, { advisory, moving: [nevra] });
+        if (row) row.moving.add(nevra);
+        else rows.set(advisory.id, { advisory, moving: new Set([nevra]) });
       }
     }
   }
   return [...rows.values()]
     .map(({ advisory, moving }) => ({
       advisory,
-      moving,
-      present: advisory.builds.filter((build) => after.has(build)).length,
-      named: advisory.builds.length,
+      moving: [...moving],
+      presence: presence(advisory.builds, plan),
     }))
     .sort(
       (a, b) =>

@@ -9,7 +9,7 @@ export function summary(plan: Plan, d: Digest): string {
     d.dropped.length > 0 && plan.verb !== 'remove' && plan.verb !== 'rollback'
       ? ` ${count(d.dropped.length, 'older build')} leave.`
       : '';
-  const reason = plan.reason === undefined ? '' : ` Reason: ${markdown(plan.reason, 300)}`;
+  const reason = plan.reason === undefined || plan.hotfix ? '' : ` Reason: ${markdown(plan.reason, 300)}`;
   const eyes = d.attention.length > 0 ? `\n\n> [!WARNING]\n> ${rowsNeedEyes(d.attention.length)}` : '';
   return `> ${whatHappens(plan, d)}${gone}${reason}${eyes}`;
 }
@@ -34,7 +34,7 @@ function whatHappens(plan: Plan, d: Digest): string {
     case 'import':
       return `What clients kept by themselves, ${where} keeps for them: as holds, below, and as ${moving} that move from \`${plan.from}\`. Nothing is lowered. ${stayWords(d.staying.length)}`;
     case 'hotfix':
-      return `A hotfix for ${where}: ${moving} go straight there from \`${plan.from}\`; ${fixes}, ${bytes(d.bytes)}. Waits are waived.`;
+      return `${moving} go straight from \`${plan.from}\` to ${hotfixWhere(plan)}; ${fixes}, ${bytes(d.bytes)}. Waits are waived, nothing is lowered, and nothing else is touched.`;
     case 'hold':
     case 'unhold':
     case 'remove':
@@ -51,6 +51,11 @@ function whatHappens(plan: Plan, d: Digest): string {
 function lostWords(d: Digest): string {
   if (d.lost.length === 0) return 'no security advisory is lost';
   return `**${count(d.lost.length, 'security advisory is', 'security advisories are')} lost**`;
+}
+
+function hotfixWhere({ team, tier, set, hotfix }: Plan): string {
+  const tiers = hotfix && hotfix.tiers.length > 0 ? hotfix.tiers : [tier];
+  return `${tiers.map((name) => `**${team} / ${name}**`).join(' and ')} (${setName(set)})`;
 }
 
 function stayWords(n: number): string {

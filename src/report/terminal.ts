@@ -1,6 +1,7 @@
 import type { CascadeRow, Plan, Undone } from '../plan/types.ts';
 import { type Digest, digest, type Row } from './digest.ts';
 import { cascadeWords, holdWords, hostsHint } from './going-back.ts';
+import { hotfixLines, reviewLines, undoLines } from './hotfix.ts';
 import { plain } from './safe.ts';
 import { title } from './title.ts';
 import { age, bytes, count, day, when, why } from './words.ts';
@@ -9,7 +10,9 @@ import { age, bytes, count, day, when, why } from './words.ts';
 export function terminal(plan: Plan, o: { all: boolean } = { all: false }): string {
   const d = digest(plan);
   const max = o.all ? Number.POSITIVE_INFINITY : 20;
+  const one = (lines: readonly string[]) => lines.map((line) => [line]);
   const parts = [
+    section('hotfix', one(hotfixLines(plan, (text) => plain(text, 300))), Number.POSITIVE_INFINITY),
     section(
       'needs attention',
       d.attention.map((a) => [a.what, plain(a.why, 300)]),
@@ -28,6 +31,8 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
       d.notes.map((n) => [n.repository, plain(n.note, 300)]),
       max,
     ),
+    section('look at it afterwards', one(reviewLines(plan)), max),
+    section('to undo it', one(plan.hotfix ? undoLines(plan) : []), max),
   ].filter((part) => part !== '');
   const size = d.bytes > 0 ? `, ${bytes(d.bytes)}` : '';
   const holds = (plan.files?.size ?? 0) > 0 && plan.verb !== 'good' ? `  ${holdWords(plan)}\n` : '';
@@ -58,10 +63,10 @@ function undoneCells(undone: Undone): string[] {
 }
 
 function securityLines(d: Digest): string[][] {
-  return d.security.map(({ advisory, moving, present, named }) => [
+  return d.security.map(({ advisory, moving, presence }) => [
     advisory.severity,
     advisory.id,
-    `${moving.length} move; ${present} of ${named} present`,
+    `${moving.length} move; ${presence}`,
     plain(advisory.cves.join(' '), 80),
     plain(advisory.title, 60),
   ]);
@@ -73,6 +78,7 @@ function moves(plan: Plan, d: Digest): string[][] {
     return [
       row.source,
       fromTo(row),
+      ...(plan.hotfix ? [row.repository] : []),
       count(row.builds.length, 'build'),
       waited && `${waited} in ${plan.from}`,
     ];

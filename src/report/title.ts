@@ -1,5 +1,6 @@
 import type { Plan } from '../plan/types.ts';
 import { type Digest, digest } from './digest.ts';
+import { hotfixTitle } from './hotfix.ts';
 import { count, number, setName } from './words.ts';
 
 /** One line, at most 120 characters, of enumerated words and checked names only. */
@@ -26,6 +27,7 @@ export function title(plan: Plan, d: Digest = digest(plan)): string {
         `Pins of clients for ${plan.team}/${plan.tier} (${set}): ${count(d.moving, 'build')} and holds`,
       );
     case 'hotfix':
+      return cut(hotfixTitle(plan, d));
     case 'hold':
     case 'unhold':
     case 'remove': {

@@ -14,6 +14,10 @@ const SCRIPTS = [
   ],
   ['publish.ts', 'publishing AppStream after one changed pin, beside createrepo_c --update --skip-stat'],
   ['flows.ts', 'whole processes on AppStream: sync, promotion, publish; time, CPU, peak memory'],
+  [
+    'emergency.ts',
+    'from `hotfix` to a published fix in two tiers of three teams, each of them all of AppStream',
+  ],
   ['history.ts', 'the history clock over 1,000 daily syncs of 17,649 pins'],
   ['manifest.ts', 'reading and writing manifests'],
   ['verified.ts', 'a sync with nothing new of 17,649 verified builds, beside the same unverified'],

@@ -53,6 +53,7 @@ export interface Given {
     readonly id: string;
     readonly severity: AdvisoryFacts['severity'];
     readonly builds: readonly string[];
+    readonly cves?: readonly string[];
   }[];
   readonly children?: Readonly<
     Record<string, { readonly seen?: string; readonly inParent?: string; readonly has: readonly string[] }>
@@ -63,7 +64,7 @@ export interface Given {
   readonly named?: readonly string[];
 }
 
-const UPSTREAM = 'harbor-9-x86_64-base';
+export const UPSTREAM = 'harbor-9-x86_64-base';
 
 export function readGiven(text: string): Given {
   return parse(text, { schema: 'failsafe' }) as Given;
@@ -199,7 +200,7 @@ export function inputOf(given: Given): PromoteInput {
 }
 
 /** The same questions as of a real set, but for module filters: every build is seen, or the newest of each name.arch. */
-function closureOf(given: Given, pins: readonly Pin[]): Closure {
+export function closureOf(given: Given, pins: readonly Pin[]): Closure {
   const index = new PackageIndex();
   const numbers = new Map<string, number>();
   const also = (given.also ?? []).map((n) => pin(n));
@@ -238,7 +239,7 @@ function elementOf({ nevra }: Pin, given: Given): Buffer {
   );
 }
 
-function stays(days: Readonly<Record<string, string>>): ReadonlyMap<string, Stay> {
+export function stays(days: Readonly<Record<string, string>>): ReadonlyMap<string, Stay> {
   return new Map(
     Object.entries(days).map(([n, day]) => [
       formatChecksum(pin(n).checksum),
@@ -247,7 +248,7 @@ function stays(days: Readonly<Record<string, string>>): ReadonlyMap<string, Stay
   );
 }
 
-function factsFor(given: Given): Facts {
+export function factsFor(given: Given): Facts {
   const streams = Object.entries(given.streams ?? {});
   const documents = (nevra: string) =>
     streams.filter(([, builds]) => builds.includes(nevra)).map(([nsvca]) => nsvca);
@@ -265,11 +266,11 @@ function factsFor(given: Given): Facts {
     advisories: (nevra) =>
       (given.advisories ?? [])
         .filter((a) => a.builds.includes(nevra))
-        .map((a) => ({ ...a, type: 'security', title: a.id, cves: [], url: undefined })),
+        .map((a) => ({ ...a, type: 'security', title: a.id, cves: a.cves ?? [], url: undefined })),
     advisoriesOn: (key) =>
       (given.advisories ?? [])
         .filter((a) => a.builds.some((build) => nameArch(parseNevra(build)) === key))
-        .map((a) => ({ ...a, type: 'security', title: a.id, cves: [], url: undefined })),
+        .map((a) => ({ ...a, type: 'security', title: a.id, cves: a.cves ?? [], url: undefined })),
     documents,
     streams: (nevra) =>
       [...new Set(documents(nevra).map((nsvca) => nsvca.split(':').slice(0, 2).join(':')))].sort(),

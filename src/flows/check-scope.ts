@@ -1,0 +1,103 @@
+import { formatChecksum } from '../base/checksum.ts';
+import { Fault } from '../base/fault.ts';
+import type { PullRequest } from '../forge/forge.ts';
+import { formatRepositoryId, lockPath, snapshotPath } from '../manifest/ids.ts';
+import type { Pin, Snapshot } from '../manifest/snapshot.ts';
+import type { Plan } from '../plan/types.ts';
+import { compareEvr } from '../rpm/evr.ts';
+import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import type { Claim } from './recompute.ts';
+import type { State } from './state.ts';
+
+/**
+ * What an emergency must not be: an occasion. A merge of a hotfix changes what its plan changes and nothing else, whoever approved of
+ * the rest. Asked of main as it is and as it would be, so that it holds for what came between as well.
+ */
+export function checkScope(plan: Plan, main: State, merged: State): Fault[] {
+  if (plan.verb !== 'hotfix') return [];
+  const complaints: Fault[] = [];
+  const complain = (message: string, at: string) =>
+    complaints.push(
+      new Fault('PLAN_DIFFERS', message, {
+        hint: 'Take it out, and propose it for itself: a hotfix is what was named and what that needs.',
+        at,
+      }),
+    );
+  const mine = new Map<string, Plan['repositories'][number]>();
+  for (const r of plan.repositories) {
+    for (const path of [snapshotPath(r.repository), lockPath(r.repository)]) mine.set(path, r);
+  }
+  for (const path of new Set([...main.files.keys(), ...merged.files.keys()])) {
+    if (main.files.get(path) === merged.files.get(path) || mine.has(path)) continue;
+    complain(`${path} is no part of this hotfix`, path);
+  }
+  for (const r of plan.repositories) {
+    const at = snapshotPath(r.repository);
+    const [before, after] = [main.snapshot(r.repository), merged.snapshot(r.repository)];
+    const comes = new Set(r.changes.flatMap((c) => ('to' in c && c.kind !== 'module' ? sumOf(c.to) : [])));
+    const goes = sumsOf(r.before?.pins).difference(sumsOf(r.after.pins));
+    const documents = new Set(r.changes.flatMap((c) => (c.kind === 'module' ? c.nsvca : [])));
+    const id = formatRepositoryId(r.repository);
+    for (const nsvca of new Set([...(before?.modules.keys() ?? []), ...(after?.modules.keys() ?? [])])) {
+      const [was, is] = [before?.modules.get(nsvca)?.hex, after?.modules.get(nsvca)?.hex];
+      if (was !== is && !documents.has(nsvca))
+        complain(`the module ${nsvca} of ${id} is no part of this hotfix`, at);
+    }
+    for (const pin of without(after, before)) {
+      if (!comes.has(sumOf(pin)))
+        complain(`${formatNevra(pin.nevra)} comes into ${id}, and is no part of this hotfix`, at);
+    }
+    for (const pin of without(before, after)) {
+      if (!goes.has(sumOf(pin)))
+        complain(`${formatNevra(pin.nevra)} leaves ${id}, and is no part of this hotfix`, at);
+    }
+  }
+  return complaints;
+}
+
+/** The tiers that the commit names for whoever reads the history later are those that the plan changes. */
+export function checkTrailers({ trailers }: Pick<PullRequest, 'trailers'>, { hotfix }: Plan): void {
+  if (!hotfix) return;
+  const said = trailers.flatMap(([key, value]) => (key === 'Sluice-To' ? [value] : []));
+  if (said.join(' ') === hotfix.tiers.join(' ')) return;
+  throw new Fault(
+    'PLAN_DIFFERS',
+    `Sluice-To names ${said.join(', ') || 'no tier'}, not ${hotfix.tiers.join(', ')}`,
+    {
+      hint: 'Close the pull request and run the command again.',
+    },
+  );
+}
+
+function sumOf({ checksum }: Pin): string {
+  return formatChecksum(checksum);
+}
+
+const known = new WeakMap<readonly Pin[], ReadonlySet<string>>();
+const NONE: readonly Pin[] = [];
+
+/** Checksums as text; of one list, which several questions are asked of, once. */
+export function sumsOf(pins: readonly Pin[] = NONE): ReadonlySet<string> {
+  const sums = known.get(pins) ?? new Set(pins.map(sumOf));
+  known.set(pins, sums);
+  return sums;
+}
+
+function without(a: Snapshot | undefined, b: Snapshot | undefined): Pin[] {
+  if (a === b) return [];
+  const known = sumsOf(b?.pins);
+  return (a?.pins ?? []).filter((pin) => !known.has(sumOf(pin)));
+}
+
+/** Nobody said that holds do not count: what is held by now was not when it was planned. */
+export function movesPastNoHold(claim: Pick<Claim, 'verb' | 'all'>): boolean {
+  if (claim.verb === 'hotfix') return claim.all('Sluice-Override-Hold').length === 0;
+  return claim.verb === 'promote' && claim.all('Sluice-Named').length === 0;
+}
+
+/** The tier that it would have come from has it, or something newer. */
+export function isNotAhead({ nevra }: Pin, parent: readonly Pin[]): boolean {
+  return parent.some(
+    (pin) => nameArch(pin.nevra) === nameArch(nevra) && compareEvr(pin.nevra.evr, nevra.evr) >= 0,
+  );
+}
