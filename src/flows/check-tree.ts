@@ -11,6 +11,7 @@ import {
 } from '../report/provenance.ts';
 import { formatNevra, type Nevra, parseNevra } from '../rpm/nevra.ts';
 import { checkFiles, checkMoves } from './check.ts';
+import { endedHolds, holdWarnings } from './check-holds.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { mirrorOf, openState, type World } from './context.ts';
@@ -36,7 +37,11 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
   let provenance: RepositoryProvenance[] | undefined; // asked only of manifests that can be read
   let sets: CheckedSet[] | undefined;
   if (state && complaints.length === 0) {
-    complaints.push(...checkMoves(before, state, { claim: undefined, proven: false, now: world.now }));
+    const spoken = { claim: undefined, proven: false, now: world.now };
+    complaints.push(...checkMoves(before, state, spoken));
+    const catalog = world.mirrorDir === undefined ? undefined : mirrorOf(world).catalog;
+    complaints.push(...(await endedHolds(before, state, spoken, catalog)).complaints);
+    warnings.push(...(await holdWarnings(state, world.now)));
     provenance = await provenanceOf(world, state, tierRepositories(state), { full: o.provenance === true });
     complaints.push(...provenanceFaults(state, provenance, { mirror: world.mirrorDir !== undefined }));
     const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;

@@ -65,7 +65,7 @@ export async function checkFiles(
     complaints.push(new Fault('LOCK_MISMATCH', `${yaml} is missing beside it`, { hint, at: path }));
   }
   return {
-    checked: { complaints, warnings: [...lintPolicies(state.policies), ...expiredHolds(state)] },
+    checked: { complaints, warnings: lintPolicies(state.policies) },
     state,
   };
 }
@@ -125,18 +125,6 @@ function checkPlace(state: State, snapshot: Snapshot): Fault[] {
   const from = formatRepositoryId(parentName(team, tier, upstream));
   if (snapshot.from === from) return [];
   return refuse(`its parent is ${from} by policy, and the manifest says ${snapshot.from}`, 'Run sluice fix.');
-}
-
-function expiredHolds(state: State): Fault[] {
-  const now = state.history.chain[0]?.time.getTime() ?? 0;
-  return [...state.policies.teams.values()].flatMap((team) =>
-    team.holds
-      .filter((hold) => hold.until !== undefined && Date.parse(`${hold.until}T23:59:59Z`) < now)
-      .map((hold) => {
-        const message = `a hold of ${team.team} ended on ${hold.until} and stays in force: ${hold.reason}`;
-        return new Fault('POLICY_INVALID', message, { hint: 'Renew it or drop it.', at: hold.at });
-      }),
-  );
 }
 
 /** How a head differs from what its bot's plan says. */

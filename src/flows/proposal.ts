@@ -45,6 +45,8 @@ export interface Asked {
   readonly now: Date;
   /** Options that had a part in the plan: `Sluice-Named: openssl`. */
   readonly options: readonly (readonly [string, string])[];
+  /** What tells the branch from others of the same scope; absent: what was named. */
+  readonly branch?: readonly string[];
 }
 
 export function trailers(asked: Asked, catalog: readonly string[]): [string, string][] {
@@ -80,7 +82,7 @@ export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, str
     version: VERSION,
   };
   return {
-    branch: branchName(asked.verb, plan.team, plan.tier, plan.set, ...named.slice(0, 3)),
+    branch: branchName(asked.verb, plan.team, plan.tier, plan.set, ...(asked.branch ?? named.slice(0, 3))),
     base: state.commit,
     title: title(plan),
     body: body(plan, from),

@@ -6,6 +6,7 @@ import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, stateAt } from './check.ts';
+import { endedHolds, holdWarnings } from './check-holds.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
 import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
@@ -62,11 +63,13 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   ];
   const merged = await stateAt(local, preview.tree, main.history, head);
   const { state } = merged;
-  const moves = state
-    ? checkMoves(main, state, { claim, proven: differences?.length === 0, now: world.now })
-    : [];
+  const spoken = { claim, proven: differences?.length === 0, now: world.now };
+  const moves = state ? checkMoves(main, state, spoken) : [];
   const warnings = [...merged.checked.warnings];
   if (state && merged.checked.complaints.length === 0) {
+    const ended = await endedHolds(main, state, spoken, catalog);
+    moves.push(...ended.complaints);
+    warnings.push(...(await holdWarnings(state, world.now)), ...ended.warnings);
     const differs = new Set(differences?.map((d) => d.path));
     const planned = (path: string) => claim !== undefined && !differs.has(path);
     moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));

@@ -8,6 +8,7 @@ import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
 import { chooseDocuments, GROUP } from '../upstream/documents.ts';
 import { whole } from './facts.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
+import { holdPlan, readHoldClaim } from './plan-hold.ts';
 import { importPlan } from './plan-import.ts';
 import { promotionPlan } from './plan-promote.ts';
 import { type SyncSource, syncPlan } from './plan-sync.ts';
@@ -76,6 +77,11 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
       const team = teamOf(base.policies, claim.team);
       const request = readFill(claim);
       return fillPlan(base, catalog, { team, tier: tierOf(team, claim.tier), set: claim.set }, request, now);
+    }
+    case 'hold':
+    case 'unhold': {
+      const team = teamOf(base.policies, claim.team);
+      return holdPlan(base, team, readHoldClaim(claim, claim.verb), now).plan;
     }
     case 'init':
     case 'sync': {

@@ -11,6 +11,8 @@ export function toJson(plan: Plan) {
     tier: plan.tier,
     set: plan.set,
     now: plan.now.toISOString(),
+    ...(plan.reason === undefined ? {} : { reason: plan.reason }),
+    ...(plan.cascade ? { cascade: plan.cascade } : {}),
     repositories: plan.repositories.map((r) => ({
       repository: formatRepositoryId(r.repository),
       pins: r.after.pins.length,

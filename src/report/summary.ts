@@ -1,4 +1,5 @@
 import type { Plan } from '../plan/types.ts';
+import { policyWords } from './cascade.ts';
 import type { Digest } from './digest.ts';
 import { markdown } from './safe.ts';
 import { bytes, count, number, setName } from './words.ts';
@@ -32,6 +33,7 @@ function whatHappens(plan: Plan, d: Digest): string {
       return `A hotfix for ${where}: ${moving} go straight there from \`${plan.from}\`; ${fixes}, ${bytes(d.bytes)}. Waits are waived.`;
     case 'hold':
     case 'unhold':
+      return policyWords(plan);
     case 'remove':
     case 'rollback':
     case 'recall':

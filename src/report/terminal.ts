@@ -10,6 +10,16 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
   const max = o.all ? Number.POSITIVE_INFINITY : 20;
   const parts = [
     section(
+      'so that',
+      (plan.cascade?.notes ?? []).map((note) => [plain(note, 500)]),
+      Number.POSITIVE_INFINITY,
+    ),
+    section(
+      'what follows',
+      (plan.cascade?.effects ?? []).map((e) => [e.where, e.build, plain(e.what, 120), plain(e.why, 300)]),
+      max,
+    ),
+    section(
       'needs attention',
       d.attention.map((a) => [a.what, plain(a.why, 300)]),
       Number.POSITIVE_INFINITY,
@@ -30,7 +40,8 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
     ),
   ].filter((part) => part !== '');
   const size = d.bytes > 0 ? `, ${bytes(d.bytes)}` : '';
-  return `${title(plan, d)}: ${count(d.moving, 'build')}${size}\n${parts.join('')}`;
+  const builds = plan.repositories.length > 0 ? `: ${count(d.moving, 'build')}${size}` : '';
+  return `${title(plan, d)}${builds}\n${parts.join('')}`;
 }
 
 function securityLines(d: Digest): string[][] {
