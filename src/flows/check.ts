@@ -15,12 +15,14 @@ import {
 import { lintPolicies } from '../manifest/load.ts';
 import { patternMatches } from '../manifest/pattern.ts';
 import { collectComplaints } from '../manifest/policy.ts';
+import { recallsOf } from '../manifest/recall.ts';
 import { checkCanonical, type Pin, type Snapshot } from '../manifest/snapshot.ts';
 import { checkTree } from '../manifest/tree.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { recalledPins } from './check-recalls.ts';
 import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
 import { type Claim, recompute } from './recompute.ts';
@@ -56,6 +58,7 @@ export async function checkFiles(
     complaints.push(...found);
     if (found.length === 0) complaints.push(...checkPlace(state, state.snapshot(name) as Snapshot));
   }
+  if (complaints.length === 0) complaints.push(...recalledPins(state));
   complaints.push(...(await checkKeys(state)), ...checkProfiles(state));
   for (const path of texts.keys()) {
     if (!path.startsWith('snapshots/') || !path.endsWith('.lock')) continue;
@@ -198,6 +201,7 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
   const withdrawn = new Set(sums(live.filter((pin) => pin.withdrawn)));
   const holds = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0 ? team.holds : [];
+  const lowers = proven && claim !== undefined && LOWERING.has(claim.verb);
   const complaints: Fault[] = [];
   const complain = (message: string, hint: string) =>
     complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
@@ -205,7 +209,7 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
     const sum = formatChecksum(pin.checksum);
     if (had.has(sum)) continue;
     const build = formatNevra(pin.nevra);
-    if (!inParent.has(sum)) {
+    if (!inParent.has(sum) && !lowers) {
       complain(
         `${build} is not in ${formatRepositoryId(parent)}`,
         'Let it come through the tiers, or check the checksum in the lock.',
@@ -227,8 +231,10 @@ function checkRepository(main: State, merged: State, name: RepositoryName, spoke
       `Merge it from ${nextOpening(tier.window, now).toISOString()} on.`,
     );
   }
-  if (proven && claim && LOWERING.has(claim.verb)) return complaints;
-  return [...complaints, ...lowered(before, after, at)];
+  if (lowers) return complaints;
+  const recalls = recallsOf(merged.policies);
+  const keepable = recalls.all.length > 0 ? before.filter((pin) => !recalls.of(pin)) : before;
+  return [...complaints, ...lowered(keepable, after, at)];
 }
 
 /** Per name.arch: the newest build that main has must not be newer than the newest after the merge. */

@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { clientSetKey, lockPath, type RepositoryName } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
+import { recallsOf } from '../manifest/recall.ts';
 import { emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { groupPins } from '../plan/groups.ts';
 import { type PromoteRepository, planPromotion, type Stays } from '../plan/promote.ts';
@@ -47,7 +48,20 @@ export async function promotionPlan(
   const { team, tier, set } = scope;
   const { named, now, overrideHolds } = o;
   const override = overrideHolds === undefined ? {} : { overrideHolds };
-  return planPromotion({ team, tier, set, repositories, facts, closure, notes, named, now, ...override });
+  const recalls = recallsOf(state.policies);
+  return planPromotion({
+    team,
+    tier,
+    set,
+    repositories,
+    facts,
+    closure,
+    recalls,
+    notes,
+    named,
+    now,
+    ...override,
+  });
 }
 
 function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {

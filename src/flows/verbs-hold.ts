@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { type HoldRequest, hold, unhold } from './hold.ts';
 import { listHolds, renewHolds } from './hold-queue.ts';
+import { recall } from './recall.ts';
 import { type Args, DELIVERY, delivering, TEAM, type Verb } from './verb.ts';
 
 const NARROW = {
@@ -52,6 +53,39 @@ export const HOLD_VERBS: readonly Verb[] = [
     options: { ...NARROW, ...DELIVERY },
     example: `sluice unhold 'kernel*' --team infra --reason "Lustre 2.16 is there" --propose`,
     run: async (world, args) => delivering(world, unhold(world, requestOf(args))),
+  },
+  {
+    name: 'recall',
+    summary: 'take builds out of every tier of every team, and let nobody have them again',
+    operands: '[NEVRA|SOURCE[-VERSION-RELEASE]|CHECKSUM]',
+    options: {
+      reason: {
+        type: 'string',
+        value: 'TEXT',
+        help: 'why; it stands in policies/recalls/ and in the commit',
+      },
+      cascade: { type: 'boolean', help: 'take along what would be broken without them' },
+      withdraw: {
+        type: 'string',
+        value: 'ID',
+        help: 'end this recall: the next sync takes back what is listed',
+      },
+      ...DELIVERY,
+    },
+    example: 'sluice recall xz-5.6.1-1.el10 --reason "CVE-2024-3094" --propose',
+    run: async (world, args) => {
+      const [what, more] = args.operands;
+      if (more !== undefined) {
+        throw new Fault('USAGE', `${JSON.stringify(more)} is one word too many`, {
+          hint: 'A recall is of one build, source package or checksum.',
+        });
+      }
+      const [reason, withdraw, cascade] = [args.need('reason'), args.text('withdraw'), args.flag('cascade')];
+      return delivering(
+        world,
+        recall(world, { what, withdraw, reason, cascade, how: args.how, all: args.flag('all') }),
+      );
+    },
   },
 ];
 

@@ -61,11 +61,15 @@ function whyNotHere(path: string): [message: string, hint: string] | undefined {
     if (/^profiles\/[^/]+$/.test(path)) return undefined;
     return ['is not the place of a profile', 'Use profiles/<name>.'];
   }
-  if (/^policies\/(site\.yaml|upstreams\/[^/]+\.yaml|teams\/[^/]+\.yaml|keys\/[^/]+)$/.test(path))
+  if (
+    /^policies\/(site\.yaml|upstreams\/[^/]+\.yaml|recalls\/[^/]+\.yaml|teams\/[^/]+\.yaml|keys\/[^/]+)$/.test(
+      path,
+    )
+  )
     return undefined;
   return [
     'is not the place of a policy',
-    'Use policies/upstreams/, policies/teams/, policies/keys/ or policies/site.yaml.',
+    'Use policies/upstreams/, policies/teams/, policies/recalls/, policies/keys/ or policies/site.yaml.',
   ];
 }
 

@@ -1,6 +1,7 @@
 import { formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { upstreamId } from '../manifest/ids.ts';
 import { type Hold, patternMatches } from '../manifest/pattern.ts';
+import { recallReason } from '../manifest/recall.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { groupPins, newest } from './groups.ts';
@@ -15,7 +16,7 @@ import {
   nevraOf,
   WITH_NAMED,
 } from './rules.ts';
-import type { Facts, Pin, Verdict } from './types.ts';
+import type { BuildFacts, Facts, Pin, Verdict } from './types.ts';
 
 export interface Judged {
   readonly build: Pin;
@@ -75,6 +76,7 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
         known: names.has(nameArch(build.nevra)),
         replaces: about.obsoletes.find((name) => name !== build.nevra.name && packages.has(name)),
         withdrawn: withdrawn.has(sum),
+        ...recalledAs(build, about, input),
         seen: r.seen.get(sum),
         inParent: r.inParent.get(sum),
         advisories: facts.advisories(formatNevra(build.nevra)),
@@ -96,6 +98,11 @@ function candidates(r: PromoteRepository, input: PromoteInput): Judged[] {
     }
   }
   return judged;
+}
+
+function recalledAs(build: Pin, about: BuildFacts, { recalls }: PromoteInput): { recalled?: string } {
+  const recall = recalls?.of(build, about);
+  return recall ? { recalled: recallReason(recall) } : {};
 }
 
 interface Names {

@@ -3,6 +3,7 @@ import { by } from '../base/order.ts';
 import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import { patternMatches } from '../manifest/pattern.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
+import type { Recalls } from '../manifest/recall.ts';
 import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
@@ -45,6 +46,8 @@ export interface FillInput {
   readonly selection: Selection;
   readonly facts: Facts;
   readonly closure: Closure;
+  /** What nobody may have. */
+  readonly recalls: Recalls;
   /** Said of the set, in its first repository. */
   readonly notes: readonly string[];
   readonly now: Date;
@@ -103,7 +106,8 @@ function fillRepository(r: FillRepository, input: FillInput): RepositoryPlan {
 }
 
 /** What the team's lists filter never comes in, not even on the first day. */
-function comesIn(pin: Pin, r: FillRepository, { team, tier, facts }: FillInput): boolean {
+function comesIn(pin: Pin, r: FillRepository, { team, tier, facts, recalls }: FillInput): boolean {
+  if (recalls.of(pin, facts.build(pin))) return false; // an earlier state may have it
   const { name } = pin.nevra;
   const subject = { name, source: facts.build(pin).source, repository: upstreamId(r.repository), tier };
   if (team.deny.some((filter) => patternMatches(filter, subject))) return false;

@@ -2,6 +2,7 @@ import { formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { by } from '../base/order.ts';
 import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
+import type { Recalls } from '../manifest/recall.ts';
 import { amendSnapshot, emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
@@ -47,6 +48,8 @@ export interface PromoteInput {
   /** Why a person takes builds along that a hold keeps, because a named one needs them. */
   readonly overrideHolds?: string;
   readonly closure: Closure;
+  /** What nobody may have. */
+  readonly recalls?: Recalls;
   /** Said of the set, in its first repository. */
   readonly notes?: readonly string[];
   readonly now: Date;

@@ -193,6 +193,9 @@ function acting(plan: Plan): string {
   if (plan.verb === 'sync') {
     return '### To act\n\nMerging makes this the state that every tier chooses from; no client uses `live`. To keep a build from going further, add a hold to the team’s policy.';
   }
+  if (plan.verb === 'recall') {
+    return '### To act\n\nMerging publishes this for every team at once, and no sync, promotion or fill brings the builds back until the recall is withdrawn. `dnf distro-sync` on the hosts goes back to what is left; what they have installed stays until then.';
+  }
   if (plan.verb === 'hold' || plan.verb === 'unhold') {
     return '### To act\n\nMerging changes the policy: the promotions from then on go by it. Nothing that is in a tier now moves by this.';
   }

@@ -11,3 +11,12 @@ export function policyWords({ verb, team, cascade }: Plan): string {
       : `${count(n, 'build')} in its tiers: see below.`;
   return `${what}, by the policy of **${team}**. ${follows}`;
 }
+
+/** The first sentence of a recall, or of the end of one. */
+export function recallWords({ repositories, cascade }: Plan): string {
+  const n = repositories.reduce((sum, r) => sum + r.changes.filter((c) => c.kind !== 'module').length, 0);
+  if (repositories.length === 0) return 'A recall for all teams: what it was of may be taken in again.';
+  const tiers = new Set(cascade?.effects.map(({ where }) => where)).size;
+  const where = tiers === 0 ? 'No tier has it' : `It leaves ${count(tiers, 'client set')}`;
+  return `A recall for **all teams**: ${count(n, 'build')} in ${count(repositories.length, 'manifest')} go. ${where}; see below what falls back to what.`;
+}

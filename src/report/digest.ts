@@ -119,7 +119,7 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
       seen: youngest(builds.map((pin) => aboutOf(pin, plan)?.seen)),
       inParent: youngest(builds.map((pin) => aboutOf(pin, plan)?.inParent)),
       summary: about?.summary ?? '',
-      flags: [...flagsOf(group), ...insideFlags(group, plan)],
+      flags: plan.verb === 'recall' ? [] : [...flagsOf(group), ...insideFlags(group, plan)], // `cascade` says it
       inside: insideRows(group, plan),
     };
   });

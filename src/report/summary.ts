@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/types.ts';
-import { policyWords } from './cascade.ts';
+import { policyWords, recallWords } from './cascade.ts';
 import type { Digest } from './digest.ts';
 import { markdown } from './safe.ts';
 import { bytes, count, number, setName } from './words.ts';
@@ -34,9 +34,10 @@ function whatHappens(plan: Plan, d: Digest): string {
     case 'hold':
     case 'unhold':
       return policyWords(plan);
+    case 'recall':
+      return recallWords(plan);
     case 'remove':
     case 'rollback':
-    case 'recall':
       return `${plan.verb} in ${where}: ${moving}.`;
   }
 }
