@@ -240,9 +240,7 @@ describe('the end of a hold', () => {
     );
 
     site.days(30); // both have ended, and nobody did anything
-    await expect(
-      site.change({ [TEAM]: (text) => text.replace('keep', 'keep') + '# a comment\n' }),
-    ).rejects.toMatchObject({
+    await expect(site.change({ [TEAM]: (text) => `${text}# a comment\n` })).rejects.toMatchObject({
       code: 'HELD',
       hint: expect.stringContaining('Renew it: sluice hold'),
     });
