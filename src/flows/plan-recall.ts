@@ -4,13 +4,17 @@ import { LIVE_TIER } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy } from '../manifest/policy.ts';
 import { type Recall, type RecallMatch, Recalls, recallPath, renderRecall } from '../manifest/recall.ts';
 import type { Pin, Snapshot } from '../manifest/snapshot.ts';
+import type { Closure } from '../plan/closing.ts';
 import { planRecall, type RecallSet } from '../plan/recall.ts';
 import type { RemovalRepository } from '../plan/removal.ts';
 import type { Facts, Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import { withoutEpoch } from '../rpm/installed.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { clientSetOf } from './client-set.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
+import { readProfiles } from './profiles.ts';
 import { recallTarget } from './recall-target.ts';
 import { checkNow, clientSets, liveName, parentName, type State, targetName, upstreamsOf } from './state.ts';
 
@@ -52,15 +56,9 @@ export async function recallPlan(
     if (snapshot?.pins.some((pin) => recalls.of(pin)))
       lives.push({ snapshot, facts: await loadFacts(catalog, [snapshot]) });
   }
-  return planRecall({
-    recall,
-    text: renderRecall(recall),
-    isRecalled,
-    sets,
-    lives,
-    cascade: asked.cascade,
-    now,
-  });
+  const profiles = profilesWith(state, builds);
+  const text = renderRecall(recall);
+  return planRecall({ recall, text, isRecalled, sets, lives, profiles, cascade: asked.cascade, now });
 }
 
 /** The same file with its end written into it: the next sync takes back what upstream still lists. */
@@ -141,20 +139,45 @@ async function setsWith(state: State, catalog: Catalog, recalls: Recalls): Promi
           });
           return [{ repository: upstream.id, snapshot, sources }];
         });
-        if (!repositories.some((r) => r.snapshot.pins.some((pin) => recalls.of(pin)))) continue;
+        const beside = clientSetOf(state, team, set).also.filter((s) => s.repository.tier === LIVE_TIER);
+        const has = (snapshot: Snapshot) => snapshot.pins.some((pin) => recalls.of(pin));
+        if (!repositories.some((r) => has(r.snapshot)) && !beside.some(has)) continue;
+        if (repositories.every((r) => r.snapshot.pins.length === 0)) continue; // it has no clients
         const scope = { team, tier, set };
         const { closure, primaries } = await closureOf(state, catalog, scope);
+        const closureAfter = without(closure, beside, recalls);
         const lives = upstreams.flatMap((u) => state.snapshot(liveName(u)) ?? []);
         const all = [
           ...lives,
           ...repositories.flatMap((r) => [r.snapshot, ...r.sources.map((s) => s.snapshot)]),
         ];
         const facts = await loadFacts(catalog, all, primaries.size > 0 ? primaries : undefined);
-        found.push({ team: team.team, tier: tier.name, set, closure, repositories, facts });
+        found.push({ team: team.team, tier: tier.name, set, closure, closureAfter, repositories, facts });
       }
     }
   }
   return found;
+}
+
+/** Clients that have live's manifests besides lose what leaves those. */
+function without(closure: Closure, lives: readonly Snapshot[], recalls: Recalls): Closure {
+  const also = closure.also.slice();
+  for (const pin of lives.flatMap((live) => live.pins)) {
+    const build = recalls.of(pin) ? closure.number(pin) : undefined;
+    if (build !== undefined) also[build] = 0;
+  }
+  return { ...closure, also };
+}
+
+/** Profiles of hosts that have one of the builds: they keep it until somebody acts there. */
+function profilesWith(state: State, builds: readonly Pin[]): string[] {
+  const wanted = new Set(builds.map((pin) => withoutEpoch(pin.nevra)));
+  const files = [...state.policies.teams.values()].flatMap((team) =>
+    readProfiles(state, team)
+      .filter(({ installed }) => installed.some(({ nevra }) => wanted.has(withoutEpoch(nevra))))
+      .map(({ file }) => file),
+  );
+  return [...new Set(files)].sort();
 }
 
 /** The tier, what it takes from, and so on up to live. */

@@ -77,6 +77,9 @@ builds:
 ${lines.join('')}${over}`;
 }
 
+/** Words that are looked for in a text one after the other: beyond these it is quicker to read it. */
+const FEW = 200;
+
 const known = new WeakMap<ReadonlyMap<string, Recall>, Recalls>();
 
 /** Those of a state that stand. */
@@ -120,6 +123,7 @@ export class Recalls {
 
   /** Whether a lock could have a recalled build: quicker than to read it. */
   mayBeIn(lock: string): boolean {
+    if (this.#bySum.size > FEW) return true;
     for (const sum of this.#bySum.keys()) if (lock.includes(sum)) return true;
     for (const nevra of this.#byNevra.keys()) if (lock.includes(nevra)) return true;
     return false;

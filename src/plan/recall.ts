@@ -26,6 +26,8 @@ export interface RecallInput {
   readonly sets: readonly RecallSet[];
   /** live's manifests that have one. */
   readonly lives: readonly { readonly snapshot: Snapshot; readonly facts: Facts }[];
+  /** Lists of hosts that have one installed. */
+  readonly profiles: readonly string[];
   /** Whether what would be broken may go along. */
   readonly cascade: boolean;
   readonly now: Date;
@@ -68,18 +70,21 @@ export function planRecall(input: RecallInput): Plan {
     reason: recall.reason,
     headline: `Recall ${recall.id}: ${recall.reason}`,
     files: new Map([[recall.path, input.text]]),
-    cascade: { notes: notesOf(input), effects: effects.sort(by((e) => `${e.where} ${e.build}`)) },
+    cascade: { notes: notesOf(input, effects), effects: effects.sort(by((e) => `${e.where} ${e.build}`)) },
     about,
   };
 }
 
-function notesOf({ recall, lives, sets }: RecallInput): string[] {
+function notesOf({ recall, lives, profiles }: RecallInput, effects: readonly Effect[]): string[] {
   const builds = recall.builds.map((b) => b.nevra);
   const more = builds.length > NAMED ? ` and ${builds.length - NAMED} more` : '';
-  const teams = new Set(sets.map(({ team, tier }) => `${team}/${tier}`));
+  const tiers = new Set(effects.map(({ where }) => where.split(' ')[0]));
   return [
     `recalled until it is withdrawn: ${builds.slice(0, NAMED).join(', ')}${more}`,
-    `${teams.size === 0 ? 'no tier has it' : `it leaves ${[...teams].join(', ')}`}${lives.length > 0 ? ', and live' : ''}`,
+    `${tiers.size === 0 ? 'no tier has it' : `it leaves ${[...tiers].join(', ')}`}${lives.length > 0 ? ', and live' : ''}`,
+    ...(profiles.length > 0
+      ? [`hosts have it installed, and keep it until dnf distro-sync: ${profiles.join(', ')}`]
+      : []),
   ];
 }
 

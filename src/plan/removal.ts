@@ -17,6 +17,8 @@ export interface RemovalRepository {
 
 export interface RemovalSet {
   readonly closure: Closure;
+  /** Where other builds of `also:` are there afterwards. */
+  readonly closureAfter?: Closure;
   readonly repositories: readonly RemovalRepository[];
   readonly facts: Facts;
 }
@@ -56,7 +58,7 @@ export function removal(set: RemovalSet, asked: (pin: Pin) => boolean): Removal 
   const beyond = new Set<string>();
   for (let changed = true; changed; ) {
     changed = false;
-    const after = { closure: set.closure, repositories: tries.map((t) => t.contents()) };
+    const after = { closure: set.closureAfter ?? set.closure, repositories: tries.map((t) => t.contents()) };
     for (const { build, nevra, needs } of brokenSet(before, after, { supplies: [], full: ALL }).added) {
       const takers = tries.map((t) => t.take((pin) => set.closure.number(pin) === build, `needs ${needs}`));
       if (takers.some((taken) => taken)) changed = true;
