@@ -60,7 +60,13 @@ export function removal(set: RemovalSet, asked: (pin: Pin) => boolean): Removal 
     changed = false;
     const after = { closure: set.closureAfter ?? set.closure, repositories: tries.map((t) => t.contents()) };
     for (const { build, nevra, needs } of brokenSet(before, after, { supplies: [], full: ALL }).added) {
-      const takers = tries.map((t) => t.take((pin) => set.closure.number(pin) === build, `needs ${needs}`));
+      const isIt = (pin: Pin) => set.closure.number(pin) === build;
+      const siblings = tries.map((t) => t.takeSiblings(isIt, `${nevra} needs ${needs}`));
+      if (siblings.some((taken) => taken)) {
+        changed = true;
+        break; // who lacked something may have it back
+      }
+      const takers = tries.map((t) => t.take(isIt, `needs ${needs}`));
       if (takers.some((taken) => taken)) changed = true;
       else beyond.add(`${nevra} needs ${needs}`);
     }
@@ -97,6 +103,26 @@ class Trying {
     for (const pin of found) this.#gone.set(pin, why);
     if (found.length > 0) this.#fill();
     return found.length > 0;
+  }
+
+  /**
+   * Where what lacks something is what another build falls back to: that one's siblings, which belong to it and hide their own
+   * older builds, rather than the older build.
+   */
+  takeSiblings(isMeant: (pin: Pin) => boolean, why: string): boolean {
+    const pins = this.#pins();
+    const lower = pins.find(isMeant);
+    if (!lower) return false;
+    const key = groupKey(lower, this.#facts);
+    const heads = [...this.#gone.keys()].filter((pin) => groupKey(pin, this.#facts) === key);
+    const from = new Set(heads.map((pin) => this.#builtFrom(pin)));
+    const siblings = new Set(pins.filter((pin) => pin !== lower && from.has(this.#builtFrom(pin))));
+    return this.take((pin) => siblings.has(pin), `is built from the same source, and ${why}`);
+  }
+
+  #builtFrom(pin: Pin): string {
+    const { source, sourceVersion } = this.#facts.build(pin);
+    return `${source} ${sourceVersion}`;
   }
 
   contents() {

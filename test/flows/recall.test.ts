@@ -250,7 +250,13 @@ describe('a recall', () => {
     expect(has('vendor', 'live', 'harbor-tls')).toContain('25.h9_1');
     await site.merge(await site.promote('unstable'));
     expect(has('infra', 'unstable', 'harbor-tls')).toContain('25.h9_1');
-    const [twice] = await recall(site.world(), ask({ what: NEW_TLS })); // and may be recalled again, by its name
+    const [twice] = await recall(site.world(), ask({ what: NEW_TLS, cascade: true })); // and may be recalled again, by its name
+    expect(twice?.plan.cascade?.effects).toContainEqual(
+      expect.objectContaining({
+        build: 'harbor-tls-libs-1:3.0.7-25.h9_1.x86_64',
+        what: 'falls back to 1:3.0.7-24.h9',
+      }),
+    );
     expect([...(twice?.files.keys() ?? [])].filter((path) => path.includes('recalls'))).toEqual([
       fileOf('harbor-tls-3.0.7-25.h9_1.x86_64'),
     ]);

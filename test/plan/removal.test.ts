@@ -10,7 +10,7 @@ import { formatNevra, nameArch } from '../../src/rpm/nevra.ts';
 import { type Given, inputOf, pin } from './world.ts';
 
 /** A tier, what it takes from, and what must go. */
-interface Case extends Pick<Given, 'requires' | 'provides' | 'obsoletes' | 'also'> {
+interface Case extends Pick<Given, 'sources' | 'requires' | 'provides' | 'obsoletes' | 'also'> {
   readonly has: readonly string[];
   readonly parent?: readonly string[];
   readonly live?: readonly string[];
