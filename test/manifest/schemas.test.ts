@@ -24,6 +24,7 @@ function* nodes(node: unknown, path: string): Generator<[path: string, node: Nod
 describe('the schemas that editors use too', () => {
   it('are one for each kind of file', () => {
     expect(names.sort()).toEqual([
+      'recall.schema.json',
       'site.schema.json',
       'snapshot.schema.json',
       'team.schema.json',
