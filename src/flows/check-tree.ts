@@ -16,6 +16,7 @@ import { backFill } from './back-fill.ts';
 import { type Checked, checkFiles, checkMoves } from './check.ts';
 import { checkErrata } from './check-errata.ts';
 import { goodWarnings } from './check-good.ts';
+import { endedHolds, holdWarnings } from './check-holds.ts';
 import { type Claimed, claimOf, comparePlan, planFault } from './check-plan.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
@@ -55,6 +56,8 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
     warnings.push(...(await goodWarnings(world, repo, state)));
     const { catalog } = world.mirrorDir === undefined ? { catalog: undefined } : mirrorOf(world);
     complaints.push(...(await checkErrata(before, state, catalog)));
+    complaints.push(...(await endedHolds(before, state, spoken, catalog)).complaints);
+    warnings.push(...(await holdWarnings(state, world.now)));
     const isExcused = brokenReason(await repo.trailers(repo.bare ? main : 'HEAD')) !== undefined;
     const found = faultsOf(asked, isExcused);
     complaints.push(...found.complaints);

@@ -15,6 +15,7 @@ import {
 import { lintPolicies } from '../manifest/load.ts';
 import { patternMatches, type Subject } from '../manifest/pattern.ts';
 import { collectComplaints, type TierPolicy } from '../manifest/policy.ts';
+import { recallsOf } from '../manifest/recall.ts';
 import { checkCanonical, type Pin, type Snapshot } from '../manifest/snapshot.ts';
 import { checkTree } from '../manifest/tree.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
@@ -23,6 +24,7 @@ import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { checkBaselines } from './baselines.ts';
+import { recalledPins } from './check-recalls.ts';
 import { isNotAhead, movesPastNoHold, sumsOf } from './check-scope.ts';
 import { markedTime } from './past.ts';
 import { readProfiles } from './profiles.ts';
@@ -67,6 +69,7 @@ export async function checkFiles(
     ...checkMarks(state),
     ...checkBaselines(state),
   );
+  if (complaints.length === 0) complaints.push(...recalledPins(state));
   for (const path of texts.keys()) {
     if (!path.startsWith('snapshots/') || !path.endsWith('.lock')) continue;
     const yaml = path.replace(/\.lock$/, '.yaml');
@@ -75,7 +78,7 @@ export async function checkFiles(
     complaints.push(new Fault('LOCK_MISMATCH', `${yaml} is missing beside it`, { hint, at: path }));
   }
   return {
-    checked: { complaints, warnings: [...lintPolicies(state.policies), ...endedRules(state)] },
+    checked: { complaints, warnings: [...lintPolicies(state.policies), ...endedExceptions(state)] },
     state,
   };
 }
@@ -162,18 +165,10 @@ function checkPlace(state: State, snapshot: Snapshot): Fault[] {
   return refuse(`its parent is ${from} by policy, and the manifest says ${snapshot.from}`, 'Run sluice fix.');
 }
 
-function endedRules(state: State): Fault[] {
+function endedExceptions(state: State): Fault[] {
   const now = state.history.chain[0]?.time.getTime() ?? 0;
   const teams = [...state.policies.teams.values()];
-  const holds = teams.flatMap((team) =>
-    team.holds
-      .filter((hold) => hold.until !== undefined && Date.parse(`${hold.until}T23:59:59Z`) < now)
-      .map((hold) => {
-        const message = `a hold of ${team.team} ended on ${hold.until} and stays in force: ${hold.reason}`;
-        return new Fault('POLICY_INVALID', message, { hint: 'Renew it or drop it.', at: hold.at });
-      }),
-  );
-  const exceptions = teams.flatMap((team) =>
+  return teams.flatMap((team) =>
     team.tiers.flatMap((tier) =>
       tier.exceptions
         .filter(({ until }) => hasEnded(until, new Date(now)))
@@ -183,7 +178,6 @@ function endedRules(state: State): Fault[] {
         }),
     ),
   );
-  return [...holds, ...exceptions];
 }
 
 /** How a head differs from what its bot's plan says. */
@@ -280,6 +274,7 @@ async function checkRepository(
   const behind = straight && merged.snapshot(parent)?.pins;
   const byItself = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0;
   const holds = claim && movesPastNoHold(claim) ? team.holds : [];
+  const lowers = proven && claim !== undefined && LOWERING.has(claim.verb);
   const complaints: Fault[] = [];
   const complain = (message: string, hint: string) =>
     complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
@@ -290,7 +285,7 @@ async function checkRepository(
     const build = formatNevra(pin.nevra);
     if (goesBack) continue; // it was there, and the plan that says so was made again
     const isStraight = straight?.has(sum) && isNotAhead(pin, behind ?? []);
-    if (!isInParent(sum) && !once.has(`${build} ${sum}`) && !isStraight) {
+    if (!isInParent(sum) && !once.has(`${build} ${sum}`) && !isStraight && !lowers) {
       const isInLive = live.some((known) => formatChecksum(known.checksum) === sum);
       complain(
         `${build} is not in ${formatRepositoryId(parent)}, and never was`,
@@ -320,8 +315,10 @@ async function checkRepository(
       `Merge it from ${nextOpening(tier.window, now).toISOString()} on.`,
     );
   }
-  if (proven && claim && LOWERING.has(claim.verb)) return complaints;
-  return [...complaints, ...lowered(before, after, at)];
+  if (lowers) return complaints;
+  const recalls = recallsOf(merged.policies);
+  const keepable = recalls.all.length > 0 ? before.filter((pin) => !recalls.of(pin)) : before;
+  return [...complaints, ...lowered(keepable, after, at)];
 }
 
 /** Whether an exception that is in force may be about a build; of which source it is stands in no manifest. */

@@ -2,12 +2,14 @@ import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { LIVE_TIER, lockPath, type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy, UpstreamPolicy } from '../manifest/policy.ts';
+import { recallReason, recallsOf } from '../manifest/recall.ts';
 import type { Pin, Plan, Stay } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { age, day, when, why } from '../report/words.ts';
 import { formatEvr } from '../rpm/evr.ts';
-import { formatNevra } from '../rpm/nevra.ts';
+import { formatNevra, parseNevra } from '../rpm/nevra.ts';
 import { MIRROR_HINT, openState, type World } from './context.ts';
 import { loadFacts } from './facts.ts';
 import { askCatalog } from './hosted.ts';
@@ -57,10 +59,23 @@ async function explainFrom(
       }
     }
   }
-  if (world.json) world.print(`${JSON.stringify(json, null, 2)}\n`);
-  if (found > 0) return;
+  const recalled = recalledBuilds(state, name);
+  if (world.json) world.print(`${JSON.stringify([...json, ...recalled], null, 2)}\n`);
+  else for (const { build, why } of recalled) world.print(`${build} is ${plain(why, 400)}\n`);
+  if (found + recalled.length > 0) return;
   throw new Fault('NOT_FOUND', `no repository of ${teamName} has a package ${name}, and live has none`, {
     hint: 'Check the name (a package or a source package); sluice sync shows what is new upstream.',
+  });
+}
+
+/** Builds of a name, or of a source package's name, that nobody has because they were recalled. */
+function recalledBuilds({ policies }: State, name: string): { build: string; why: string }[] {
+  return recallsOf(policies).all.flatMap((recall) => {
+    const isSource =
+      'source' in recall.match &&
+      (recall.match.source === name || recall.match.source.startsWith(`${name}-`));
+    const own = recall.builds.filter(({ nevra }) => isSource || parseNevra(nevra).name === name);
+    return [...new Set(own.map(({ nevra }) => nevra))].map((build) => ({ build, why: recallReason(recall) }));
   });
 }
 

@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
+import { recallsOf } from '../manifest/recall.ts';
 import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { type FillRepository, planFill, type Selection } from '../plan/fill.ts';
 import type { Plan } from '../plan/types.ts';
@@ -74,6 +75,7 @@ export async function fillPlan(
     facts,
     closure,
     ...(baseline ? { baseline } : {}),
+    recalls: recallsOf(state.policies),
     notes,
     now,
   });

@@ -2,6 +2,7 @@ import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { formatRepositoryId, LIVE_TIER } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
+import { recallsOf } from '../manifest/recall.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { type HotfixTier, planHotfix } from '../plan/hotfix.ts';
 import { findNamed, type Named } from '../plan/named.ts';
@@ -39,7 +40,8 @@ export async function hotfixPlan(
   const { named, reason, by, now, overrideHolds } = o;
   const override = overrideHolds === undefined ? {} : { overrideHolds };
   const base = state.commit;
-  return planHotfix({ team, set, tiers, named, reason, by, base, facts, closure, notes, now, ...override });
+  const rest = { recalls: recallsOf(state.policies), ...override };
+  return planHotfix({ team, set, tiers, named, reason, by, base, facts, closure, notes, now, ...rest });
 }
 
 /** A tier, its parent, and so on up to the one that takes from live. */

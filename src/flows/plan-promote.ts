@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { clientSetKey, lockPath, type RepositoryName } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
+import { recallsOf } from '../manifest/recall.ts';
 import { emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { groupPins } from '../plan/groups.ts';
 import { type PromoteRepository, planPromotion, type Stays } from '../plan/promote.ts';
@@ -60,6 +61,7 @@ export async function promotionPlan(
   const exact = o.exact ? { exact: o.exact } : {};
   const profiles = readProfiles(state, team, set).flatMap((profile) => profile.installed);
   const installed = profiles.length > 0 ? { installed: installedKeys(profiles) } : {};
+  const recalls = recallsOf(state.policies);
   return planPromotion({
     team,
     tier,
@@ -67,6 +69,7 @@ export async function promotionPlan(
     repositories,
     facts,
     closure,
+    recalls,
     notes,
     named,
     now,

@@ -1,9 +1,10 @@
 import { formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { formatRepositoryId, lockPath } from '../manifest/ids.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
+import { recallReason, recallsOf } from '../manifest/recall.ts';
 import type { AcceptedState, Pin, Snapshot } from '../manifest/snapshot.ts';
 import { planSync, type SyncRepository } from '../plan/sync.ts';
-import type { Plan } from '../plan/types.ts';
+import type { Facts, Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import type { ModuleDocument } from '../repodata/modules.ts';
 import { formatNevra } from '../rpm/nevra.ts';
@@ -87,7 +88,7 @@ export async function syncPlan(
         lockPath(repository),
         new Date(o.now.getTime() - upstream.forget),
       ),
-      refused: new Map([...refused, ...found]),
+      refused: new Map([...refused, ...found, ...recalledIn(listed, state, facts)]),
       compared: comparisons,
       rerolled: o.rerolled,
       older: o.older,
@@ -99,6 +100,17 @@ export async function syncPlan(
     });
   }
   return { plan: planSync({ set, repositories, facts, now: o.now }), contents };
+}
+
+/** By checksum text: what upstream lists and nobody may have. */
+function recalledIn(listed: readonly Pin[], { policies }: State, facts: Facts): Map<string, string> {
+  const recalls = recallsOf(policies);
+  const found = new Map<string, string>();
+  for (const pin of recalls.all.length > 0 ? listed : []) {
+    const recall = recalls.of(pin, facts.build(pin));
+    if (recall) found.set(formatChecksum(pin.checksum), recallReason(recall));
+  }
+  return found;
 }
 
 /** Of what upstream lists with other bytes than live has, and nobody accepted by name. */

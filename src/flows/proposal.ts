@@ -45,6 +45,8 @@ export interface Asked {
   readonly now: Date;
   /** Options that had a part in the plan: `Sluice-Named: openssl`. */
   readonly options: readonly (readonly [string, string])[];
+  /** What tells the branch from others of the same scope; absent: what was named. */
+  readonly branch?: readonly string[];
 }
 
 export function trailers(asked: Asked, catalog: readonly string[]): [string, string][] {
@@ -93,7 +95,7 @@ export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, str
 export function branchOf(plan: Pick<Plan, 'team' | 'tier' | 'set'>, asked: Asked): string {
   const named = asked.options.filter(([key]) => key === 'Sluice-Named').map(([, value]) => value);
   const where = [asked.verb, plan.team, plan.tier, plan.set] as const;
-  if (asked.verb !== 'hotfix') return branchName(...where, ...named.slice(0, 3));
+  if (asked.verb !== 'hotfix') return branchName(...where, ...(asked.branch ?? named.slice(0, 3)));
   const words = named.join('+');
   if (words.length <= 70) return branchName(...where, words);
   const digest = createHash('sha256').update(words).digest('hex').slice(0, 8);

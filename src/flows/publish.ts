@@ -17,6 +17,7 @@ import { baseUrl } from '../upstream/url.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
 import { lastKnownGood } from './past.ts';
 import { everyScope } from './promote.ts';
+import { refuseRecalled } from './publish-recalls.ts';
 import { NoAnswer } from './served.ts';
 import { readState, type State } from './state.ts';
 import { type VerifiedUrl, verifyUrl } from './verify-url.ts';
@@ -25,11 +26,23 @@ import { type VerifiedUrl, verifyUrl } from './verify-url.ts';
 export async function publishMain(world: World, at: string | undefined): Promise<boolean> {
   const { root: mirror, catalog, pool } = mirrorOf(world);
   const { repo, main } = await openState(world);
-  const history = await repo.history(at === undefined ? main : await repo.resolve(at));
+  const tip = await repo.history(main);
+  const history = at === undefined ? tip : await repo.history(await repo.resolve(at));
+  const refuse = await refuseRecalled(tip, history);
   const view = at === undefined ? {} : { view: { kind: 'at', commit: history.commit } as const };
   const { now, progress } = world;
   const signer = signerOf(world.env);
-  const done = await publish({ mirror, history, catalog, pool, now, progress, signer, ...view });
+  const done = await publish({
+    mirror,
+    history,
+    catalog,
+    pool,
+    now,
+    progress,
+    signer,
+    ...view,
+    ...(refuse ? { refuse } : {}),
+  });
   if (world.json) {
     const failed = done.failed.map(({ id, fault }) => ({
       id,

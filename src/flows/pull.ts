@@ -7,6 +7,7 @@ import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, movedUnder, stateAt } from './check.ts';
 import { checkErrata } from './check-errata.ts';
+import { endedHolds, holdWarnings } from './check-holds.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
 import { checkScope, checkTrailers } from './check-scope.ts';
 import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
@@ -66,12 +67,14 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   ];
   const merged = await stateAt(local, preview.tree, main.history, head);
   const { state } = merged;
-  const moves = state
-    ? await checkMoves(main, state, { claim, proven: differences?.length === 0, now: world.now })
-    : [];
+  const spoken = { claim, proven: differences?.length === 0, now: world.now };
+  const moves = state ? await checkMoves(main, state, spoken) : [];
   const warnings = [...merged.checked.warnings];
   if (state && plan) moves.push(...checkScope(plan, main, state));
   if (state && merged.checked.complaints.length === 0) {
+    const ended = await endedHolds(main, state, spoken, catalog);
+    moves.push(...ended.complaints);
+    warnings.push(...(await holdWarnings(state, world.now)), ...ended.warnings);
     const differs = new Set(differences?.map((d) => d.path));
     const planned = (path: string) => claim !== undefined && !differs.has(path);
     if (claim) moves.push(...movedUnder(claim, head.state, state));

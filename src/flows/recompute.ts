@@ -1,6 +1,7 @@
 import { type Checksum, formatChecksum, parseChecksum, sameChecksum } from '../base/checksum.ts';
 import { Fault, quote } from '../base/fault.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
+import { recallOfReason } from '../manifest/recall.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
 import type { StaysOut } from '../plan/staysOut.ts';
 import type { Plan } from '../plan/types.ts';
@@ -10,10 +11,12 @@ import { chooseDocuments, GROUP } from '../upstream/documents.ts';
 import { whole } from './facts.ts';
 import { planGood } from './good.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
+import { holdPlan, readHoldClaim } from './plan-hold.ts';
 import { hotfixPlan } from './plan-hotfix.ts';
 import { importPlan } from './plan-import.ts';
 import { pinsPlan, readPinsRequest } from './plan-pins.ts';
 import { type PromoteScope, promotionPlan } from './plan-promote.ts';
+import { recallPlan, withdrawPlan } from './plan-recall.ts';
 import { refuseCascade, removalPlan } from './plan-remove.ts';
 import { rollbackPlan } from './plan-rollback.ts';
 import { type SyncSource, syncPlan } from './plan-sync.ts';
@@ -118,6 +121,24 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
       );
       const said = { commit: commit ?? '', reason: reason ?? '', owner: owner ?? '', now };
       return planGood(base, { team, tier: tierOf(team, claim.tier) }, said);
+    }
+    case 'hold':
+    case 'unhold': {
+      const team = teamOf(base.policies, claim.team);
+      return holdPlan(base, team, readHoldClaim(claim, claim.verb), now).plan;
+    }
+    case 'recall': {
+      checkCatalog(claim, base);
+      const [reason, by] = [told(claim, 'Sluice-Reason') ?? '', told(claim, 'Sluice-By') ?? ''];
+      const withdraw = told(claim, 'Sluice-Withdraw');
+      if (withdraw !== undefined) return withdrawPlan(base, withdraw, { reason, by, now });
+      const what = told(claim, 'Sluice-Named') ?? '';
+      return recallPlan(
+        base,
+        catalog,
+        { what, reason, by, cascade: told(claim, 'Sluice-Cascade') === 'yes' },
+        now,
+      );
     }
     case 'init':
     case 'sync': {
@@ -250,7 +271,9 @@ async function claimedSource(
     throw differs(`${upstream.id}: older than what was accepted, and Sluice-Older does not say so`, upstream);
   }
   // What was kept out only the mirror could see: the head says it, in the manifest that people review.
-  const kept = head.snapshot(liveName(upstream))?.quarantined ?? [];
+  // What is recalled the base's own policies say.
+  const said = head.snapshot(liveName(upstream))?.quarantined ?? [];
+  const kept = said.filter(({ reason }) => recallOfReason(reason) === undefined);
   const refused = new Map(kept.map(({ checksum, reason }) => [formatChecksum(checksum), reason]));
   return { upstream, state: after, refused, notes: [] };
 }

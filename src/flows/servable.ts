@@ -2,6 +2,7 @@ import { formatChecksum } from '../base/checksum.ts';
 import { formatDuration } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
 import { upstreamId } from '../manifest/ids.ts';
+import { recallReason, recallsOf } from '../manifest/recall.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Mirror } from './context.ts';
@@ -14,6 +15,7 @@ export async function unservable(
   former: readonly Snapshot[],
 ): Promise<string[]> {
   const said: string[] = [];
+  const recalls = recallsOf(state.policies);
   for (const { repository, pins, modules } of former) {
     const id = upstreamId(repository);
     const upstream = state.policies.upstreams.get(id);
@@ -26,9 +28,12 @@ export async function unservable(
     const gone = isThin ? new Set<string>() : await mirror.pool.missing(pins.map(({ checksum }) => checksum));
     const live = state.snapshot(liveName(upstream))?.pins ?? [];
     const listed = new Set(live.filter((p) => !p.withdrawn).map((p) => formatChecksum(p.checksum)));
-    for (const { nevra, checksum, record } of pins) {
+    for (const pin of pins) {
+      const { nevra, checksum, record } = pin;
       const [build, sum] = [formatNevra(nevra), formatChecksum(checksum)];
-      if (records.has(record)) said.push(`${build}: gc freed its metadata`);
+      const recall = recalls.of(pin);
+      if (recall) said.push(`${build}: ${recallReason(recall)}`);
+      else if (records.has(record)) said.push(`${build}: gc freed its metadata`);
       else if (gone.has(sum)) said.push(`${build}: its package is not in the pool any more`);
       else if (isThin && !listed.has(sum)) said.push(`${build}: ${id} is thin, and upstream dropped it`);
     }

@@ -2,6 +2,7 @@ import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
+import { recallOfReason, recallsOf } from '../manifest/recall.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
 import { noTrust, type Trust } from '../openpgp/trust.ts';
 import { fetchMetadata } from '../upstream/metadata.ts';
@@ -116,6 +117,9 @@ async function syncSet(
           `${upstream.id}: the policy's keys or rules are new, every package is judged by them`,
         );
         sources.push({ upstream, state: accepted, refused, notes: [] });
+      } else if (accepted && hasWithdrawnRecall(state, upstream)) {
+        world.progress.say(`${upstream.id}: a recall was withdrawn, what upstream lists is looked at again`);
+        sources.push({ upstream, state: accepted, refused, notes: [] });
       } else if (!world.json) world.print(`${upstream.id}: unchanged\n`);
       continue;
     }
@@ -140,6 +144,16 @@ async function syncSet(
     return known === sources ? undefined : (await planned(known)).plan;
   };
   return { plan, state, prepare, asked: askedOf(world, set, request) };
+}
+
+/** Live keeps something out that no recall speaks of any more. */
+function hasWithdrawnRecall(state: State, upstream: UpstreamPolicy): boolean {
+  const kept = state.snapshot(liveName(upstream))?.quarantined ?? [];
+  const standing = new Set(recallsOf(state.policies).all.map(({ id }) => id));
+  return kept.some(({ reason }) => {
+    const id = recallOfReason(reason);
+    return id !== undefined && !standing.has(id);
+  });
 }
 
 /** What of the upstream is not carried; databases and second compressions of the same are not worth a line. */

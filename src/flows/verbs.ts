@@ -15,6 +15,7 @@ import { sync } from './sync.ts';
 import { Args, DELIVERY, delivering, lines, operand, TEAM, type Verb } from './verb.ts';
 import { HOTFIX } from './verb-hotfix.ts';
 import { BACK_VERBS } from './verbs-back.ts';
+import { HOLD_VERBS } from './verbs-hold.ts';
 
 function pullNumber(text: string | undefined): number {
   const number = Number((text ?? '').replace(/^#/, ''));
@@ -221,6 +222,7 @@ export const VERBS: readonly Verb[] = [
   },
   HOTFIX,
   ...BACK_VERBS,
+  ...HOLD_VERBS,
   {
     name: 'explain',
     summary: 'where every build of a package stands, why, and when it will move',

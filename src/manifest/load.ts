@@ -5,6 +5,7 @@ import { lintPattern } from './pattern.ts';
 import type { Policies, SitePolicy, TeamPolicy, UpstreamPolicy } from './policy.ts';
 import { type PolicyFile, refuse } from './policy-reading.ts';
 import { checkProvenance } from './provenance-policy.ts';
+import { type Recall, readRecall, validRecall } from './recall.ts';
 import { DEFAULT_SITE, readSitePolicy, validSite } from './site-policy.ts';
 import { readTeamPolicy, validTeam } from './team-policy.ts';
 import { readUpstreamPolicy, validUpstream } from './upstream-policy.ts';
@@ -13,6 +14,8 @@ import { readYaml } from './yaml.ts';
 
 /** 2,000 holds with their reasons. Hostile YAML of this size takes `yaml` 3 s. */
 const CEILING = 512 * 1024;
+/** 20,000 builds with their checksums, which are plain lines. */
+const RECALL_CEILING = 4 << 20;
 
 /** Reads every policy among `files` (path → text), and everything that there is to complain of, in the order of the files. */
 export function readPolicies(files: ReadonlyMap<string, string>): { policies: Policies; faults: Fault[] } {
@@ -20,6 +23,7 @@ export function readPolicies(files: ReadonlyMap<string, string>): { policies: Po
   const teams = new Map<string, TeamPolicy>();
   const teamFiles = new Map<string, PolicyFile>();
   const faults: Fault[] = [];
+  const recalls = new Map<string, Recall>();
   let site: SitePolicy = DEFAULT_SITE;
   for (const path of [...files.keys()].sort(byCodeUnit)) {
     const text = files.get(path) ?? '';
@@ -35,17 +39,22 @@ export function readPolicies(files: ReadonlyMap<string, string>): { policies: Po
       const policy = readTeamPolicy(read.data, read.file);
       teams.set(policy.team, policy);
       teamFiles.set(policy.team, read.file);
+    } else if (place === 'recall') {
+      const read = readFile(path, text, validRecall, faults, RECALL_CEILING);
+      const recall = read && readRecall(read.data, read.file);
+      if (recall) recalls.set(recall.id, recall);
     } else if (place === 'site') {
       const read = readFile(path, text, validSite, faults);
       if (read) site = readSitePolicy(read.data, read.file);
     } else {
-      const hint = 'Move it to policies/upstreams/, policies/teams/ or policies/site.yaml.';
+      const hint =
+        'Move it to policies/upstreams/, policies/teams/, policies/recalls/ or policies/site.yaml.';
       faults.push(
         new Fault('POLICY_INVALID', `${path} is not a place for a policy`, { hint, at: `${path}:1:1` }),
       );
     }
   }
-  const policies = { upstreams, teams, site };
+  const policies = { upstreams, teams, site, recalls };
   for (const [team, file] of teamFiles) checkNames(teams.get(team), policies, files, file);
   return { policies, faults: faults.sort(byPlace) };
 }
@@ -76,13 +85,14 @@ export function lintPolicies(policies: Policies): Fault[] {
   return warnings.sort(byPlace);
 }
 
-type Kind = 'upstream' | 'team' | 'site' | 'other' | 'misplaced';
+type Kind = 'upstream' | 'team' | 'recall' | 'site' | 'other' | 'misplaced';
 
 /** A policy in a folder of a wrong name would be a hold that nobody obeys: YAML stands in its place, or is refused. */
 function placeOf(path: string): Kind {
   if (!path.startsWith('policies/')) return 'other';
   if (/^policies\/upstreams\/[^/]+\.yaml$/.test(path)) return 'upstream';
   if (/^policies\/teams\/[^/]+\.yaml$/.test(path)) return 'team';
+  if (/^policies\/recalls\/[^/]+\.yaml$/.test(path)) return 'recall';
   if (path === 'policies/site.yaml') return 'site';
   if (path.startsWith('policies/keys/') || /(^|\/)(README\.md|\.gitkeep)$/.test(path)) return 'other';
   return 'misplaced';
@@ -93,9 +103,10 @@ function readFile<T>(
   text: string,
   valid: Schema<T>,
   faults: Fault[],
+  ceiling = CEILING,
 ): { data: T; file: PolicyFile } | undefined {
   try {
-    const doc = readYaml(text, path, { code: 'POLICY_INVALID', ceiling: CEILING });
+    const doc = readYaml(text, path, { code: 'POLICY_INVALID', ceiling });
     const found = complaints(doc, valid, 'POLICY_INVALID');
     faults.push(...found);
     if (found.length > 0) return undefined;

@@ -2,6 +2,7 @@ import type { Fault } from '../base/fault.ts';
 import type { UpstreamName } from './ids.ts';
 import { readPolicies } from './load.ts';
 import type { Exception, Filter, Hold, Pattern } from './pattern.ts';
+import type { Recall } from './recall.ts';
 import type { Window } from './window.ts';
 
 export { type Exception, type Filter, type Hold, patternMatches } from './pattern.ts';
@@ -202,6 +203,8 @@ export interface Policies {
   readonly upstreams: ReadonlyMap<string, UpstreamPolicy>;
   readonly teams: ReadonlyMap<string, TeamPolicy>;
   readonly site: SitePolicy;
+  /** By id. */
+  readonly recalls: ReadonlyMap<string, Recall>;
 }
 
 /** The policies of `files` (path → text; what is not below `policies/` is passed over). Throws the first complaint. */

@@ -1,6 +1,7 @@
 import { formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { upstreamId } from '../manifest/ids.ts';
 import { type Hold, patternMatches } from '../manifest/pattern.ts';
+import { recallReason } from '../manifest/recall.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { familyAdvisories, waitForFamilies } from './families.ts';
@@ -21,7 +22,7 @@ import {
   nevraOf,
   WITH_NAMED,
 } from './rules.ts';
-import type { Facts, Pin, Verdict } from './types.ts';
+import type { BuildFacts, Facts, Pin, Verdict } from './types.ts';
 
 export interface Judged {
   readonly build: Pin;
@@ -124,6 +125,7 @@ function candidates(r: PromoteRepository, wanted: Wanted, kernels: Kernels, inpu
           return name !== build.nevra.name && (baseline?.hasName(name) ?? false);
         }),
         withdrawn: withdrawn.has(sum),
+        ...recalledAs(build, about, input),
         seen: r.seen.get(sum),
         inParent: r.inParent.get(sum),
         advisories: facts.advisories(formatNevra(build.nevra)),
@@ -134,6 +136,11 @@ function candidates(r: PromoteRepository, wanted: Wanted, kernels: Kernels, inpu
     }
   }
   return found;
+}
+
+function recalledAs(build: Pin, about: BuildFacts, { recalls }: PromoteInput): { recalled?: string } {
+  const recall = recalls?.of(build, about);
+  return recall ? { recalled: recallReason(recall) } : {};
 }
 
 interface Names {

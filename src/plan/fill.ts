@@ -4,6 +4,7 @@ import type { Baseline } from '../manifest/baseline.ts';
 import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import { patternMatches } from '../manifest/pattern.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
+import type { Recalls } from '../manifest/recall.ts';
 import { makeSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
@@ -48,6 +49,8 @@ export interface FillInput {
   readonly closure: Closure;
   /** What was installed at deployment, where the tier takes updates only. */
   readonly baseline?: Baseline;
+  /** What nobody may have. */
+  readonly recalls: Recalls;
   /** Said of the set, in its first repository. */
   readonly notes: readonly string[];
   readonly now: Date;
@@ -107,7 +110,8 @@ function fillRepository(r: FillRepository, input: FillInput): RepositoryPlan {
 
 /** What the team's lists filter never comes in, not even on the first day. */
 function comesIn(pin: Pin, r: FillRepository, input: FillInput): boolean {
-  const { team, tier, facts } = input;
+  const { team, tier, facts, recalls } = input;
+  if (recalls.of(pin, facts.build(pin))) return false; // an earlier state may have it
   const { name } = pin.nevra;
   if (isNew(pin, input)) return false;
   const subject = { name, source: facts.build(pin).source, repository: upstreamId(r.repository), tier };

@@ -2,6 +2,7 @@ import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy } from '../manifest/policy.ts';
+import type { Recalls } from '../manifest/recall.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
 import { type Judged, judgeAll } from './candidates.ts';
@@ -34,6 +35,8 @@ export interface HotfixInput {
   readonly overrideHolds?: string;
   readonly facts: Facts;
   readonly closure: Closure;
+  /** What nobody may have. */
+  readonly recalls: Recalls;
   readonly notes: readonly string[];
   readonly now: Date;
 }
@@ -135,7 +138,7 @@ function planTier(
   input: HotfixInput,
   notes: string[],
 ): RepositoryPlan[] {
-  const { team, set, facts, closure, named, now, overrideHolds } = input;
+  const { team, set, facts, closure, recalls, named, now, overrideHolds } = input;
   const siblings = siblingsOf(asked, tier, input);
   const sums = new Set([...asked, ...siblings].map(({ pin }) => formatChecksum(pin.checksum)));
   const promotion: PromoteInput = {
@@ -147,6 +150,7 @@ function planTier(
     named,
     hotfix: { asked: sums, inParent: tier.inParent },
     closure,
+    recalls,
     now,
     ...(overrideHolds === undefined ? {} : { overrideHolds }),
   };

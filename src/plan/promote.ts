@@ -3,6 +3,7 @@ import { by } from '../base/order.ts';
 import type { Baseline } from '../manifest/baseline.ts';
 import { formatRepositoryId, type RepositoryName } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
+import type { Recalls } from '../manifest/recall.ts';
 import { amendSnapshot, emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, type Nevra, nameArch } from '../rpm/nevra.ts';
@@ -59,6 +60,8 @@ export interface PromoteInput {
   readonly closure: Closure;
   /** What was installed at deployment, where the tier takes updates only. */
   readonly baseline?: Baseline;
+  /** What nobody may have. */
+  readonly recalls?: Recalls;
   /** Said of the set, in its first repository. */
   readonly notes?: readonly string[];
   readonly now: Date;

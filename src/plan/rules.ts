@@ -30,6 +30,8 @@ export interface Candidate {
   /** A name of the target, or of its baseline, that this build obsoletes. */
   readonly replaces: string | undefined;
   readonly withdrawn: boolean;
+  /** Why nobody may have it, where it was recalled. */
+  readonly recalled?: string;
   readonly seen: Stay | undefined;
   readonly inParent: Stay | undefined;
   readonly advisories: readonly AdvisoryFacts[];
@@ -52,6 +54,10 @@ export function isApart(c: Candidate): boolean {
 }
 
 const withdrawn: Rule = (c) => (c.withdrawn ? { kind: 'withdrawn', why: 'upstream pulled it back' } : READY);
+
+/** Nothing and nobody passes it. */
+const recalled: Rule = (c) =>
+  c.recalled === undefined ? READY : { kind: 'filtered', rule: 'recall', why: c.recalled };
 
 const filtered: Rule = (c) => {
   const denied = c.deny.find((filter) => patternMatches(filter, subject(c)));
@@ -197,7 +203,7 @@ const window: Rule = (c) => {
 };
 
 /** The first reason wins, so this is the order in which people read them. */
-const RULES: readonly Rule[] = [withdrawn, origin, filtered, mode, held, wait, window];
+const RULES: readonly Rule[] = [recalled, withdrawn, origin, filtered, mode, held, wait, window];
 
 /** Only what lets no new name in: a dependency is not one that came by itself. */
 const updatesOnly: Rule = (c) => (c.tier.mode === 'updates-only' ? mode(c) : READY);

@@ -216,6 +216,23 @@ export interface HotfixFacts {
   readonly normally: readonly Normally[];
 }
 
+/** What follows from a command beyond what it was asked for: shown before anything is written. */
+export interface Effect {
+  /** `infra/stable rocky-9-x86_64` */
+  readonly where: string;
+  /** As NEVRA text. */
+  readonly build: string;
+  /** What becomes of it, in a few words: `stays`, `falls back to 1:3.0.7-27.el9`. */
+  readonly what: string;
+  readonly why: string;
+}
+
+export interface Consequences {
+  /** Said before the effects: what a pattern matches, which value becomes which. */
+  readonly notes: readonly string[];
+  readonly effects: readonly Effect[];
+}
+
 /** What a command would change, and why every other candidate stays. Plain data, computed by a pure function. */
 export interface Plan {
   readonly verb: Verb;
@@ -236,8 +253,12 @@ export interface Plan {
   /** Of a rollback: what came to the tier since, the newest first; absent until somebody looked. */
   readonly undone?: readonly Undone[];
   readonly hotfix?: HotfixFacts;
+  /** Its title, where no enumerated words say it: made of checked words. */
+  readonly headline?: string;
   /** Files of policies that it writes besides manifests: path to whole text. */
   readonly files?: ReadonlyMap<string, string>;
+  /** What follows from it besides. */
+  readonly follows?: Consequences;
   /** Every build that a change or a staying candidate names, by NEVRA text. */
   readonly about: ReadonlyMap<string, About>;
   /** What is other inside of the packages; absent until somebody looked. */

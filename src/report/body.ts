@@ -32,7 +32,7 @@ const CUTS = [Number.POSITIVE_INFINITY, 1_000, 300, 100, 40, 10, 0];
 export function body(plan: Plan, from: Provenance): string {
   const d = digest(plan);
   let text = '';
-  const most = Math.max(d.rows.length, d.staying.length, d.dropped.length);
+  const most = Math.max(plan.follows?.effects.length ?? 0, d.rows.length, d.staying.length, d.dropped.length);
   for (const rows of CUTS.filter((cut) => cut < most * 10 || !(most > 1_000))) {
     text = `${sections(plan, d, from, rows).join('\n\n')}\n`;
     if (text.length <= BUDGET) break;
@@ -45,6 +45,7 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
   return [
     summary(plan, d),
     hotfix.head,
+    follows(plan, rows),
     attention(d),
     security(d),
     lost(d),
@@ -61,6 +62,23 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     acting(plan),
     provenance(plan, from),
   ].filter((section) => section !== '');
+}
+
+/** What follows from a command that was not asked for by name, before anything else. */
+function follows({ follows: said }: Plan, max: number): string {
+  if (!said || (said.notes.length === 0 && said.effects.length === 0)) return '';
+  const notes = said.notes.map((note) => `- ${markdown(note, 500)}`).join('\n');
+  const cells = said.effects.map((e) => [
+    e.where,
+    code(e.build),
+    markdown(e.what, 120),
+    markdown(e.why, 300),
+  ]);
+  const rows =
+    cells.length > 0
+      ? folded(count(cells.length, 'build'), ['where', 'build', 'what becomes of it', 'why'], cells, max, 30)
+      : '';
+  return ['### What follows', notes, rows].filter((part) => part !== '').join('\n\n');
 }
 
 function attention(d: Digest): string {
@@ -230,12 +248,20 @@ function acting(plan: Plan): string {
   if (plan.verb === 'hotfix') {
     return '### To change it\n\nMerging publishes this. Only what this plan has may be in it: whatever else there is to do is a pull request of its own.';
   }
+  if (plan.verb === 'recall') {
+    return '### To act\n\nMerging publishes this for every team at once, and no sync, promotion or fill brings the builds back until the recall is withdrawn. `dnf distro-sync` on the hosts goes back to what is left; what they have installed stays until then.';
+  }
+  if (plan.verb === 'hold' || plan.verb === 'unhold') {
+    return '### To act\n\nMerging changes the policy: the promotions from then on go by it. Nothing that is in a tier now moves by this.';
+  }
   return '### To change it\n\nMerging publishes this. To leave something out, add a hold to the team’s policy, or edit the YAML by hand and run `sluice fix`; then run the command again.';
 }
 
 function provenance(plan: Plan, from: Provenance): string {
   const catalog = from.catalog.map((c) => code(c)).join(', ');
-  return `<sub>Plan ${code(from.plan)} of base ${code(from.base.slice(0, 12))} at ${plan.now.toISOString()}${catalog ? ` · upstream ${catalog}` : ''} · sluice ${from.version}</sub>`;
+  // what changes a policy says its days itself: a bot that runs again the next day changes nothing
+  const at = plan.repositories.length > 0 ? ` at ${plan.now.toISOString()}` : '';
+  return `<sub>Plan ${code(from.plan)} of base ${code(from.base.slice(0, 12))}${at}${catalog ? ` · upstream ${catalog}` : ''} · sluice ${from.version}</sub>`;
 }
 
 /** A table; folded where it has more than `open` rows; cut after `max`. */

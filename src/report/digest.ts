@@ -127,11 +127,19 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
       seen: youngest(builds.map((pin) => aboutOf(pin, plan)?.seen)),
       inParent: youngest(builds.map((pin) => aboutOf(pin, plan)?.inParent)),
       summary: about?.summary ?? '',
-      flags: [...(plan.verb === 'rollback' ? [] : flagsOf(group)), ...insideFlags(group, plan)],
+      flags: [
+        ...(isSaid(plan) ? [] : flagsOf(group)),
+        ...(plan.verb === 'recall' ? [] : insideFlags(group, plan)),
+      ],
       inside: insideRows(group, plan),
     };
   });
   return rows.sort((a, b) => byCodeUnit(a.source, b.source) || byCodeUnit(a.to, b.to));
+}
+
+/** What going back means is said of the whole plan. */
+function isSaid({ verb }: Plan): boolean {
+  return verb === 'rollback' || verb === 'recall';
 }
 
 function flagsOf(group: readonly Moving[]): string[] {

@@ -13,6 +13,7 @@ export function toJson(plan: Plan) {
     now: plan.now.toISOString(),
     ...(plan.reason === undefined ? {} : { reason: plan.reason }),
     ...(plan.cascade ? { cascade: plan.cascade } : {}),
+    ...(plan.follows ? { follows: plan.follows } : {}),
     ...(plan.lost
       ? { lost: plan.lost.map(({ advisory: { builds: _, ...said }, packages }) => ({ ...said, packages })) }
       : {}),

@@ -1,5 +1,6 @@
 import type { Plan } from '../plan/types.ts';
 import type { Digest } from './digest.ts';
+import { policyWords, recallWords } from './follows.ts';
 import { markdown } from './safe.ts';
 import { bytes, count, number, setName } from './words.ts';
 
@@ -37,14 +38,15 @@ function whatHappens(plan: Plan, d: Digest): string {
       return `${moving} go straight from \`${plan.from}\` to ${hotfixWhere(plan)}; ${fixes}, ${bytes(d.bytes)}. Waits are waived, nothing is lowered, and nothing else is touched.`;
     case 'hold':
     case 'unhold':
+      return policyWords(plan);
+    case 'recall':
+      return recallWords(plan);
     case 'remove':
       return `${count(d.dropped.length, 'build')} leave ${where}; ${lostWords(d)}.`;
     case 'rollback':
       return `${where} goes back to what it was at ${plan.from}: ${moving} change${d.dropped.length > 0 ? `, ${number(d.dropped.length)} leave` : ''}; ${lostWords(d)}.`;
     case 'good':
       return `The state of **${plan.team} / ${plan.tier}** at \`${plan.from}\` is marked as good: what \`rollback --to last-known-good\` means from now on.`;
-    case 'recall':
-      return `${plan.verb} in ${where}: ${moving}.`;
   }
 }
 

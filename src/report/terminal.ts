@@ -14,6 +14,16 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
   const parts = [
     section('hotfix', one(hotfixLines(plan, (text) => plain(text, 300))), Number.POSITIVE_INFINITY),
     section(
+      'so that',
+      (plan.follows?.notes ?? []).map((note) => [plain(note, 500)]),
+      Number.POSITIVE_INFINITY,
+    ),
+    section(
+      'what follows',
+      (plan.follows?.effects ?? []).map((e) => [e.where, e.build, plain(e.what, 120), plain(e.why, 300)]),
+      max,
+    ),
+    section(
       'needs attention',
       d.attention.map((a) => [a.what, plain(a.why, 300)]),
       Number.POSITIVE_INFINITY,

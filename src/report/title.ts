@@ -1,10 +1,12 @@
 import type { Plan } from '../plan/types.ts';
 import { type Digest, digest } from './digest.ts';
 import { hotfixTitle } from './hotfix.ts';
+import { plain } from './safe.ts';
 import { count, number, setName } from './words.ts';
 
 /** One line, at most 120 characters, of enumerated words and checked names only. */
 export function title(plan: Plan, d: Digest = digest(plan)): string {
+  if (plan.headline !== undefined) return cut(plain(plan.headline, 200));
   const set = setName(plan.set);
   switch (plan.verb) {
     case 'promote': {

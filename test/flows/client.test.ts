@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
 import { freeMirror, publishMain, writeRepofile } from '../../src/flows/publish.ts';
+import { recall } from '../../src/flows/recall.ts';
 import { rollback } from '../../src/flows/rollback.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
 import { freePort, serveMirror } from '../fixtures/nginx.ts';
@@ -174,6 +175,29 @@ describe.skipIf(!nginx || !oracle('dnf'))('a real client', () => {
       expect(await host.run('updateinfo', 'list', '--installed', '--security')).not.toContain(
         'HRSA-2026:0107',
       );
+    },
+    300_000,
+  );
+
+  it.skipIf(!root)(
+    'dnf goes back to the older build after a recall',
+    async () => {
+      const site = await servedSite();
+      await layDemoUpstream(site.vendor, 'after');
+      site.days(1);
+      await follow(site);
+      await promoteAll(site);
+      await site.publish();
+      const stable = await Dnf.with(await repofileOf(site, 'infra', 'stable'));
+      await stable.run('install', 'harbor-shell');
+      expect(await stable.installed('harbor-shell')).toBe('harbor-shell-5.1.8-9.h9.x86_64');
+      const reason = { reason: 'logs every password', cascade: true, how: 'propose', all: false } as const;
+      const [done] = await recall(site.world(), { what: 'harbor-shell-5.1.8-9.h9', ...reason });
+      await site.merge(done?.pull?.number);
+      await site.publish();
+      expect(await stable.available('--refresh')).not.toContain(`${STABLE}-base harbor-shell-5.1.8-9.h9`);
+      await stable.run('--refresh', 'distro-sync');
+      expect(await stable.installed('harbor-shell')).toBe('harbor-shell-5.1.8-6.h9.x86_64');
     },
     300_000,
   );

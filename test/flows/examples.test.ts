@@ -107,7 +107,7 @@ function unit(text: string): Map<string, string> {
 it('systemd: each service has a timer, runs a verb that exists, and may write only where the mirror is', async () => {
   const { folder, files } = await examples();
   const services = files.filter((f) => f.endsWith('.service'));
-  expect(services.length).toBe(3);
+  expect(services.length).toBe(4);
   for (const path of services) {
     expect(files).toContain(path.replace(/service$/, 'timer'));
     const service = unit(await readFile(join(folder, '..', path), 'utf8'));

@@ -1,5 +1,6 @@
 import { formatChecksum } from '../../src/base/checksum.ts';
 import type { RepositoryName } from '../../src/manifest/ids.ts';
+import { recallsOf } from '../../src/manifest/recall.ts';
 import { makeSnapshot, type Snapshot } from '../../src/manifest/snapshot.ts';
 import { groupPins } from '../../src/plan/groups.ts';
 import type { HotfixInput, HotfixTier } from '../../src/plan/hotfix.ts';
@@ -122,6 +123,7 @@ export function hotfixInput(given: GivenHotfix): HotfixInput {
     base: 'c0ffee',
     ...(overrideHolds === undefined ? {} : { overrideHolds }),
     facts,
+    recalls: recallsOf({ recalls: new Map() }),
     closure: closureOf(world, [...live.pins, ...pinsOf(given.unstable), ...pinsOf(given.stable)]),
     notes: [],
     now,

@@ -57,7 +57,7 @@ interface Job {
   readonly calendar: string;
 }
 
-/** The three things that happen by themselves; each is harmless to repeat. */
+/** The four things that happen by themselves; each is harmless to repeat. */
 function jobs(team: string): Job[] {
   return [
     {
@@ -71,6 +71,12 @@ function jobs(team: string): Job[] {
       description: 'Sluice: propose what has waited long enough',
       command: `promote --team ${team} --propose`,
       calendar: '*-*-* 06:00:00',
+    },
+    {
+      name: 'sluice-renew',
+      description: 'Sluice: propose to renew the holds that end within a week',
+      command: `hold --renewals --team ${team} --propose`,
+      calendar: '*-*-* 05:00:00',
     },
     {
       name: 'sluice-publish',
