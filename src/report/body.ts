@@ -55,7 +55,7 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     resigned(d, rows),
     inside(d, rows),
     modules(d, rows),
-    plan.cascade ? '' : dropped(d, rows),
+    plan.cascade || plan.verb === 'recall' ? '' : dropped(d, rows),
     staying(d, rows),
     notes(d),
     hotfix.tail,

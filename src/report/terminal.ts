@@ -34,7 +34,11 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
     section('since then', (plan.undone ?? []).map(undoneCells), max),
     section(HEADS[plan.verb] ?? 'changes', moves(plan, d), max),
     section('inside', insides(d), max),
-    section('leaves', plan.cascade ? [] : d.dropped.map((x) => [x.build, plain(x.why)]), max),
+    section(
+      'leaves',
+      plan.cascade || plan.verb === 'recall' ? [] : d.dropped.map((x) => [x.build, plain(x.why)]),
+      max,
+    ),
     section('stays', stays(d), max),
     section(
       'noted',
@@ -45,10 +49,13 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
     section('to undo it', one(plan.hotfix ? undoLines(plan) : []), max),
   ].filter((part) => part !== '');
   const size = d.bytes > 0 ? `, ${bytes(d.bytes)}` : '';
-  const holds = (plan.files?.size ?? 0) > 0 && plan.verb !== 'good' ? `  ${holdWords(plan)}\n` : '';
-  const hint = d.dropped.length > 0 || plan.verb === 'rollback' ? `  ${hostsHint(plan) ?? ''}\n` : '';
-  const n = plan.verb === 'remove' ? d.dropped.length : d.moving;
-  return `${title(plan, d)}: ${count(n, 'build')}${size}\n${parts.join('')}${holds}${hint.trim() === '' ? '' : hint}`;
+  const goesBack = plan.verb === 'remove' || plan.verb === 'rollback';
+  const holds = (plan.files?.size ?? 0) > 0 && goesBack ? `  ${holdWords(plan)}\n` : '';
+  const hint = (d.dropped.length > 0 || plan.verb === 'rollback') && hostsHint(plan);
+  const leave = plan.verb === 'remove' || plan.verb === 'recall';
+  const n = leave ? new Set(d.dropped.map(({ build }) => build)).size : d.moving;
+  const builds = plan.repositories.length > 0 ? `: ${count(n, 'build')}${size}` : '';
+  return `${title(plan, d)}${builds}\n${parts.join('')}${holds}${hint ? `  ${hint}\n` : ''}`;
 }
 
 const HEADS: Partial<Record<Plan['verb'], string>> = { promote: 'moves', rollback: 'goes back' };
