@@ -8,6 +8,7 @@ import { type ModuleDocument, readModules } from '../repodata/modules.ts';
 import { readPackage } from '../repodata/primary.ts';
 import { type Advisory, readUpdateinfo } from '../repodata/updateinfo.ts';
 import { formatNevra, parseNevra } from '../rpm/nevra.ts';
+import { type AdvisoryIndex, indexAdvisories } from './advisories.ts';
 
 const MAX_UPDATEINFO = 1 << 30;
 const MAX_MODULE = 16 << 20;
@@ -57,8 +58,8 @@ export function factsOf(
 ): Facts {
   const builds = new Map<string, BuildFacts>();
   const streams = indexModules(modules);
-  const byBuild = indexAdvisories(advisories);
-  return {
+  const index = indexAdvisories(advisories);
+  const facts: Facts = {
     build(pin) {
       const known = builds.get(pin.record);
       if (known) return known;
@@ -68,11 +69,20 @@ export function factsOf(
       builds.set(pin.record, facts);
       return facts;
     },
-    advisories: (nevra) => byBuild.get(nevra) ?? [],
+    advisories: (nevra) => index.ofBuild(nevra),
     streams: (nevra) => streams.ofBuild.get(nevra)?.streams ?? [],
     documents: (nevra) => streams.ofBuild.get(nevra)?.documents ?? [],
-    artifacts: (nsvca) => streams.artifacts.get(nsvca) ?? [],
+    artifacts: (nsvca, sum) => streams.artifacts(nsvca, sum),
   };
+  named.set(facts, index);
+  return facts;
+}
+
+const named = new WeakMap<Facts, AdvisoryIndex>();
+
+/** The advisories of live's documents that have this id, whatever the case of its letters, or that name this CVE. */
+export function advisoriesFor(facts: Facts, text: string): readonly AdvisoryFacts[] {
+  return named.get(facts)?.named(text) ?? [];
 }
 
 /** Of a build whose record is lost (`loadFacts` refuses that; a sync goes on, to bring back what upstream still lists). */
@@ -131,42 +141,39 @@ function splitSource(file: string): { source: string; sourceVersion: string } | 
   return source && sourceVersion ? { source, sourceVersion } : undefined;
 }
 
+/**
+ * Vendors issue a document anew under its old name, with further builds: which of them a tier has decides what it lists, so
+ * artifacts are known by digest too. A build belongs to every stream that any of them lists it in.
+ */
 function indexModules(modules: readonly ModuleDocument[]) {
-  const ofBuild = new Map<string, { streams: string[]; documents: string[] }>();
-  const artifacts = new Map<string, string[]>();
-  for (const { nsvca, name, stream, artifacts: listed } of modules) {
-    if (nsvca === undefined || artifacts.has(nsvca)) continue;
+  const ofBuild = new Map<string, { streams: Set<string>; documents: Set<string> }>();
+  const all = new Map<string, Set<string>>();
+  const byDigest = new Map<string, readonly string[]>();
+  for (const { nsvca, name, stream, artifacts: listed, digest } of modules) {
+    if (nsvca === undefined) continue;
+    const key = `${nsvca} ${formatChecksum(digest)}`;
+    if (byDigest.has(key)) continue;
     const texts = listed.map((artifact) => formatNevra(parseNevra(artifact, nsvca)));
-    artifacts.set(nsvca, texts);
+    byDigest.set(key, texts);
+    const any = all.get(nsvca) ?? new Set();
+    all.set(nsvca, any);
     for (const text of texts) {
-      const entry = ofBuild.get(text) ?? { streams: [], documents: [] };
-      const key = `${name}:${stream}`;
-      if (!entry.streams.includes(key)) entry.streams.push(key);
-      entry.documents.push(nsvca);
+      any.add(text);
+      const entry = ofBuild.get(text) ?? { streams: new Set(), documents: new Set() };
+      entry.streams.add(`${name}:${stream}`);
+      entry.documents.add(nsvca);
       ofBuild.set(text, entry);
     }
   }
-  for (const entry of ofBuild.values()) {
-    entry.streams.sort();
-    entry.documents.sort();
-  }
-  return { ofBuild, artifacts };
-}
-
-function indexAdvisories(advisories: readonly Advisory[]): Map<string, AdvisoryFacts[]> {
-  const byBuild = new Map<string, AdvisoryFacts[]>();
-  for (const advisory of advisories) {
-    const builds = [...new Set(advisory.packages.map((p) => formatNevra(p.nevra)))];
-    const { id, severity, type, title, cves } = advisory;
-    const url = advisory.references.find((r) => r.type === 'self' || r.type === 'vendor')?.href;
-    const facts: AdvisoryFacts = { id, severity, type, title, cves, url, builds };
-    for (const build of builds) {
-      const list = byBuild.get(build);
-      if (list) list.push(facts);
-      else byBuild.set(build, [facts]);
-    }
-  }
-  return byBuild;
+  const sorted = new Map(
+    [...ofBuild].map(([text, { streams, documents }]) => [
+      text,
+      { streams: [...streams].sort(), documents: [...documents].sort() },
+    ]),
+  );
+  const artifacts = (nsvca: string, sum?: Checksum): readonly string[] =>
+    sum ? (byDigest.get(`${nsvca} ${formatChecksum(sum)}`) ?? []) : [...(all.get(nsvca) ?? [])];
+  return { ofBuild: sorted, artifacts };
 }
 
 /** A pinned module document, kept in the catalog by its own digest. */

@@ -94,11 +94,18 @@ export async function syncPlan(
       notes: [
         ...notes,
         ...archNotes(upstream, content),
+        ...(isNew('updateinfo', accepted, state.snapshot(repository)?.upstream) ? content.remarks : []),
         ...(lostNotes.has(upstream.id) ? [lostNotes.get(upstream.id) ?? ''] : []),
       ],
     });
   }
   return { plan: planSync({ set, repositories, facts, now: o.now }), contents };
+}
+
+/** What a document says is said once, when it comes in. */
+function isNew(type: string, now: AcceptedState, before: AcceptedState | undefined): boolean {
+  const [sum, was] = [now.documents.get(type), before?.documents.get(type)];
+  return sum !== undefined && !(was && sameChecksum(sum, was));
 }
 
 /** Of what upstream lists with other bytes than live has, and nobody accepted by name. */

@@ -42,8 +42,8 @@ export interface Facts {
   streams(nevra: string): readonly string[];
   /** The module documents (by nsvca) that list the build. */
   documents(nevra: string): readonly string[];
-  /** The builds (NEVRA texts) that a module document lists. */
-  artifacts(nsvca: string): readonly string[];
+  /** The builds (NEVRA texts) that a module document lists: the one of that digest, or any of that name. */
+  artifacts(nsvca: string, digest?: Checksum): readonly string[];
 }
 
 /** Why a candidate stays where it is. Always a sentence and, where it can be known, a day. */

@@ -1,6 +1,7 @@
 import { byCodeUnit, groupBy } from '../base/order.ts';
 import { upstreamId } from '../manifest/ids.ts';
 import type { About, AdvisoryFacts, Change, Pin, Plan, Reason, Stay } from '../plan/types.ts';
+import { archesFor } from '../rpm/arches.ts';
 import { compareEvr, formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import { insideWords, needsEyes } from './inside.ts';
@@ -236,26 +237,32 @@ function stayRows(staying: Plan['repositories'][number]['staying'], repository: 
   return rows.sort((a, b) => byCodeUnit(a.source, b.source) || byCodeUnit(a.build, b.build));
 }
 
+function archOf(nevra: string): string {
+  return nevra.slice(nevra.lastIndexOf('.') + 1);
+}
+
 function securityRows(plan: Plan): SecurityRow[] {
   const after = new Set(plan.repositories.flatMap((r) => r.after.pins.map((pin) => formatNevra(pin.nevra))));
-  const rows = new Map<string, { advisory: AdvisoryFacts; moving: string[] }>();
+  const rows = new Map<string, { advisory: AdvisoryFacts; moving: string[]; arches: ReadonlySet<string> }>();
   for (const r of plan.repositories) {
+    const arches = new Set(archesFor(r.repository.arch)); // not the src and the other arches that vendors name along
     for (const change of r.changes.filter(isMoving)) {
       const nevra = formatNevra(change.to.nevra);
       for (const advisory of plan.about.get(nevra)?.advisories ?? []) {
         if (advisory.type !== 'security') continue;
-        const row = rows.get(advisory.id);
+        const key = `${advisory.id}\n${advisory.title}`;
+        const row = rows.get(key);
         if (row) row.moving.push(nevra);
-        else rows.set(advisory.id, { advisory, moving: [nevra] });
+        else rows.set(key, { advisory, moving: [nevra], arches });
       }
     }
   }
   return [...rows.values()]
-    .map(({ advisory, moving }) => ({
+    .map(({ advisory, moving, arches }) => ({
       advisory,
       moving,
       present: advisory.builds.filter((build) => after.has(build)).length,
-      named: advisory.builds.length,
+      named: advisory.builds.filter((build) => after.has(build) || arches.has(archOf(build))).length,
     }))
     .sort(
       (a, b) =>
