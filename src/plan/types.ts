@@ -105,7 +105,17 @@ export type Change =
   | { readonly kind: 'drop'; readonly from: Pin; readonly source: string; readonly why: string }
   | { readonly kind: 'withdrawn'; readonly from: Pin; readonly source: string; readonly why: string }
   | { readonly kind: 'relisted'; readonly to: Pin; readonly source: string }
-  | { readonly kind: 'module'; readonly nsvca: string; readonly to: Checksum | undefined };
+  | { readonly kind: 'module'; readonly nsvca: string; readonly to: Checksum | undefined }
+  | TreeChange;
+
+/** Another installation tree, or none any more. */
+export interface TreeChange {
+  readonly kind: 'tree';
+  readonly was: Checksum | undefined;
+  readonly tree: Checksum | undefined;
+  /** `Rocky Linux 9.4, 8 files`; empty where nothing is known of it. */
+  readonly words: string;
+}
 
 /** A candidate that does not move. */
 export interface Staying {
@@ -127,6 +137,8 @@ export interface RepositoryPlan {
   readonly attention: readonly { readonly build: Pin; readonly why: string }[];
   /** What clients could do before and not after; absent until somebody asked. */
   readonly troubles?: readonly Trouble[];
+  /** Why the parent's installation tree does not move; it is among the notes, too. */
+  readonly treeStays?: string;
   /** Said in the report: what of the upstream was left out, which documents are new. */
   readonly notes: readonly string[];
 }

@@ -6,8 +6,8 @@ import { FORMAT } from './content.ts';
 import { sha256Hex } from './documents.ts';
 import type { Moment } from './history.ts';
 import type { Layout } from './layout.ts';
+import { readPlain } from './plain.ts';
 import type { Signing } from './sign.ts';
-import { readPlain } from './tree.ts';
 
 /** What the predicate says; the project has no domain name of its own, so no URL. */
 export const PREDICATE_TYPE = 'urn:sluice:publication:v1';

@@ -1,3 +1,4 @@
+import { formatChecksum } from '../base/checksum.ts';
 import { byCodeUnit, groupBy } from '../base/order.ts';
 import { upstreamId } from '../manifest/ids.ts';
 import type { About, AdvisoryFacts, Change, Pin, Plan, Reason, Stay } from '../plan/types.ts';
@@ -51,6 +52,15 @@ export interface SecurityRow {
   readonly named: number;
 }
 
+export interface TreeRow {
+  readonly repository: string;
+  /** Digests, cut. */
+  readonly was: string | undefined;
+  readonly tree: string | undefined;
+  /** The vendor's words. */
+  readonly words: string;
+}
+
 /** A plan in the order in which people read it: what both the terminal and the pull request show. */
 export interface Digest {
   readonly rows: readonly Row[];
@@ -59,6 +69,8 @@ export interface Digest {
   readonly attention: readonly { readonly what: string; readonly repository: string; readonly why: string }[];
   readonly dropped: readonly { readonly build: string; readonly repository: string; readonly why: string }[];
   readonly modules: readonly { readonly nsvca: string; readonly gone: boolean }[];
+  /** Installation trees that come or go. */
+  readonly trees: readonly TreeRow[];
   readonly notes: readonly { readonly repository: string; readonly note: string }[];
   readonly moving: number;
   readonly bytes: number;
@@ -83,6 +95,14 @@ export function digest(plan: Plan): Digest {
     ),
     modules: plan.repositories.flatMap((r) =>
       r.changes.filter((c) => c.kind === 'module').map((c) => ({ nsvca: c.nsvca, gone: c.to === undefined })),
+    ),
+    trees: plan.repositories.flatMap((r) =>
+      r.changes
+        .filter((c) => c.kind === 'tree')
+        .map(({ was, tree, words }) => {
+          const cut = (sum: typeof was) => sum && formatChecksum(sum).slice(0, 19);
+          return { repository: upstreamId(r.repository), was: cut(was), tree: cut(tree), words };
+        }),
     ),
     notes: plan.repositories.flatMap((r) =>
       r.notes.map((note) => ({ repository: upstreamId(r.repository), note })),

@@ -18,6 +18,11 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
     section(plan.verb === 'promote' ? 'moves' : 'changes', moves(plan, d), max),
     section('inside', insides(d), max),
     section(
+      'installation tree',
+      d.trees.map((t) => [t.repository, t.was ?? '—', '→', t.tree ?? '—', plain(t.words, 100)]),
+      max,
+    ),
+    section(
       'leaves',
       d.dropped.map((x) => [x.build, plain(x.why)]),
       max,
