@@ -14,6 +14,17 @@ export async function treeinfoOf(catalog: Catalog, sum: Checksum): Promise<Treei
   return readTreeinfo(await whole(catalog, sum, MAX_TREEINFO_BYTES, at), at);
 }
 
+/** Whether the catalog has a `.treeinfo` under this digest. */
+export async function isTree(catalog: Catalog, sum: Checksum): Promise<boolean> {
+  try {
+    await treeinfoOf(catalog, sum);
+    return true;
+  } catch (error) {
+    if (error instanceof Fault && error.code !== 'DISK') return false;
+    throw error;
+  }
+}
+
 /** Nothing is read, and nothing asked of git, where no manifest has a tree. */
 export async function treesOf(
   state: State,

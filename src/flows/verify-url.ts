@@ -333,7 +333,7 @@ class UrlVerifier {
     if (!this.#o.packages) return;
     await inParallel(files, REQUESTS_AT_ONCE, async ({ path, checksum }) => {
       const expect = { checksum, size: undefined };
-      const fault = await this.#served.prove(prefix + path, expect, 'document', (n) => this.#read(n));
+      const fault = await this.#served.prove(prefix + path, expect, 'image', (n) => this.#read(n));
       if (fault) this.#differ('TREE', this.#served.url(prefix + path).href, fault.message);
     });
   }

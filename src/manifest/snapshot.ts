@@ -190,6 +190,7 @@ function refuseUnwritable(s: Snapshot): void {
   for (const type of s.upstream?.documents.keys() ?? []) {
     if (!DOCUMENT.test(type)) throw refuse('document type', type);
   }
+  if (s.kickstart && s.kickstart.type !== 'sha256') throw refuse('kickstart', formatChecksum(s.kickstart));
   for (const { timestamp } of [s.upstream, s.older].filter((part) => part !== undefined)) {
     if (!TIMESTAMP.test(String(timestamp))) throw refuse('timestamp', String(timestamp));
   }

@@ -19,7 +19,7 @@ import { locate } from './url.ts';
 /** As installers look for it, in this order. */
 const NAMES = ['.treeinfo', 'treeinfo'];
 /** Of one image: no treeinfo says how large it is. A whole DVD has some 12 GB. */
-const MAX_IMAGE_BYTES = 16 * 2 ** 30;
+export const MAX_IMAGE_BYTES = 16 * 2 ** 30;
 const IMAGES_AT_ONCE = 2;
 
 export interface TreeOptions {
