@@ -20,7 +20,7 @@ import { keysOf } from '../publish/keys.ts';
 import { isCommitId } from '../publish/layout.ts';
 import { materialise } from '../publish/materialise.ts';
 import { Signing } from '../publish/sign.ts';
-import { STATEMENT, type Stated, statementOf } from '../publish/statement.ts';
+import { STATEMENT, type Stated, statementOf, treeStated } from '../publish/statement.ts';
 import { mirrorlistOf } from '../publish/tree.ts';
 import { type Repomd, type RepomdRecord, readRepomd } from '../repodata/repomd.ts';
 import { formatNevra } from '../rpm/nevra.ts';
@@ -142,7 +142,12 @@ class UrlVerifier {
     if (!found.bytes) {
       this.#differ('TREE_MISSING', found.url, found.missing);
       if (wanted)
-        this.#stated.push({ repository, revision: wanted.revision, repomd: sha256Hex(wanted.made.repomd) });
+        this.#stated.push({
+          repository,
+          revision: wanted.revision,
+          repomd: sha256Hex(wanted.made.repomd),
+          ...treeStated(wanted.content),
+        });
       return;
     }
     const bare = await this.#bare.content(repository);
@@ -202,7 +207,12 @@ class UrlVerifier {
     const { made, revision } = wanted;
     const recompressed = repomd && !bytes.equals(made.repomd) && sameOnceOpened(served, wanted);
     const same = bytes.equals(made.repomd) || recompressed;
-    this.#stated.push({ repository, revision, repomd: sha256Hex(same ? bytes : made.repomd) });
+    this.#stated.push({
+      repository,
+      revision,
+      repomd: sha256Hex(same ? bytes : made.repomd),
+      ...treeStated(wanted.content),
+    });
     if (!repomd) return;
     if (same) {
       await this.#signature(url, served.prefix, bytes);

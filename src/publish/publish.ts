@@ -15,10 +15,11 @@ import { type Content, FORMAT } from './content.ts';
 import { DocumentProjector, sha256Hex } from './documents.ts';
 import { type FrameStore, openFrameStore } from './frames.ts';
 import type { CommitHistory, Moment } from './history.ts';
-import { seenFolders } from './install-tree.ts';
+import { seenFolders, TREEINFO } from './install-tree.ts';
 import { publishKeys } from './keys.ts';
 import { isRepositoryId, type Layout, layoutOf, type View } from './layout.ts';
 import { linkPackages } from './packages.ts';
+import { readPlain } from './plain.ts';
 import { type KnownRevision, revisionOf, unchangedSince } from './revision.ts';
 import { codecOf } from './runs.ts';
 import { repomdPath, type Signer, Signing } from './sign.ts';
@@ -151,7 +152,13 @@ class Run {
     const stated: Stated[] = [];
     for (const [repository, revision] of this.#switched) {
       const tree = this.#layout.tree(formatRepositoryId(repository), revision.id);
-      stated.push({ repository, revision, repomd: sha256Hex(await readFile(repomdPath(tree))) });
+      const treeinfo = await readPlain(join(tree, TREEINFO));
+      stated.push({
+        repository,
+        revision,
+        repomd: sha256Hex(await readFile(repomdPath(tree))),
+        ...(treeinfo ? { treeinfo: sha256Hex(treeinfo) } : {}),
+      });
     }
     const statement = statementOf(commit, stated, await this.#reader.blobs());
     const known = this.#tip?.commit === history.commit ? this.#tip.statement : undefined;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -96,6 +97,8 @@ async function merged(site: Site, number: number | undefined): Promise<string> {
   return body;
 }
 
+const git = (site: Site, ...args: string[]) =>
+  execFileSync('git', ['-C', `${site.repoDir}.git`, ...args], { encoding: 'utf8' }).trim();
 const folder = (site: Site, tier: string) => join(site.mirrorDir, 'public', `${tier}-${ID}`);
 const served = (site: Site, tier: string, path: string) =>
   readFileSync(join(folder(site, tier), path), 'utf8');
@@ -163,6 +166,20 @@ it('an installation tree goes through the tiers, pinned by its digest, and is pu
     expect(`sha256:${sha256(bytes)}`).toBe(sum);
   }
   expect((await fetch(`${base}repodata/repomd.xml`)).status).toBe(200);
+
+  const at = git(site, 'rev-parse', 'main');
+  const statement = readFileSync(join(site.mirrorDir, 'public/at', at, 'statement.json'), 'utf8');
+  expect(JSON.parse(statement).subject).toContainEqual({
+    name: `infra-stable-${ID}/.treeinfo`,
+    digest: { sha256: sha256(treeinfo) },
+  });
+
+  // An image that the pool lost comes back with the next sync.
+  const kernel = sha256('kernel 2');
+  const inPool = join(site.mirrorDir, 'pool/sha256', kernel.slice(0, 2), `${kernel}.rpm`);
+  unlinkSync(inPool);
+  await site.sync();
+  expect(readFileSync(inPool, 'utf8')).toBe('kernel 2');
 
   // Nothing is freed that a tier has; everything is proved; what was put there or exchanged is named.
   await freeMirror(site.world(), { dryRun: false });
