@@ -24,6 +24,11 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
     section('since then', (plan.undone ?? []).map(undoneCells), max),
     section(HEADS[plan.verb] ?? 'changes', moves(plan, d), max),
     section('inside', insides(d), max),
+    section(
+      'installation tree',
+      d.trees.map((t) => [t.repository, t.was ?? '—', '→', t.tree ?? '—', plain(t.words, 100)]),
+      max,
+    ),
     section('leaves', plan.cascade ? [] : d.dropped.map((x) => [x.build, plain(x.why)]), max),
     section('stays', stays(d), max),
     section(
