@@ -3,9 +3,14 @@ import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { parseChecksum } from '../../src/base/checksum.ts';
+import { askCatalog } from '../../src/flows/hosted.ts';
 import { freeMirror, verifyMirror, verifyServed } from '../../src/flows/publish.ts';
 import { rollback } from '../../src/flows/rollback.ts';
+import { readState } from '../../src/flows/state.ts';
+import { treeWords } from '../../src/flows/trees.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
+import { openRepository } from '../../src/forge/repository.ts';
 import { answerFile, serve } from '../fixtures/server.ts';
 import { filesBelow } from '../fixtures/tempDir.ts';
 import { type Files, makeRepository, serveRepository, sha256 } from '../fixtures/upstreamRepository.ts';
@@ -175,6 +180,16 @@ it('an installation tree goes through the tiers, pinned by its digest, and is pu
     name: `infra-stable-${ID}/.treeinfo`,
     digest: { sha256: sha256(treeinfo) },
   });
+
+  // A check on a host without a mirror takes the .treeinfo that git names from where the catalog is served.
+  const state = await readState(await openRepository(`${site.repoDir}.git`), at);
+  const policy = { ...state.policies.site, catalogUrl: `${server.url}catalog` };
+  const hosting = { ...state, policies: { ...state.policies, site: policy } };
+  const hosted = await askCatalog({ ...site.world(), mirrorDir: undefined }, hosting, [], (catalog) =>
+    treeWords(catalog, [parseChecksum(first)]),
+  );
+  expect(hosted).toMatchObject({ kind: 'asked', hosted: true });
+  if (hosted.kind === 'asked') expect(hosted.answer(parseChecksum(first))).toBe('Test Linux 9.1, 4 files');
 
   // An image that the pool lost comes back with the next sync.
   const kernel = sha256('kernel 2');
