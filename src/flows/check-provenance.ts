@@ -1,7 +1,16 @@
+import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
-import { formatRepositoryId, LIVE_TIER, lockPath, type RepositoryName, upstreamId } from '../manifest/ids.ts';
+import {
+  formatRepositoryId,
+  LIVE_TIER,
+  lockPath,
+  type RepositoryName,
+  snapshotPath,
+  upstreamId,
+} from '../manifest/ids.ts';
 import type { TierPolicy } from '../manifest/policy.ts';
 import { originsText, permitsOrigin, wantsSigned } from '../manifest/provenance-policy.ts';
+import { sameTree } from '../plan/kickstart.ts';
 import type { BuildProvenance, RepositoryProvenance } from '../report/provenance.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { World } from './context.ts';
@@ -92,6 +101,10 @@ export async function builtByHand(
   const faults: Fault[] = [];
   for (const name of merged.repositories.filter((n) => n.tier === LIVE_TIER)) {
     const path = lockPath(name);
+    const [tree, yaml] = [merged.snapshot(name)?.kickstart, snapshotPath(name)];
+    if (tree && !planned(yaml) && !sameTree(main.snapshot(name)?.kickstart, tree)) {
+      faults.push(byHand(name, `the installation tree ${formatChecksum(tree)}`, yaml));
+    }
     if (planned(path) || main.files.get(path) === merged.files.get(path)) continue;
     const had = new Set((main.snapshot(name)?.pins ?? []).map(buildKey));
     const added = (merged.snapshot(name)?.pins ?? []).filter((pin) => !had.has(buildKey(pin)));

@@ -3,6 +3,7 @@ import { Fault } from '../base/fault.ts';
 import type { PullRequest } from '../forge/forge.ts';
 import { formatRepositoryId, lockPath, snapshotPath } from '../manifest/ids.ts';
 import type { Pin, Snapshot } from '../manifest/snapshot.ts';
+import { sameTree } from '../plan/kickstart.ts';
 import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
@@ -42,6 +43,14 @@ export function checkScope(plan: Plan, main: State, merged: State): Fault[] {
       const [was, is] = [before?.modules.get(nsvca)?.hex, after?.modules.get(nsvca)?.hex];
       if (was !== is && !documents.has(nsvca))
         complain(`the module ${nsvca} of ${id} is no part of this hotfix`, at);
+    }
+    const [was, is] = [before?.kickstart, after?.kickstart];
+    const planned = r.changes.some((c) => c.kind === 'tree') && sameTree(is, r.after.kickstart);
+    if (!sameTree(was, is) && !planned) {
+      const what = is
+        ? `the installation tree ${formatChecksum(is)}`
+        : 'the removal of the installation tree';
+      complain(`${what} of ${id} is no part of this hotfix`, at);
     }
     for (const pin of without(after, before)) {
       if (!comes.has(sumOf(pin)))

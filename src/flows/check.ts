@@ -19,6 +19,7 @@ import { recallsOf } from '../manifest/recall.ts';
 import { checkCanonical, type Pin, type Snapshot } from '../manifest/snapshot.ts';
 import { checkTree } from '../manifest/tree.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
+import { sameTree } from '../plan/kickstart.ts';
 import { hasEnded } from '../plan/rules.ts';
 import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
@@ -221,6 +222,7 @@ export async function checkMoves(main: State, merged: State, spoken: Spoken): Pr
   const complaints: Fault[] = [];
   for (const name of merged.repositories) {
     if (name.tier === LIVE_TIER) continue;
+    complaints.push(...checkTreeMove(main, merged, name, spoken));
     if (merged.files.get(lockPath(name)) === main.files.get(lockPath(name))) continue;
     complaints.push(...(await checkRepository(main, merged, name, spoken)));
   }
@@ -237,6 +239,25 @@ export function movedUnder(claim: Claim, head: State, merged: State): Fault[] {
   if (moved.length === 0) return [];
   const message = `${claim.team}/${claim.tier} changed on main since this rollback was planned`;
   return [new Fault('FORGE_CONFLICT', message, { hint: 'Run the command again.', at: moved[0] })];
+}
+
+/**
+ * Hosts are installed from it, so a tier's tree is one that main has of that upstream somewhere, or that live comes to have (which
+ * only a sync's plan may change: `builtByHand`); going back to one that nobody has any more is for the verbs that do so.
+ */
+function checkTreeMove(main: State, merged: State, name: RepositoryName, spoken: Spoken): Fault[] {
+  const after = merged.snapshot(name)?.kickstart;
+  if (!after || sameTree(main.snapshot(name)?.kickstart, after)) return [];
+  if (spoken.proven && spoken.claim && LOWERING.has(spoken.claim.verb)) return [];
+  const [id, live] = [upstreamId(name), merged.policies.upstreams.get(upstreamId(name))];
+  const had = main.repositories
+    .filter((other) => upstreamId(other) === id)
+    .map((other) => main.snapshot(other)?.kickstart);
+  const come = live && merged.snapshot(liveName(live))?.kickstart;
+  if ([...had, come].some((tree) => tree && sameTree(tree, after))) return [];
+  const message = `the installation tree ${formatChecksum(after)} is in no tier of ${id}`;
+  const hint = 'Let it come through the tiers: sluice promote.';
+  return [new Fault('MANIFEST_INVALID', message, { hint, at: snapshotPath(name) })];
 }
 
 /** Verbs whose plans take builds away or back, when a person asks for just that. */

@@ -76,7 +76,7 @@ async function refuseOverwriting(repo: Repository, files: ReadonlyMap<string, st
 }
 
 function shown(plan: Plan, files: number, all: boolean): string {
-  const staying = plan.repositories.some((r) => r.staying.length > 0);
+  const staying = plan.repositories.some((r) => r.staying.length > 0 || r.treeStays !== undefined);
   if (files === 0 && !staying) return `${plan.team}/${plan.tier} ${plan.set}: nothing to do\n`;
   return terminal(plan, { all });
 }

@@ -2,13 +2,14 @@ import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { INSTALL_ONLY } from '../plan/clauses.ts';
-import type { AdvisoryFacts, BuildFacts, Facts, Pin } from '../plan/types.ts';
+import type { BuildFacts, Facts, Pin } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { decompress } from '../repodata/compression.ts';
 import { type ModuleDocument, readModules } from '../repodata/modules.ts';
 import { readPackage } from '../repodata/primary.ts';
 import { type Advisory, readUpdateinfo } from '../repodata/updateinfo.ts';
-import { formatNevra, nameArch, parseNevra } from '../rpm/nevra.ts';
+import { formatNevra, parseNevra } from '../rpm/nevra.ts';
+import { indexAdvisories } from './advisories.ts';
 
 const MAX_UPDATEINFO = 1 << 30;
 const MAX_MODULE = 16 << 20;
@@ -58,8 +59,7 @@ export function factsOf(
 ): Facts {
   const builds = new Map<string, BuildFacts>();
   const streams = indexModules(modules);
-  const byBuild = indexAdvisories(advisories);
-  let byName: Map<string, readonly AdvisoryFacts[]> | undefined; // asked only where something goes back
+  const index = indexAdvisories(advisories);
   return {
     build(pin) {
       const known = builds.get(pin.record);
@@ -70,14 +70,11 @@ export function factsOf(
       builds.set(pin.record, facts);
       return facts;
     },
-    advisories: (nevra) => byBuild.get(nevra) ?? [],
-    advisoriesOn: (key) => {
-      byName ??= indexByName(byBuild);
-      return byName.get(key) ?? [];
-    },
+    advisories: (nevra) => index.ofBuild(nevra),
+    advisoriesOn: (key) => index.onPackage(key),
     streams: (nevra) => streams.ofBuild.get(nevra)?.streams ?? [],
     documents: (nevra) => streams.ofBuild.get(nevra)?.documents ?? [],
-    artifacts: (nsvca) => streams.artifacts.get(nsvca) ?? [],
+    artifacts: (nsvca, sum) => streams.artifacts(nsvca, sum),
   };
 }
 
@@ -173,53 +170,39 @@ function splitSource(file: string): { source: string; sourceVersion: string } | 
   return source && sourceVersion ? { source, sourceVersion } : undefined;
 }
 
+/**
+ * Vendors issue a document anew under its old name, with further builds: which of them a tier has decides what it lists, so
+ * artifacts are known by digest too. A build belongs to every stream that any of them lists it in.
+ */
 function indexModules(modules: readonly ModuleDocument[]) {
-  const ofBuild = new Map<string, { streams: string[]; documents: string[] }>();
-  const artifacts = new Map<string, string[]>();
-  for (const { nsvca, name, stream, artifacts: listed } of modules) {
-    if (nsvca === undefined || artifacts.has(nsvca)) continue;
+  const ofBuild = new Map<string, { streams: Set<string>; documents: Set<string> }>();
+  const all = new Map<string, Set<string>>();
+  const byDigest = new Map<string, readonly string[]>();
+  for (const { nsvca, name, stream, artifacts: listed, digest } of modules) {
+    if (nsvca === undefined) continue;
+    const key = `${nsvca} ${formatChecksum(digest)}`;
+    if (byDigest.has(key)) continue;
     const texts = listed.map((artifact) => formatNevra(parseNevra(artifact, nsvca)));
-    artifacts.set(nsvca, texts);
+    byDigest.set(key, texts);
+    const any = all.get(nsvca) ?? new Set();
+    all.set(nsvca, any);
     for (const text of texts) {
-      const entry = ofBuild.get(text) ?? { streams: [], documents: [] };
-      const key = `${name}:${stream}`;
-      if (!entry.streams.includes(key)) entry.streams.push(key);
-      entry.documents.push(nsvca);
+      any.add(text);
+      const entry = ofBuild.get(text) ?? { streams: new Set(), documents: new Set() };
+      entry.streams.add(`${name}:${stream}`);
+      entry.documents.add(nsvca);
       ofBuild.set(text, entry);
     }
   }
-  for (const entry of ofBuild.values()) {
-    entry.streams.sort();
-    entry.documents.sort();
-  }
-  return { ofBuild, artifacts };
-}
-
-function indexAdvisories(advisories: readonly Advisory[]): Map<string, AdvisoryFacts[]> {
-  const byBuild = new Map<string, AdvisoryFacts[]>();
-  for (const advisory of advisories) {
-    const builds = [...new Set(advisory.packages.map((p) => formatNevra(p.nevra)))];
-    const { id, severity, type, title, cves } = advisory;
-    const url = advisory.references.find((r) => r.type === 'self' || r.type === 'vendor')?.href;
-    const facts: AdvisoryFacts = { id, severity, type, title, cves, url, builds };
-    for (const build of builds) {
-      const list = byBuild.get(build);
-      if (list) list.push(facts);
-      else byBuild.set(build, [facts]);
-    }
-  }
-  return byBuild;
-}
-
-function indexByName(byBuild: ReadonlyMap<string, readonly AdvisoryFacts[]>) {
-  const sets = new Map<string, Set<AdvisoryFacts>>();
-  for (const [build, advisories] of byBuild) {
-    const key = nameArch(parseNevra(build));
-    const set = sets.get(key) ?? new Set();
-    sets.set(key, set);
-    for (const advisory of advisories) set.add(advisory);
-  }
-  return new Map([...sets].map(([key, set]) => [key, [...set]]));
+  const sorted = new Map(
+    [...ofBuild].map(([text, { streams, documents }]) => [
+      text,
+      { streams: [...streams].sort(), documents: [...documents].sort() },
+    ]),
+  );
+  const artifacts = (nsvca: string, sum?: Checksum): readonly string[] =>
+    sum ? (byDigest.get(`${nsvca} ${formatChecksum(sum)}`) ?? []) : [...(all.get(nsvca) ?? [])];
+  return { ofBuild: sorted, artifacts };
 }
 
 /** A pinned module document, kept in the catalog by its own digest. */

@@ -8,9 +8,10 @@ import type { State } from './state.ts';
 export function documentsOf(states: readonly State[]): Map<string, Snapshot[]> {
   const named = new Map<string, Snapshot[]>();
   for (const snapshot of states.flatMap(readable)) {
-    const { modules, upstream } = snapshot;
+    const { modules, kickstart, upstream } = snapshot;
     const sums = [
       ...modules.values(),
+      ...(kickstart ? [kickstart] : []),
       ...(upstream ? [upstream.repomd, ...upstream.documents.values()] : []),
     ];
     for (const sum of sums) {

@@ -25,6 +25,7 @@ import {
   teamOf,
   upstreamsOf,
 } from './state.ts';
+import { treeWords } from './trees.ts';
 
 /** What an empty tier is filled from; nothing: the newest of each in its parent. */
 export interface FillRequest {
@@ -55,7 +56,12 @@ export async function fillPlan(
     if (!source) continue;
     const repository = targetName(team, tier.name, upstream);
     const from = formatRepositoryId(parentName(team, tier, upstream));
-    repositories.push({ repository, target: state.snapshot(repository), source, from });
+    const trees = source.kickstart && {
+      seen: new Map(),
+      inParent: new Map(),
+      words: await treeWords(catalog, [source.kickstart]),
+    };
+    repositories.push({ repository, target: state.snapshot(repository), source, from, trees });
   }
   const sources = repositories.map((r) => r.source);
   const lives = upstreams.flatMap((u) => state.snapshot(liveName(u)) ?? []);

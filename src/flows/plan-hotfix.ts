@@ -35,7 +35,7 @@ export async function hotfixPlan(
   const facts = await factsOfSet(state, catalog, scope);
   const tiers: HotfixTier[] = [];
   for (const tier of chainOf(team, scope.tier)) {
-    tiers.push(await hotfixTier(state, { team, tier, set }, facts, o.now));
+    tiers.push(await hotfixTier(state, catalog, { team, tier, set }, facts, o.now));
   }
   const { named, reason, by, now, overrideHolds } = o;
   const override = overrideHolds === undefined ? {} : { overrideHolds };
@@ -60,11 +60,17 @@ async function factsOfSet(state: State, catalog: Catalog, scope: PromoteScope): 
   return loadFacts(catalog, snapshots, primaries.size > 0 ? primaries : undefined);
 }
 
-async function hotfixTier(state: State, scope: PromoteScope, facts: Facts, now: Date): Promise<HotfixTier> {
+async function hotfixTier(
+  state: State,
+  catalog: Catalog,
+  scope: PromoteScope,
+  facts: Facts,
+  now: Date,
+): Promise<HotfixTier> {
   const repositories: PromoteRepository[] = [];
   const inParent = new Set<string>();
   for (const upstream of upstreamsInSet(state, scope)) {
-    const r = await promoteRepository(state, scope, upstream, facts, now);
+    const r = await promoteRepository(state, catalog, scope, upstream, facts, now);
     if (!r) continue;
     for (const { checksum } of r.parent.pins) inParent.add(formatChecksum(checksum));
     repositories.push(fromLive(r, state, scope, upstream, now));

@@ -22,6 +22,7 @@ import {
   targetName,
   upstreamsOf,
 } from './state.ts';
+import { treesOf } from './trees.ts';
 
 export interface PromoteScope {
   readonly team: TeamPolicy;
@@ -49,7 +50,7 @@ export async function promotionPlan(
   const facts = await loadFacts(catalog, snapshots, primaries.size > 0 ? primaries : undefined);
   const repositories: PromoteRepository[] = [];
   for (const upstream of upstreams) {
-    const repository = await promoteRepository(state, scope, upstream, facts, o.now);
+    const repository = await promoteRepository(state, catalog, scope, upstream, facts, o.now);
     if (repository) repositories.push(repository);
   }
   refuseUnknownNames(repositories, o.named, facts, scope);
@@ -92,6 +93,7 @@ export function relatedSnapshots(state: State, team: TeamPolicy, upstream: Upstr
 
 export async function promoteRepository(
   state: State,
+  catalog: Catalog,
   { team, tier }: PromoteScope,
   upstream: UpstreamPolicy,
   facts: Facts,
@@ -102,6 +104,7 @@ export async function promoteRepository(
   const parent = parentName(team, tier, upstream);
   const repository = targetName(team, tier.name, upstream);
   const since = new Date(now.getTime() - longestWait(team));
+  const trees = [parent, repository].map((name) => state.snapshot(name)?.kickstart);
   const stays = (name: RepositoryName): Promise<Stays> => staysIn(state, lockPath(name), since);
   return {
     repository,
@@ -112,6 +115,7 @@ export async function promoteRepository(
     seen: await stays(liveName(upstream)),
     inParent: await stays(parent),
     inTarget: await stays(repository),
+    trees: await treesOf(state, catalog, { trees, live: liveName(upstream), parent, since }),
     children: childrenOf(state, team, tier.name, upstream, facts),
   };
 }

@@ -8,6 +8,7 @@ import { loadFacts } from './facts.ts';
 import { snapshotAt } from './past.ts';
 import { type PromoteScope, relatedSnapshots, upstreamsInSet } from './plan-promote.ts';
 import { checkNow, liveName, parentName, type State, targetName } from './state.ts';
+import { treeWords } from './trees.ts';
 
 /** Plans one client set of one tier as it was at a commit of main: the command and the check that recomputes it run this. */
 export async function rollbackPlan(
@@ -27,7 +28,10 @@ export async function rollbackPlan(
     const former = await snapshotAt(state, repository, o.to);
     if (!before && !former) continue;
     const from = formatRepositoryId(parentName(team, tier, upstream));
-    repositories.push({ repository, from, before, former, live: state.snapshot(liveName(upstream)) });
+    const sums = [before?.kickstart, former?.kickstart].filter((sum) => sum !== undefined);
+    const trees = sums.length > 0 ? { words: await treeWords(catalog, sums) } : undefined;
+    const live = state.snapshot(liveName(upstream));
+    repositories.push({ repository, from, before, former, live, trees });
   }
   const planned = new Set(upstreams.map((u) => snapshotPath(targetName(team, tier.name, u))));
   const gone = (await state.history.list(`snapshots/${team.team}/${tier.name}`, o.to)).filter((path) => {

@@ -1,4 +1,4 @@
-import { formatChecksum, sameChecksum } from '../base/checksum.ts';
+import { type Checksum, formatChecksum, sameChecksum } from '../base/checksum.ts';
 import { formatRepositoryId, lockPath } from '../manifest/ids.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import { recallReason, recallsOf } from '../manifest/recall.ts';
@@ -14,11 +14,14 @@ import { factsOf, moduleDocument } from './facts.ts';
 import { childrenOf, longestWait } from './plan-promote.ts';
 import type { Compare, Compared } from './resigned.ts';
 import { checkNow, liveName, type State } from './state.ts';
+import { treesOf } from './trees.ts';
 
 /** One upstream of a client set, and the state of it that is to be taken in. */
 export interface SyncSource {
   readonly upstream: UpstreamPolicy;
   readonly state: AcceptedState;
+  /** Of the upstream's `.treeinfo`, where its policy asks for the tree. */
+  readonly kickstart?: Checksum | undefined;
   /** By checksum text: what must stay out, and why. */
   readonly refused: ReadonlyMap<string, string>;
   readonly notes: readonly string[];
@@ -66,7 +69,7 @@ export async function syncPlan(
   }
   const facts = factsOf(primaries, modules, advisories);
   const repositories: SyncRepository[] = [];
-  for (const { upstream, state: accepted, refused, notes } of sources) {
+  for (const { upstream, state: accepted, kickstart, refused, notes } of sources) {
     const content = contents.get(upstream.id) as UpstreamContent;
     const { comparisons, refused: found } = await compareRerolled(state, upstream, content, o);
     const repository = liveName(upstream);
@@ -74,11 +77,14 @@ export async function syncPlan(
     const wait = Math.max(0, ...teams.map(longestWait));
     const since = new Date(o.now.getTime() - wait);
     const listed = content.builds.map(({ pin }) => pin);
+    const trees = [kickstart, state.snapshot(repository)?.kickstart];
     repositories.push({
       upstream,
       repository,
       before: state.snapshot(repository),
       state: accepted,
+      kickstart,
+      trees: await treesOf(state, catalog, { trees, live: repository, parent: repository, since }),
       listed,
       modules: new Map(content.modules.flatMap((m) => (m.nsvca === undefined ? [] : [[m.nsvca, m.digest]]))),
       pinned: pinnedAnywhere(state, upstream),
@@ -95,6 +101,7 @@ export async function syncPlan(
       notes: [
         ...notes,
         ...archNotes(upstream, content),
+        ...(isNew('updateinfo', accepted, state.snapshot(repository)?.upstream) ? content.remarks : []),
         ...(lostNotes.has(upstream.id) ? [lostNotes.get(upstream.id) ?? ''] : []),
       ],
     });
@@ -111,6 +118,12 @@ function recalledIn(listed: readonly Pin[], { policies }: State, facts: Facts): 
     if (recall) found.set(formatChecksum(pin.checksum), recallReason(recall));
   }
   return found;
+}
+
+/** What a document says is said once, when it comes in. */
+function isNew(type: string, now: AcceptedState, before: AcceptedState | undefined): boolean {
+  const [sum, was] = [now.documents.get(type), before?.documents.get(type)];
+  return sum !== undefined && !(was && sameChecksum(sum, was));
 }
 
 /** Of what upstream lists with other bytes than live has, and nobody accepted by name. */

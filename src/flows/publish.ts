@@ -5,6 +5,7 @@ import { Fault } from '../base/fault.ts';
 import type { Repository } from '../forge/repository.ts';
 import { lockPath, parseSnapshotPath, snapshotPath } from '../manifest/ids.ts';
 import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
+import type { Catalog } from '../pool/catalog.ts';
 import { gc } from '../publish/gc.ts';
 import { publish } from '../publish/publish.ts';
 import { repofile } from '../publish/repofile.ts';
@@ -20,6 +21,7 @@ import { everyScope } from './promote.ts';
 import { refuseRecalled } from './publish-recalls.ts';
 import { NoAnswer } from './served.ts';
 import { readState, type State } from './state.ts';
+import { isTree } from './trees.ts';
 import { type VerifiedUrl, verifyUrl } from './verify-url.ts';
 
 /** Reconciles the mirror with main, or puts an earlier commit beside it below public/at/. */
@@ -155,7 +157,12 @@ export async function freeMirror(world: World, o: { dryRun: boolean }): Promise<
   const retained = {
     commits: new Set(commits),
     pulls: new Set(heads.map((h) => h.number)),
-    snapshots: snapshotsOf([...commits, ...heads.map((h) => h.head)], state),
+    snapshots: retainedSnapshots(
+      catalog,
+      commits,
+      heads.map((h) => h.head),
+      state,
+    ),
   };
   const entries: string[][] = [];
   const tell = (e: { fate: string; kind: string; path: string; bytes: number; reason: string }) => {
@@ -194,6 +201,20 @@ async function openHeads(repo: Repository): Promise<{ number: number; head: stri
   } catch (error) {
     if (error instanceof Fault && error.code === 'FORGE_REFUSED') return [];
     throw error;
+  }
+}
+
+/** Whoever opens a pull request may name a tree that is none: that must not keep what is garbage, nor end the run. */
+async function* retainedSnapshots(
+  catalog: Catalog,
+  commits: readonly string[],
+  heads: readonly string[],
+  state: State,
+): AsyncIterable<Snapshot> {
+  yield* snapshotsOf(commits, state);
+  for await (const snapshot of snapshotsOf(heads, state)) {
+    const { kickstart, ...others } = snapshot;
+    yield kickstart && !(await isTree(catalog, kickstart)) ? others : snapshot;
   }
 }
 

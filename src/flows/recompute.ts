@@ -3,6 +3,7 @@ import { Fault, quote } from '../base/fault.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import { recallOfReason } from '../manifest/recall.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
+import { sameTree } from '../plan/kickstart.ts';
 import type { StaysOut } from '../plan/staysOut.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
@@ -23,6 +24,7 @@ import { type SyncSource, syncPlan } from './plan-sync.ts';
 import { compareAsClaimed } from './resigned.ts';
 import { clientSets, liveName, type State, teamOf, tierOf } from './state.ts';
 import { claimedStaysOut } from './stays-out.ts';
+import { refuseOlderTree, treeinfoOf } from './trees.ts';
 
 /** What a bot's commit says of itself: its trailers. */
 export interface Claim {
@@ -251,7 +253,9 @@ async function claimedSource(
   const after = head.snapshot(liveName(upstream))?.upstream;
   const sum = claim.catalog.get(upstream.id);
   if (!after || !sum) return undefined;
-  if (before && sameState(before, after) && sameKept(upstream, base, head)) return undefined;
+  const [tree, now] = [base, head].map((state) => state.snapshot(liveName(upstream))?.kickstart);
+  if (before && sameState(before, after) && sameKept(upstream, base, head) && sameTree(tree, now))
+    return undefined;
   if (!sameChecksum(after.repomd, sum)) {
     throw differs(`${upstream.id}: the manifest names another repomd.xml than Sluice-Catalog`, upstream);
   }
@@ -270,12 +274,18 @@ async function claimedSource(
   if (before && after.timestamp < before.timestamp && !isOlder(claim)) {
     throw differs(`${upstream.id}: older than what was accepted, and Sluice-Older does not say so`, upstream);
   }
+  if (upstream.kickstart !== (now !== undefined))
+    throw differs(`${upstream.id}: an installation tree against its policy`, upstream);
+  if (now) {
+    const was = tree && (await treeinfoOf(catalog, tree));
+    refuseOlderTree(upstream.id, was, await treeinfoOf(catalog, now), isOlder(claim));
+  }
   // What was kept out only the mirror could see: the head says it, in the manifest that people review.
   // What is recalled the base's own policies say.
   const said = head.snapshot(liveName(upstream))?.quarantined ?? [];
   const kept = said.filter(({ reason }) => recallOfReason(reason) === undefined);
   const refused = new Map(kept.map(({ checksum, reason }) => [formatChecksum(checksum), reason]));
-  return { upstream, state: after, refused, notes: [] };
+  return { upstream, state: after, kickstart: now, refused, notes: [] };
 }
 
 function sameKept(upstream: UpstreamPolicy, base: State, head: State): boolean {

@@ -1,4 +1,4 @@
-import { formatChecksum } from '../base/checksum.ts';
+import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { formatDuration } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
 import { upstreamId } from '../manifest/ids.ts';
@@ -7,6 +7,7 @@ import type { Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Mirror } from './context.ts';
 import { liveName, type State } from './state.ts';
+import { treeinfoOf } from './trees.ts';
 
 /** Why a mirror cannot publish what a former manifest says; a line for each build or document. Empty: it can. */
 export async function unservable(
@@ -16,7 +17,7 @@ export async function unservable(
 ): Promise<string[]> {
   const said: string[] = [];
   const recalls = recallsOf(state.policies);
-  for (const { repository, pins, modules } of former) {
+  for (const { repository, pins, modules, kickstart } of former) {
     const id = upstreamId(repository);
     const upstream = state.policies.upstreams.get(id);
     if (!upstream) {
@@ -40,8 +41,18 @@ export async function unservable(
     for (const [nsvca, sum] of modules) {
       if (!(await mirror.catalog.hasDocument(sum))) said.push(`${nsvca}: gc freed its module document`);
     }
+    if (kickstart) said.push(...(await unservableTree(mirror, kickstart, id)));
   }
   return said;
+}
+
+async function unservableTree({ catalog, pool }: Mirror, tree: Checksum, id: string): Promise<string[]> {
+  if (!(await catalog.hasDocument(tree))) return [`${id}: gc freed its .treeinfo`];
+  const { files } = await treeinfoOf(catalog, tree);
+  const gone = await pool.missing(files.map(({ checksum }) => checksum));
+  return files
+    .filter(({ checksum }) => gone.has(formatChecksum(checksum)))
+    .map(({ path }) => `${id}: ${path} of its installation tree is not in the pool any more`);
 }
 
 const MOST = 20;

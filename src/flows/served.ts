@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { Fault, type FaultCode } from '../base/fault.ts';
 import type { Expectation, Incoming } from '../pool/incoming.ts';
+import { MAX_IMAGE_BYTES } from '../upstream/kickstart.ts';
 import { openSource, type Source, type SourceOptions } from '../upstream/source.ts';
 import { locate } from '../upstream/url.ts';
 
@@ -67,12 +68,12 @@ export class Served implements AsyncDisposable {
   async prove(
     path: string,
     expect: Expectation,
-    what: 'package' | 'document',
+    what: 'package' | 'document' | 'image',
     advance: (bytes: number) => void,
   ): Promise<Fault | undefined> {
     const url = this.url(path);
     await using incoming = new Hashed(expect, url.href);
-    const maxBytes = what === 'package' ? expect.size : undefined;
+    const maxBytes = what === 'package' ? expect.size : what === 'image' ? MAX_IMAGE_BYTES : undefined;
     return await this.download(url, incoming, expect.size, { maxBytes, advance });
   }
 

@@ -1,10 +1,12 @@
-import { formatChecksum } from '../base/checksum.ts';
+import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
 import { recallOfReason, recallsOf } from '../manifest/recall.ts';
 import type { AcceptedState } from '../manifest/snapshot.ts';
 import { noTrust, type Trust } from '../openpgp/trust.ts';
+import { sameTree } from '../plan/kickstart.ts';
+import { fetchTreeFiles, fetchTreeinfo } from '../upstream/kickstart.ts';
 import { fetchMetadata } from '../upstream/metadata.ts';
 import { fetchPackages, knownRefusals, type WantedPackage } from '../upstream/packages.ts';
 import { readUpstream } from '../upstream/read.ts';
@@ -18,6 +20,7 @@ import { type SyncOptions, type SyncSource, syncPlan } from './plan-sync.ts';
 import { mergeIfGreen } from './pull.ts';
 import { type Compare, compareByFetching } from './resigned.ts';
 import { clientSets, liveName, readState, type State, upstreamOf } from './state.ts';
+import { refuseOlderTree, treeinfoOf } from './trees.ts';
 import { trustOf } from './trust.ts';
 
 export interface SyncRequest {
@@ -109,6 +112,14 @@ async function syncSet(
     const trust = await trustOf(state, upstream, 'packages', world.now);
     trusts.set(upstream.id, trust);
     const { refused, judged } = await knownRefusals(mirror.root, upstream.id, trust);
+    const kickstart = upstream.kickstart
+      ? await fetchedTree(world, mirror, state, upstream, request)
+      : undefined;
+    const sameAsBefore = sameTree(state.snapshot(liveName(upstream))?.kickstart, kickstart);
+    if (fetched.kind === 'unchanged' && accepted && !sameAsBefore) {
+      sources.push({ upstream, state: accepted, kickstart, refused, notes: [] });
+      continue;
+    }
     if (fetched.kind === 'unchanged') {
       if (request.how !== 'show')
         await refetch(world, mirror, state, upstream, { trust, mirrors: fetched.mirrors });
@@ -116,15 +127,15 @@ async function syncSet(
         world.progress.say(
           `${upstream.id}: the policy's keys or rules are new, every package is judged by them`,
         );
-        sources.push({ upstream, state: accepted, refused, notes: [] });
+        sources.push({ upstream, state: accepted, kickstart, refused, notes: [] });
       } else if (accepted && hasWithdrawnRecall(state, upstream)) {
         world.progress.say(`${upstream.id}: a recall was withdrawn, what upstream lists is looked at again`);
-        sources.push({ upstream, state: accepted, refused, notes: [] });
+        sources.push({ upstream, state: accepted, kickstart, refused, notes: [] });
       } else if (!world.json) world.print(`${upstream.id}: unchanged\n`);
       continue;
     }
     sayLeftOut(world, upstream.id, fetched.skipped);
-    sources.push({ upstream, state: fetched.state, refused, notes: [] });
+    sources.push({ upstream, state: fetched.state, kickstart, refused, notes: [] });
   }
   if (sources.length === 0) return undefined;
   const compare: Compare = (upstream, rerolled) => {
@@ -154,6 +165,21 @@ function hasWithdrawnRecall(state: State, upstream: UpstreamPolicy): boolean {
     const id = recallOfReason(reason);
     return id !== undefined && !standing.has(id);
   });
+}
+
+/** The upstream's installation tree of now: its `.treeinfo` is in the catalog, and not older than the accepted one. */
+async function fetchedTree(
+  world: World,
+  { root, catalog }: Mirror,
+  state: State,
+  upstream: UpstreamPolicy,
+  request: SyncRequest,
+): Promise<Checksum> {
+  const { treeinfo, says } = await fetchTreeinfo(upstream, { mirrorRoot: root, catalog, env: world.env });
+  const before = state.snapshot(liveName(upstream))?.kickstart;
+  const known = before && (await catalog.hasDocument(before)) ? await treeinfoOf(catalog, before) : undefined;
+  refuseOlderTree(upstream.id, known, says, request.older === true);
+  return treeinfo;
 }
 
 /** What of the upstream is not carried; databases and second compressions of the same are not worth a line. */
@@ -193,6 +219,7 @@ async function refetch(
 ): Promise<void> {
   const live = state.snapshot(liveName(upstream));
   if (upstream.content !== 'full' || !live?.upstream) return;
+  await fetchTree(world, mirror, upstream, live.kickstart);
   const missing = await mirror.pool.missing(live.pins.map((pin) => pin.checksum));
   if (missing.size === 0) return;
   const { builds } = await readUpstream(mirror.catalog, upstream, live.upstream);
@@ -204,6 +231,17 @@ async function refetch(
     mirrors,
     env: world.env,
   });
+}
+
+async function fetchTree(
+  world: World,
+  { catalog, pool }: Mirror,
+  upstream: UpstreamPolicy,
+  kickstart: Checksum | undefined,
+): Promise<void> {
+  if (!kickstart) return;
+  const { files } = await treeinfoOf(catalog, kickstart);
+  await fetchTreeFiles(upstream, files, { pool, progress: world.progress, env: world.env });
 }
 
 /**
@@ -228,6 +266,7 @@ async function fetchAll(
       known.push(source);
       continue;
     }
+    await fetchTree(world, mirror, upstream, source.kickstart);
     const wanted = (o.contents.get(upstream.id)?.builds ?? []).map(
       ({ pin, href, base, primary }): WantedPackage => {
         return { pin, href, primary, ...(base === undefined ? {} : { base }) };

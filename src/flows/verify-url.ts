@@ -13,13 +13,14 @@ import {
   differingTypes,
   NOWHERE,
 } from '../publish/difference.ts';
-import { DocumentProjector, sha256Hex } from '../publish/documents.ts';
+import { DocumentProjector, type PublishedTree, sha256Hex } from '../publish/documents.ts';
 import type { CommitHistory } from '../publish/history.ts';
+import { TREEINFO } from '../publish/install-tree.ts';
 import { keysOf } from '../publish/keys.ts';
 import { isCommitId } from '../publish/layout.ts';
 import { materialise } from '../publish/materialise.ts';
 import { Signing } from '../publish/sign.ts';
-import { STATEMENT, type Stated, statementOf } from '../publish/statement.ts';
+import { STATEMENT, type Stated, statementOf, treeStated } from '../publish/statement.ts';
 import { mirrorlistOf } from '../publish/tree.ts';
 import { type Repomd, type RepomdRecord, readRepomd } from '../repodata/repomd.ts';
 import { formatNevra } from '../rpm/nevra.ts';
@@ -96,7 +97,10 @@ class UrlVerifier {
     this.#catalog = new ServedCatalog(o.folder, served, catalogs);
     this.#records = new ServedRecords(this.#catalog, served, o.history);
     this.#reader = new CommitReader(o.history, new DocumentProjector(this.#catalog));
-    this.#bare = new CommitReader(o.history, { project: async () => [] });
+    this.#bare = new CommitReader(o.history, {
+      project: async () => [],
+      tree: async () => ({ treeinfo: Buffer.alloc(0), files: [] }),
+    });
   }
 
   async run(): Promise<VerifiedUrl> {
@@ -138,11 +142,17 @@ class UrlVerifier {
     if (!found.bytes) {
       this.#differ('TREE_MISSING', found.url, found.missing);
       if (wanted)
-        this.#stated.push({ repository, revision: wanted.revision, repomd: sha256Hex(wanted.made.repomd) });
+        this.#stated.push({
+          repository,
+          revision: wanted.revision,
+          repomd: sha256Hex(wanted.made.repomd),
+          ...treeStated(wanted.content),
+        });
       return;
     }
     const bare = await this.#bare.content(repository);
     const served: ServedRepomd = { repository, prefix, url: found.url, bytes: found.bytes, repomd };
+    if (wanted?.content.tree) await this.#installTree(wanted.content.tree, prefix);
     if (wanted) await this.#compare(served, wanted);
     else await this.#believe(served);
     if (bare.locations.kind === 'thin') this.#thin.push(id);
@@ -197,7 +207,12 @@ class UrlVerifier {
     const { made, revision } = wanted;
     const recompressed = repomd && !bytes.equals(made.repomd) && sameOnceOpened(served, wanted);
     const same = bytes.equals(made.repomd) || recompressed;
-    this.#stated.push({ repository, revision, repomd: sha256Hex(same ? bytes : made.repomd) });
+    this.#stated.push({
+      repository,
+      revision,
+      repomd: sha256Hex(same ? bytes : made.repomd),
+      ...treeStated(wanted.content),
+    });
     if (!repomd) return;
     if (same) {
       await this.#signature(url, served.prefix, bytes);
@@ -318,6 +333,19 @@ class UrlVerifier {
       this.#differ(isThere ? 'LINK_DIFFERS' : 'LINK_MISSING', this.#served.url(path).href, fault.message);
     });
     progress.done();
+  }
+
+  /** What hosts are installed from: `.treeinfo` to the letter, images by their checksums. */
+  async #installTree({ treeinfo, files }: PublishedTree, prefix: string): Promise<void> {
+    const found = await this.#served.read(prefix + TREEINFO, MAX_SIGNATURE + treeinfo.length);
+    if (!found.bytes) this.#differ('TREE', found.url, found.missing);
+    else if (!found.bytes.equals(treeinfo)) this.#differ('TREE', found.url, 'is not what the commit gives');
+    if (!this.#o.packages) return;
+    await inParallel(files, REQUESTS_AT_ONCE, async ({ path, checksum }) => {
+      const expect = { checksum, size: undefined };
+      const fault = await this.#served.prove(prefix + path, expect, 'image', (n) => this.#read(n));
+      if (fault) this.#differ('TREE', this.#served.url(prefix + path).href, fault.message);
+    });
   }
 
   #read(bytes: number): void {

@@ -8,8 +8,13 @@ export interface LockLine {
 
 const LINE = /^(\S+) ([a-z0-9]+:[0-9a-f]+) \d+ [0-9a-f]{12}( withdrawn)?$/;
 
+/** The installation tree of a manifest, whose stay is asked for as a build's is. */
+const TREE = /^kickstart: "(sha256:[0-9a-f]{64})"$/;
+
 /** `undefined` for a line of another form: it is nobody's stay, so what cannot be read has not waited. */
 export function readLockLine(text: string): LockLine | undefined {
+  const tree = TREE.exec(text)?.[1];
+  if (tree) return { nevra: '.treeinfo', checksum: tree, withdrawn: false };
   const [, nevra, checksum, mark] = LINE.exec(text) ?? [];
   return nevra && checksum ? { nevra, checksum, withdrawn: mark !== undefined } : undefined;
 }

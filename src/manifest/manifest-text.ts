@@ -34,6 +34,7 @@ export interface ManifestText {
   readonly resigned: readonly Resigned[];
   readonly quarantined: readonly Quarantined[];
   readonly modules: Snapshot['modules'];
+  readonly kickstart?: NonNullable<Snapshot['kickstart']>;
   /** Builds of `packages` that are also listed as withdrawn, as `formatNevra` writes them. */
   readonly withdrawn: ReadonlySet<string>;
   /** In the order of the file, no build twice. */
@@ -57,6 +58,7 @@ interface ManifestData {
   readonly quarantined?: readonly { build: string; checksum: string; reason: string }[];
   readonly withdrawn?: readonly string[];
   readonly modules?: Readonly<Record<string, string>>;
+  readonly kickstart?: string;
   readonly packages: Readonly<Record<string, string | readonly string[]>> | null;
 }
 
@@ -186,6 +188,7 @@ function headOf(data: ManifestData, doc: YamlDocument, path: string) {
     resigned,
     quarantined,
     modules: checksums(data.modules ?? {}),
+    ...(data.kickstart === undefined ? {} : { kickstart: parseChecksum(data.kickstart) }),
   };
 }
 

@@ -81,6 +81,8 @@ export interface UpstreamPolicy {
   readonly alone: boolean;
   /** Whether locations may leave the base by `../`. */
   readonly parentHref: boolean;
+  /** Whether the installation tree (`.treeinfo` and what it names) is carried. */
+  readonly kickstart: boolean;
   readonly client?: ClientCertificate;
   readonly auth?: Auth;
 }

@@ -42,6 +42,7 @@ export function renderManifest(s: Snapshot): string {
       `  - build: "${nevra}"\n    checksum: "${formatChecksum(checksum)}"\n    reason: ${quoted(reason)}\n\n`,
     );
   }
+  if (s.kickstart) parts.push(`kickstart: "${formatChecksum(s.kickstart)}"\n\n`);
   const withdrawn = s.pins.filter((pin) => pin.withdrawn);
   if (withdrawn.length > 0) parts.push('withdrawn:\n\n');
   for (const pin of withdrawn) parts.push(`  - "${formatNevra(pin.nevra)}"\n\n`);

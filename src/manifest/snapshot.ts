@@ -69,6 +69,8 @@ export interface Snapshot {
   readonly older?: { readonly reason: string; readonly timestamp: number };
   /** By `name:stream:version:context:arch`: the digest of the module document. */
   readonly modules: ReadonlyMap<string, Checksum>;
+  /** The digest of the `.treeinfo` from which hosts are installed; it has the checksum of every image. */
+  readonly kickstart?: Checksum;
   /** By name.arch in code units, then by EVR. */
   readonly pins: readonly Pin[];
   readonly accepted: readonly Accepted[];
@@ -80,7 +82,9 @@ export interface Snapshot {
 
 /** What `makeSnapshot` needs; the rest is empty unless it is said. */
 export type SnapshotFields = Pick<Snapshot, 'repository' | 'from' | 'pins'> &
-  Partial<Pick<Snapshot, 'upstream' | 'older' | 'modules' | 'accepted' | 'resigned' | 'quarantined'>>;
+  Partial<
+    Pick<Snapshot, 'upstream' | 'older' | 'modules' | 'kickstart' | 'accepted' | 'resigned' | 'quarantined'>
+  >;
 
 /** In canonical order. Two pins of one NEVRA are a Fault: a repository cannot hold both under one name. */
 export function makeSnapshot(fields: SnapshotFields): Snapshot {
@@ -90,12 +94,17 @@ export function makeSnapshot(fields: SnapshotFields): Snapshot {
   return snapshotOf(fields, pins);
 }
 
-/** As makeSnapshot, of the pins of another one without some and with others: what was in order is not sorted and read again. */
+/**
+ * As makeSnapshot, of the pins of another one without some and with others: what was in order is not sorted and read again. The
+ * installation tree stays unless `fields` name it.
+ */
 export function amendSnapshot(
   before: Snapshot,
   change: { readonly without: ReadonlySet<Pin>; readonly pins: readonly Pin[] },
-  fields: Omit<SnapshotFields, 'pins'>,
+  fields: Omit<SnapshotFields, 'pins' | 'kickstart'> & { readonly kickstart?: Checksum | undefined },
 ): Snapshot {
+  const { kickstart, ...others } =
+    'kickstart' in fields ? fields : { ...fields, kickstart: before.kickstart };
   const added = [...change.pins].sort((a, b) => compareNevra(a.nevra, b.nevra));
   refuseUnwritablePins(added, fields.repository);
   const kept =
@@ -109,7 +118,7 @@ export function amendSnapshot(
     pins.push(pin);
   }
   for (; from < kept.length; from += 1) pins.push(kept[from] as Pin);
-  return snapshotOf(fields, pins);
+  return snapshotOf({ ...others, ...(kickstart ? { kickstart } : {}) }, pins);
 }
 
 /** How many of a sorted list come before it; `from` of them are known to. */
@@ -137,13 +146,14 @@ function snapshotOf(fields: Omit<SnapshotFields, 'pins'>, pins: readonly Pin[]):
     const next = accepted[i + 1];
     if (next && acceptedKey(a) === acceptedKey(next)) throw twice(`accepted: ${a.nevra}`, fields.repository);
   });
-  const { repository, from, upstream, older } = fields;
+  const { repository, from, upstream, older, kickstart } = fields;
   const snapshot: Snapshot = {
     repository,
     from,
     ...(upstream ? { upstream: { ...upstream, documents: sortedMap(upstream.documents) } } : {}),
     ...(older ? { older } : {}),
     modules: sortedMap(fields.modules ?? new Map()),
+    ...(kickstart ? { kickstart } : {}),
     pins,
     accepted,
     resigned: [...(fields.resigned ?? [])].sort(by(acceptedKey)),
@@ -180,6 +190,7 @@ function refuseUnwritable(s: Snapshot): void {
   for (const type of s.upstream?.documents.keys() ?? []) {
     if (!DOCUMENT.test(type)) throw refuse('document type', type);
   }
+  if (s.kickstart && s.kickstart.type !== 'sha256') throw refuse('kickstart', formatChecksum(s.kickstart));
   for (const { timestamp } of [s.upstream, s.older].filter((part) => part !== undefined)) {
     if (!TIMESTAMP.test(String(timestamp))) throw refuse('timestamp', String(timestamp));
   }

@@ -41,6 +41,7 @@ export interface UpstreamData {
   readonly maxAge?: string;
   readonly alone?: string;
   readonly parentHref?: string;
+  readonly kickstart?: string;
   readonly client?: { cert: string; key: string; ca?: string };
   readonly auth?: AuthData;
 }
@@ -83,6 +84,7 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     const hint = 'Use content: full, or an https URL.';
     refuse(file, ['baseurl', rsync], 'is rsync, which clients of thin content do not speak', hint);
   }
+  if (data.kickstart === 'true') refuseTree(file, data);
   if (data.auth) refuseAuth(file, data);
   if (data.packages.signatures === 'required' && data.content === 'thin') {
     refuse(
@@ -115,14 +117,35 @@ export function readUpstreamPolicy(data: UpstreamData, file: PolicyFile): Upstre
     forget: durationAt(file, ['forget'], data.forget, FORGET),
     alone: data.alone === 'true',
     parentHref: data.parentHref === 'true',
+    kickstart: data.kickstart === 'true',
     ...(data.client ? { client: clientOf(data.client) } : {}),
     ...(data.auth ? { auth: authOf(data.auth) } : {}),
   };
 }
 
+/** Nothing but the server vouches for a `.treeinfo`: no mirror of a list is asked for one. */
+function refuseTree(file: PolicyFile, data: UpstreamData): void {
+  if (data.content === 'thin') {
+    const hint = 'Use content: full, or leave kickstart out.';
+    refuse(file, ['kickstart'], 'stands beside content: thin, and images are mirrored whole', hint);
+  }
+  if (data.baseurl || data.source === 'added') return; // of what was added, the next rule speaks
+  const hint =
+    "Add baseurl with the vendor's own URL: nobody signs a .treeinfo, so mirrors are not asked for it.";
+  refuse(file, ['kickstart'], 'needs a baseurl', hint);
+}
+
 /** What says where a repository is fetched from has no meaning where nothing is fetched. */
 function refuseElsewhere(file: PolicyFile, data: UpstreamData): void {
-  for (const key of ['baseurl', 'mirrorlist', 'metalink', 'client', 'auth', 'parentHref'] as const) {
+  for (const key of [
+    'baseurl',
+    'mirrorlist',
+    'metalink',
+    'client',
+    'auth',
+    'parentHref',
+    'kickstart',
+  ] as const) {
     if (data[key] === undefined) continue;
     refuse(file, [key], 'stands beside source: added', 'Remove one of the two.', 'key');
   }

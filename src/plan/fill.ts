@@ -11,6 +11,7 @@ import { aboutBuilds } from './about.ts';
 import { brokenSet, unmetNote } from './brokenSet.ts';
 import type { Closure } from './closing.ts';
 import { groupPins } from './groups.ts';
+import { type Trees, treeChange } from './kickstart.ts';
 import { changeKey } from './promote.ts';
 import { originRefused } from './rules.ts';
 import type { Change, Facts, Pin, Plan, RepositoryPlan } from './types.ts';
@@ -23,6 +24,7 @@ export interface FillRepository {
   readonly source: Snapshot;
   /** The id that the new manifest names as its parent. */
   readonly from: string;
+  readonly trees?: Trees | undefined;
 }
 
 /** What of the source is taken. */
@@ -95,7 +97,15 @@ function fillRepository(r: FillRepository, input: FillInput): RepositoryPlan {
   const modules = new Map([...r.source.modules].filter(([nsvca]) => documents.has(nsvca)));
   const changes: Change[] = pins.map((to) => ({ kind: 'add', to, source: facts.build(to).source, past: [] }));
   for (const [nsvca, to] of modules) changes.push({ kind: 'module', nsvca, to });
-  const after = makeSnapshot({ repository: r.repository, from: r.from, modules, pins });
+  const kickstart = keptOut === undefined ? r.source.kickstart : undefined;
+  if (kickstart) changes.push(treeChange(r.target?.kickstart, kickstart, r.trees));
+  const after = makeSnapshot({
+    repository: r.repository,
+    from: r.from,
+    modules,
+    pins,
+    ...(kickstart ? { kickstart } : {}),
+  });
   const sorted = changes.sort(by(changeKey));
   return {
     repository: r.repository,

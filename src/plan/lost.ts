@@ -36,8 +36,9 @@ export function lostAdvisories(
         ({ evr }) => compareEvr(evr, from.nevra.evr) <= 0 && (!to || compareEvr(evr, to.nevra.evr) > 0),
       );
       if (advisory.type !== 'security' || !isLost) continue;
-      const known = lost.get(advisory.id) ?? { advisory, packages: new Set() };
-      lost.set(advisory.id, known);
+      const id = `${advisory.id}\n${advisory.title}`; // another title is another advisory
+      const known = lost.get(id) ?? { advisory, packages: new Set() };
+      lost.set(id, known);
       known.packages.add(key);
     }
   }

@@ -48,7 +48,7 @@ export function findNamed(written: string, live: readonly Snapshot[], facts: Fac
       'cve',
       live,
       facts,
-      advised(facts, (a) => a.cves.includes(word)),
+      advised(facts, (a) => a.cves.some((cve) => cve.toUpperCase() === word)),
     );
   return (
     chosen(word, 'build', live, facts, (pin) => spellings(pin).includes(word)) ??
@@ -57,7 +57,7 @@ export function findNamed(written: string, live: readonly Snapshot[], facts: Fac
       'advisory',
       live,
       facts,
-      advised(facts, (a) => a.id === word),
+      advised(facts, (a) => a.id.toLowerCase() === word.toLowerCase()),
     ) ??
     byName(word, live, facts)
   );

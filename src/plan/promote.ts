@@ -12,6 +12,7 @@ import { type Judged, judgeAll } from './candidates.ts';
 import { type Closure, closeSet, type Outcome } from './closing.ts';
 import { modulesFor } from './documents.ts';
 import { modularPins } from './groups.ts';
+import { promoteTree, type Trees } from './kickstart.ts';
 import { renameNotes } from './renames.ts';
 import { type Child, keepOf } from './retain.ts';
 import { earlyFor, exceptionFor, exceptionText } from './rules.ts';
@@ -36,6 +37,8 @@ export interface PromoteRepository {
   readonly children: readonly Child[];
   /** Since when the target's own builds stand there (for retention). */
   readonly inTarget: Stays;
+  /** Absent: no manifest of it has an installation tree. */
+  readonly trees?: Trees | undefined;
 }
 
 export interface PromoteInput {
@@ -82,10 +85,9 @@ export function planPromotion(input: PromoteInput): Plan {
   const { outcomes, notes } = closeSet(judgeAll(input), input);
   const repositories = input.repositories.map((repository, i) => {
     const own = outcomes.filter((outcome) => outcome.repository === repository);
-    return {
-      ...planRepository(repository, own, input),
-      notes: i === 0 ? [...(input.notes ?? []), ...notes, ...renameNotes(outcomes, input)] : [],
-    };
+    const plan = planRepository(repository, own, input);
+    const ofSet = i === 0 ? [...(input.notes ?? []), ...notes, ...renameNotes(outcomes, input)] : [];
+    return { ...plan, notes: [...ofSet, ...plan.notes] };
   });
   const { team, tier, set, now } = input;
   const about = aboutBuilds(
@@ -111,7 +113,7 @@ function stays(r: PromoteRepository | undefined): { seen?: Stays; inParent?: Sta
 export function planRepository(
   r: PromoteRepository,
   outcomes: readonly Outcome[],
-  { facts, tier }: Pick<PromoteInput, 'facts' | 'tier'>,
+  { facts, tier, named, now }: PromoteInput,
 ): RepositoryPlan {
   const changes: Change[] = [];
   const staying: Staying[] = [];
@@ -147,8 +149,23 @@ export function planRepository(
   for (const nsvca of r.target?.modules.keys() ?? []) {
     if (!modules.has(nsvca)) changes.push({ kind: 'module', nsvca, to: undefined });
   }
+  const moved = promoteTree({
+    parent: r.parent.kickstart,
+    target: r.target?.kickstart,
+    trees: r.trees,
+    tier,
+    isNamed: named.length > 0,
+    now,
+  });
+  if (moved.change) changes.push(moved.change);
+  const { kickstart } = moved;
   const change = { without, pins: [...pins] };
-  const after = amendSnapshot(before, change, { repository: r.repository, from, modules });
+  const after = amendSnapshot(before, change, {
+    repository: r.repository,
+    from,
+    modules,
+    kickstart,
+  });
   const sorted = changes.sort(by(changeKey));
   return {
     repository: r.repository,
@@ -157,7 +174,8 @@ export function planRepository(
     changes: sorted,
     staying: staying.sort(by((s) => `${nameArch(s.build.nevra)} ${formatNevra(s.build.nevra)}`)),
     attention: pulledBack(after, r.live),
-    notes: [],
+    ...(moved.stays === undefined ? {} : { treeStays: moved.stays }),
+    notes: moved.stays === undefined ? [] : [moved.stays],
   };
 }
 
@@ -196,6 +214,7 @@ function changeFor(pick: Judged, to: Pin, path: Along | undefined): Change {
 /** By what it concerns, so that a report and a diff read in the manifest's order. */
 export function changeKey(change: Change): string {
   if (change.kind === 'module') return `~module ${change.nsvca}`;
+  if (change.kind === 'tree') return '~tree';
   const pin = 'to' in change ? change.to : change.from;
   return `${nameArch(pin.nevra)} ${change.kind === 'drop' ? 1 : 0} ${formatNevra(pin.nevra)}`;
 }

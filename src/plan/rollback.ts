@@ -9,6 +9,7 @@ import { aboutBuilds } from './about.ts';
 import { brokenSet } from './brokenSet.ts';
 import type { Closure } from './closing.ts';
 import { groupPins, newest } from './groups.ts';
+import { sameTree, type Trees, treeChange } from './kickstart.ts';
 import { lostAdvisories, lowered } from './lost.ts';
 import { changeKey } from './promote.ts';
 import { heldBy } from './rules.ts';
@@ -24,6 +25,8 @@ export interface RollbackRepository {
   /** Undefined: there was none. */
   readonly former: Snapshot | undefined;
   readonly live: Snapshot | undefined;
+  /** Absent: neither of the two has an installation tree. */
+  readonly trees?: Pick<Trees, 'words'> | undefined;
 }
 
 export interface RollbackInput {
@@ -96,6 +99,9 @@ function planRepository(r: RollbackRepository, facts: Facts): RepositoryPlan {
   for (const nsvca of before?.modules.keys() ?? []) {
     if (!after.modules.has(nsvca)) changes.push({ kind: 'module', nsvca, to: undefined });
   }
+  const [was, tree] = [before?.kickstart, after.kickstart];
+  const isOtherTree = !sameTree(was, tree);
+  if (isOtherTree) changes.push(treeChange(was, tree, r.trees));
   const id = formatRepositoryId(repository);
   const withdrawn = new Set(live?.pins.filter((pin) => pin.withdrawn).map((p) => formatNevra(p.nevra)));
   const back = after.pins.filter((pin) => withdrawn.has(formatNevra(pin.nevra)) && !isPinned(before, pin));
@@ -106,9 +112,14 @@ function planRepository(r: RollbackRepository, facts: Facts): RepositoryPlan {
     changes: changes.sort(by(changeKey)),
     staying: [],
     attention: back.map((build) => ({ build, why: 'comes back, and upstream pulled it back since' })),
-    notes: former ? [] : [`${id} was not there then: it is emptied`],
+    notes: [
+      ...(former ? [] : [`${id} was not there then: it is emptied`]),
+      ...(isOtherTree ? [`${id}: its installation tree goes back too. ${NO_HOLD}`] : []),
+    ],
   };
 }
+
+const NO_HOLD = 'Holds are of builds: the next promotion that names none brings the one of its parent again.';
 
 /** What a promotion would bring again: newer builds, and other bytes of the same. */
 function takenBack(r: RepositoryPlan, facts: Facts): Pin[] {

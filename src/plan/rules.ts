@@ -155,7 +155,12 @@ export function ripeAt(c: Candidate): { at: Date; why: string } | undefined {
   return fullWait(c, c.seen, c.inParent);
 }
 
-function fullWait(c: Candidate, seen: Stay, inParent: Stay): { at: Date; why: string } {
+/** Both waits, without what an advisory shortens. */
+export function fullWait(
+  c: Pick<Candidate, 'tier' | 'now'>,
+  seen: Stay,
+  inParent: Stay,
+): { at: Date; why: string } {
   const bySeen = after(seen, c.tier.wait.seen);
   const byParent = after(inParent, c.tier.wait.inParent);
   return bySeen >= byParent

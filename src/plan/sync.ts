@@ -15,6 +15,7 @@ import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { aboutBuilds } from './about.ts';
 import { groupKey, groupPins, newest } from './groups.ts';
+import { sameTree, type Trees, treeChange } from './kickstart.ts';
 import { changeKey, type Stays } from './promote.ts';
 import { type Child, mayGo } from './retain.ts';
 import { nevraOf } from './rules.ts';
@@ -33,6 +34,9 @@ export interface SyncRepository {
   readonly repository: RepositoryName;
   readonly before: Snapshot | undefined;
   readonly state: AcceptedState;
+  /** The installation tree that it has, and what is known of trees; absent: none is carried. */
+  readonly kickstart?: Checksum | undefined;
+  readonly trees?: Trees | undefined;
   /** Every build that the upstream lists. */
   readonly listed: readonly Pin[];
   /** Digests of the module documents that the upstream has, by nsvca. */
@@ -132,6 +136,8 @@ function syncRepository(r: SyncRepository, { facts, now }: SyncInput): Repositor
     if (change.kind === 'withdrawn') attention.push({ build: change.from, why: change.why });
   }
   const modules = modulesFor(r, pins, facts, changes);
+  if (!sameTree(r.before?.kickstart, r.kickstart))
+    changes.push(treeChange(r.before?.kickstart, r.kickstart, r.trees));
   const sorted = changes.sort(by(changeKey));
   const documents = documentNotes(r.before?.upstream, r.state);
   const moved =
@@ -165,6 +171,7 @@ function render(
     repository: r.repository,
     from: r.upstream.id,
     upstream: r.state,
+    ...(r.kickstart ? { kickstart: r.kickstart } : {}),
     accepted: [...(r.before?.accepted ?? []).filter(still), ...o.accepted],
     resigned: [...carried(r.before?.resigned ?? [], o.resigned).filter(still), ...o.resigned],
     ...(older ? { older } : {}),

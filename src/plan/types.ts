@@ -46,8 +46,8 @@ export interface Facts {
   documents(nevra: string): readonly string[];
   /** Advisories that name any build of a name.arch. */
   advisoriesOn(nameArch: string): readonly AdvisoryFacts[];
-  /** The builds (NEVRA texts) that a module document lists. */
-  artifacts(nsvca: string): readonly string[];
+  /** The builds (NEVRA texts) that a module document lists: the one of that digest, or any of that name. */
+  artifacts(nsvca: string, digest?: Checksum): readonly string[];
 }
 
 /** Why a candidate stays where it is. Always a sentence and, where it can be known, a day. */
@@ -113,7 +113,17 @@ export type Change =
   | { readonly kind: 'drop'; readonly from: Pin; readonly source: string; readonly why: string }
   | { readonly kind: 'withdrawn'; readonly from: Pin; readonly source: string; readonly why: string }
   | { readonly kind: 'relisted'; readonly to: Pin; readonly source: string }
-  | { readonly kind: 'module'; readonly nsvca: string; readonly to: Checksum | undefined };
+  | { readonly kind: 'module'; readonly nsvca: string; readonly to: Checksum | undefined }
+  | TreeChange;
+
+/** Another installation tree, or none any more. */
+export interface TreeChange {
+  readonly kind: 'tree';
+  readonly was: Checksum | undefined;
+  readonly tree: Checksum | undefined;
+  /** `Rocky Linux 9.4, 8 files`; empty where nothing is known of it. */
+  readonly words: string;
+}
 
 /** A candidate that does not move. */
 export interface Staying {
@@ -135,6 +145,8 @@ export interface RepositoryPlan {
   readonly attention: readonly { readonly build: Pin; readonly why: string }[];
   /** What clients could do before and not after; absent until somebody asked. */
   readonly troubles?: readonly Trouble[];
+  /** Why the parent's installation tree does not move; it is among the notes, too. */
+  readonly treeStays?: string;
   /** Said in the report: what of the upstream was left out, which documents are new. */
   readonly notes: readonly string[];
 }

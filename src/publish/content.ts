@@ -3,7 +3,13 @@ import { formatChecksum } from '../base/checksum.ts';
 import type { SitePolicy, UpstreamPolicy } from '../manifest/policy.ts';
 import type { Pin, Snapshot } from '../manifest/snapshot.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import { type LiveView, type Projector, type SideDocument, sha256Hex } from './documents.ts';
+import {
+  type LiveView,
+  type Projector,
+  type PublishedTree,
+  type SideDocument,
+  sha256Hex,
+} from './documents.ts';
 import { linkNames } from './links.ts';
 
 /** Raised whenever the same content would give other bytes: every repository then gets a new revision. */
@@ -20,6 +26,7 @@ export interface Content {
   readonly pins: readonly Pin[];
   readonly locations: Locations;
   readonly documents: readonly SideDocument[];
+  readonly tree?: PublishedTree;
   readonly compression: SitePolicy['compression'];
   readonly mirrorUrl?: string;
   /** sha256 in hex over all of the above. */
@@ -42,6 +49,7 @@ export async function contentOf(source: ContentSource, projector: Projector): Pr
     pins: snapshot.pins,
     locations: locationsOf(snapshot.pins, source.upstream),
     documents,
+    ...(snapshot.kickstart ? { tree: await projector.tree(snapshot.kickstart) } : {}),
     compression: site.compression,
     ...(site.mirrorUrl === undefined ? {} : { mirrorUrl: site.mirrorUrl }),
   };
@@ -64,6 +72,10 @@ function keyOf(content: Omit<Content, 'key'>): string {
   hash.update(locations.kind === 'full' ? 'full\n' : `thin ${locations.baseurl} ${locations.parentHref}\n`);
   hash.update(`compression ${content.compression}\nmirror ${content.mirrorUrl ?? ''}\n`);
   for (const { type, form, bytes } of content.documents) hash.update(`${type} ${form} ${sha256Hex(bytes)}\n`);
+  if (content.tree) {
+    hash.update(`treeinfo ${sha256Hex(content.tree.treeinfo)}\n`);
+    for (const { path, checksum } of content.tree.files) hash.update(`${formatChecksum(checksum)} ${path}\n`);
+  }
   return hash.digest('hex');
 }
 

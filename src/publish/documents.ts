@@ -7,6 +7,7 @@ import type { Catalog } from '../pool/catalog.ts';
 import { decompress } from '../repodata/compression.ts';
 import { projectComps } from '../repodata/comps.ts';
 import { type ModuleDocument, projectModules, readModules, writeModules } from '../repodata/modules.ts';
+import { projectTreeinfo, readTreeinfo, type TreeFile } from '../repodata/treeinfo.ts';
 import { type Advisory, projectUpdateinfo, readUpdateinfo } from '../repodata/updateinfo.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 
@@ -17,6 +18,13 @@ export interface SideDocument {
   /** `open`: compressed as the site says; `plain`: as it is (dnf 4 reads comps so in every version); `opaque`: the upstream's own file. */
   readonly form: 'open' | 'plain' | 'opaque';
   readonly bytes: Buffer;
+}
+
+/** What hosts are installed from, as it is published. */
+export interface PublishedTree {
+  /** `.treeinfo`, ours. */
+  readonly treeinfo: Buffer;
+  readonly files: readonly TreeFile[];
 }
 
 /** What a live manifest says that other repositories of the same upstream need of it. */
@@ -34,7 +42,7 @@ const MAX_BYTES = 512 << 20;
 const MAX_PARSED = 8;
 
 /** What is published beside the three lists. */
-export type Projector = Pick<DocumentProjector, 'project'>;
+export type Projector = Pick<DocumentProjector, 'project' | 'tree'>;
 
 /** What is asked of a catalog. */
 export type Documents = Pick<Catalog, 'readDocument' | 'documentPath'>;
@@ -72,6 +80,12 @@ export class DocumentProjector {
       side.push({ type, form: 'opaque', bytes: await this.#raw(sum) });
     }
     return side;
+  }
+
+  /** Of a pinned `.treeinfo`. */
+  async tree(sum: Checksum): Promise<PublishedTree> {
+    const [bytes, where] = [await this.#raw(sum), at('.treeinfo', sum)];
+    return { treeinfo: projectTreeinfo(bytes, where), files: readTreeinfo(bytes, where).files };
   }
 
   async #comps(sum: Checksum, pins: readonly Pin[], live: LiveView): Promise<Buffer> {

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatChecksum } from '../base/checksum.ts';
+import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { codeOf } from '../base/fault.ts';
 import { formatRepositoryId } from '../manifest/ids.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
@@ -9,7 +9,9 @@ import type { Catalog } from '../pool/catalog.ts';
 import { lockMirror, syncFolder, temporaryPath } from '../pool/disk.ts';
 import { onDisk } from '../pool/disk-fault.ts';
 import type { Pool } from '../pool/pool.ts';
+import { DocumentProjector } from './documents.ts';
 import { framePath } from './frames.ts';
+import { seenFolders } from './install-tree.ts';
 import { isCommitId, isRepositoryId, type Layout, layoutOf } from './layout.ts';
 import { linkNames } from './links.ts';
 import { adoptTrees, entriesOf, knownIds, readState, revisionAt, seenOf, writeState } from './state.ts';
@@ -88,6 +90,7 @@ class Collector {
   readonly #records = new Reasons();
   readonly #links = new Reasons();
   readonly #trees = new Reasons();
+  readonly #projector: DocumentProjector;
   #freed = 0;
   #kept = 0;
   #bytes = 0;
@@ -95,10 +98,14 @@ class Collector {
   constructor(o: GcOptions) {
     this.#o = o;
     this.#layout = layoutOf(o.mirror);
+    this.#projector = new DocumentProjector(o.catalog);
   }
 
   async run(): Promise<Collected> {
-    for await (const snapshot of this.#o.retained.snapshots) this.#reach(snapshot);
+    for await (const snapshot of this.#o.retained.snapshots) {
+      this.#reach(snapshot);
+      if (snapshot.kickstart) await this.#reachInstallTree(snapshot.kickstart, snapshot);
+    }
     const ids = await this.#ids();
     await this.#views();
     for (const id of ids) await this.#treesOf(id);
@@ -125,6 +132,15 @@ class Collector {
       ...modules.values(),
     ]) {
       this.#documents.add(formatChecksum(sum), reason);
+    }
+  }
+
+  /** What cannot be read any more names nobody knows what: then nothing is freed. */
+  async #reachInstallTree(sum: Checksum, { repository }: Snapshot): Promise<void> {
+    const reason = `a retained commit's ${formatRepositoryId(repository)} is installed from it`;
+    this.#documents.add(formatChecksum(sum), reason);
+    for (const { checksum } of (await this.#projector.tree(sum)).files) {
+      this.#packages.add(formatChecksum(checksum), reason);
     }
   }
 
@@ -207,7 +223,7 @@ class Collector {
   async #linksOf(id: string): Promise<void> {
     const folder = this.#layout.packages(id);
     const { current } = await readState(this.#layout, id);
-    const folders = [join(this.#layout.tree(id, current?.revision ?? '0'.repeat(40)), 'repodata'), folder];
+    const folders = await seenFolders(this.#layout, id, current?.revision ?? '0'.repeat(40));
     const seen = await seenOf(folders);
     const gone: string[] = [];
     for (const name of await entriesOf(folder)) {

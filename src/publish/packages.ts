@@ -29,7 +29,7 @@ export async function linkPackages(
     there.has(names[i] as string) ? [] : [{ pin, name: names[i] as string }],
   );
   await inParallel(missing, LINKS_AT_ONCE, async ({ pin, name }) => {
-    await trustPoolFile(pool, pin, id);
+    await trustPoolFile(pool, { ...pin, at: `${id}: ${formatNevra(pin.nevra)}` });
     await pool.linkInto(join(folder, name), pin.checksum);
   });
   if (missing.length > 0) await syncFolder(folder);
@@ -43,17 +43,20 @@ export async function linkPackages(
 const SEALED_S = 946_684_800;
 
 /** POOL_MISSING or POOL_CORRUPT unless the file is what `put` verified. */
-async function trustPoolFile(pool: Pool, pin: Pin, id: string): Promise<void> {
+export async function trustPoolFile(
+  pool: Pool,
+  pin: Pick<Pin, 'checksum'> & { readonly size?: number; readonly at: string },
+): Promise<void> {
   const path = pool.path(pin.checksum);
   const stats = await statOf(path);
-  const at = `${id}: ${formatNevra(pin.nevra)}`;
+  const { at } = pin;
   if (!stats?.isFile()) {
     throw new Fault('POOL_MISSING', `${formatChecksum(pin.checksum)} is not in the pool`, {
       hint: 'Fetch it (sluice sync --write), or take it from a backup.',
       at,
     });
   }
-  if (stats.size !== pin.size) {
+  if (pin.size !== undefined && stats.size !== pin.size) {
     throw new Fault('POOL_CORRUPT', `the pool's file has ${stats.size} bytes, the lock says ${pin.size}`, {
       hint: 'Remove it from the pool and fetch it again, then check the disk.',
       at,

@@ -15,9 +15,11 @@ import { type Content, FORMAT } from './content.ts';
 import { DocumentProjector, sha256Hex } from './documents.ts';
 import { type FrameStore, openFrameStore } from './frames.ts';
 import type { CommitHistory, Moment } from './history.ts';
+import { seenFolders, TREEINFO } from './install-tree.ts';
 import { publishKeys } from './keys.ts';
 import { isRepositoryId, type Layout, layoutOf, type View } from './layout.ts';
 import { linkPackages } from './packages.ts';
+import { readPlain } from './plain.ts';
 import { type KnownRevision, revisionOf, unchangedSince } from './revision.ts';
 import { codecOf } from './runs.ts';
 import { repomdPath, type Signer, Signing } from './sign.ts';
@@ -150,7 +152,13 @@ class Run {
     const stated: Stated[] = [];
     for (const [repository, revision] of this.#switched) {
       const tree = this.#layout.tree(formatRepositoryId(repository), revision.id);
-      stated.push({ repository, revision, repomd: sha256Hex(await readFile(repomdPath(tree))) });
+      const treeinfo = await readPlain(join(tree, TREEINFO));
+      stated.push({
+        repository,
+        revision,
+        repomd: sha256Hex(await readFile(repomdPath(tree))),
+        ...(treeinfo ? { treeinfo: sha256Hex(treeinfo) } : {}),
+      });
     }
     const statement = statementOf(commit, stated, await this.#reader.blobs());
     const known = this.#tip?.commit === history.commit ? this.#tip.statement : undefined;
@@ -215,7 +223,7 @@ class Run {
     const intact =
       current?.revision === revision.id &&
       current.key === content.key &&
-      current.seen.split(' ')[0] === (await this.#seen(id, revision.id)).split(' ')[0];
+      ownPart(current.seen) === ownPart(await this.#seen(id, revision.id));
     if (intact && current) {
       return {
         id,
@@ -271,8 +279,8 @@ class Run {
     return await linkPackages(this.#layout, this.#o.pool, content.id, content.pins, content.locations.names);
   }
 
-  #seen(id: string, revision: string): Promise<string> {
-    return seenOf([join(this.#layout.tree(id, revision), 'repodata'), this.#layout.packages(id)]);
+  async #seen(id: string, revision: string): Promise<string> {
+    return await seenOf(await seenFolders(this.#layout, id, revision));
   }
 
   async #switch({ id, revision, next }: Ready): Promise<void> {
@@ -317,6 +325,11 @@ class Run {
     if (removed.length > 0) await syncFolder(this.#layout.public);
     return removed;
   }
+}
+
+/** Of what was seen: the tree's own folders, without that of the package links, which other trees change too. */
+function ownPart(seen: string): string {
+  return seen.slice(0, seen.lastIndexOf(' '));
 }
 
 /** A repository whose tree is in place. */

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { by } from '../base/order.ts';
 import { formatRepositoryId, lockPath, type RepositoryName, snapshotPath } from '../manifest/ids.ts';
 import { writeFileAtomic } from '../pool/disk.ts';
-import { FORMAT } from './content.ts';
+import { type Content, FORMAT } from './content.ts';
 import { sha256Hex } from './documents.ts';
 import type { Moment } from './history.ts';
+import { TREEINFO } from './install-tree.ts';
 import type { Layout } from './layout.ts';
+import { readPlain } from './plain.ts';
 import type { Signing } from './sign.ts';
-import { readPlain } from './tree.ts';
 
 /** What the predicate says; the project has no domain name of its own, so no URL. */
 export const PREDICATE_TYPE = 'urn:sluice:publication:v1';
@@ -21,10 +22,12 @@ export interface Stated {
   readonly revision: Moment;
   /** sha256 of its repomd.xml, in hex. */
   readonly repomd: string;
+  /** sha256 of its `.treeinfo`, where hosts can be installed from it: nothing else of ours vouches for images. */
+  readonly treeinfo?: string;
 }
 
 /**
- * What one commit is published as: an in-toto Statement (v1), whose subjects are the repomd.xml of every repository, and whose
+ * What one commit is published as: an in-toto Statement (v1), whose subjects are the repomd.xml (and `.treeinfo`) of every repository, and whose
  * predicate says from which files of git each was made. No clock and no host is in it: equal commits give equal bytes anywhere.
  */
 export function statementOf(
@@ -38,10 +41,10 @@ export function statementOf(
   const moment = ({ id, time }: Moment) => ({ digest: { gitCommit: id }, time: time.toISOString() });
   const statement = {
     _type: 'https://in-toto.io/Statement/v1',
-    subject: sorted.map(({ id, repomd }) => ({
-      name: `${id}/repodata/repomd.xml`,
-      digest: { sha256: repomd },
-    })),
+    subject: sorted.flatMap(({ id, repomd, treeinfo }) => [
+      { name: `${id}/repodata/repomd.xml`, digest: { sha256: repomd } },
+      ...(treeinfo === undefined ? [] : [{ name: `${id}/${TREEINFO}`, digest: { sha256: treeinfo } }]),
+    ]),
     predicateType: PREDICATE_TYPE,
     predicate: {
       format: FORMAT,
@@ -57,6 +60,11 @@ export function statementOf(
     },
   };
   return Buffer.from(`${JSON.stringify(statement, null, 2)}\n`);
+}
+
+/** What a statement says of an installation tree. */
+export function treeStated({ tree }: Content): Pick<Stated, 'treeinfo'> {
+  return tree ? { treeinfo: sha256Hex(tree.treeinfo) } : {};
 }
 
 /** `public/at/<commit>/statement.json`: goes with its view, and is found from the URL and the commit. */

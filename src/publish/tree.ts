@@ -15,8 +15,10 @@ import { dirname, join, relative } from 'node:path';
 import { codeOf } from '../base/fault.ts';
 import { mkdirp, syncFolder, temporaryPath } from '../pool/disk.ts';
 import { onDisk } from '../pool/disk-fault.ts';
+import { openPool } from '../pool/pool.ts';
 import { type Repomd, type RepomdRecord, readRepomd } from '../repodata/repomd.ts';
 import type { Content } from './content.ts';
+import { damagedTree, linkTree, TREEINFO } from './install-tree.ts';
 import type { Layout } from './layout.ts';
 import {
   type DocumentSink,
@@ -26,6 +28,7 @@ import {
   type Publication,
   type RepodataSink,
 } from './materialise.ts';
+import { readPlain } from './plain.ts';
 
 /** The one line that clients follow: where the current tree is, below which nothing ever changes. */
 export function mirrorlistOf(content: Content, revision: string): string | undefined {
@@ -77,6 +80,10 @@ async function writeTree(
   if (mirrorlist !== undefined) await writeNamed(draft, 'mirrorlist', Buffer.from(mirrorlist), timestamp);
   if (content.locations.kind === 'full')
     await symlink(packagesTarget(layout, content.id, revision), join(draft, 'packages'));
+  if (content.tree) {
+    await writeNamed(draft, TREEINFO, content.tree.treeinfo, timestamp);
+    await linkTree(draft, content.tree.files, openPool(layout.root), content.id);
+  }
   await syncFolder(repodata);
   await syncFolder(draft);
   return made;
@@ -185,7 +192,7 @@ export async function damagedNames(layout: Layout, content: Content, revision: s
   const packages = join(tree, 'packages');
   const wanted = content.locations.kind === 'full' ? packagesTarget(layout, content.id, revision) : undefined;
   if ((await linkAt(packages)) !== wanted) wrong.push(packages);
-  return wrong;
+  return [...wrong, ...(await damagedTree(tree, content.tree, openPool(layout.root)))];
 }
 
 function sameOpen(found: Repomd, made: readonly RepomdRecord[]): boolean {
@@ -212,16 +219,6 @@ export async function damagedDocuments(tree: string, repomd: Repomd): Promise<st
     if (!named.has(`repodata/${name}`)) wrong.push(join(tree, 'repodata', name));
   }
   return wrong;
-}
-
-/** Undefined where it is missing, or no regular file. */
-export async function readPlain(path: string): Promise<Buffer | undefined> {
-  try {
-    return (await lstat(path)).isFile() ? await readFile(path) : undefined;
-  } catch (cause) {
-    if (codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR') return undefined;
-    throw cause;
-  }
 }
 
 /** Undefined where there is no symlink. */

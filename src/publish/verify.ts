@@ -26,12 +26,13 @@ import type { CommitHistory, Moment } from './history.ts';
 import { keysOf } from './keys.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { type Materialised, materialise } from './materialise.ts';
+import { readPlain } from './plain.ts';
 import { publishedIds } from './publish.ts';
 import { codecOf } from './runs.ts';
 import { repomdPath, Signing } from './sign.ts';
 import { readState, revisionAt } from './state.ts';
-import { type Stated, statementOf, statementPath } from './statement.ts';
-import { damagedDocuments, damagedNames, readPlain } from './tree.ts';
+import { type Stated, statementOf, statementPath, treeStated } from './statement.ts';
+import { damagedDocuments, damagedNames } from './tree.ts';
 
 export interface VerifyOptions {
   readonly mirror: string;
@@ -159,8 +160,10 @@ class Verifier {
     const revision = await believedRevision(repository, content, published, this.#o.history, this.#reader);
     await this.#pointers(id, revision.id);
     const repomd = await this.#tree(content, revision);
-    this.#stated.push({ repository, revision, repomd: sha256Hex(repomd) });
+    this.#stated.push({ repository, revision, repomd: sha256Hex(repomd), ...treeStated(content) });
     if (content.locations.kind === 'full') await this.#links(content, content.locations.names);
+    for (const { checksum } of content.tree?.files ?? []) this.sums.add(formatChecksum(checksum));
+    this.links += content.tree?.files.length ?? 0;
   }
 
   async #pointers(id: string, revision: string): Promise<void> {

@@ -61,14 +61,15 @@ export function writeModules(docs: readonly ModuleDocument[]): Buffer {
 
 /**
  * What a repository publishes that has these streams: their own documents, then what `listed`, the newest modules.yaml of
- * the upstream, says beside them about the same modules (which stream is the default, what is obsolete).
+ * the upstream, says beside them about the same modules (which stream is the default, what is obsolete), and what it says of
+ * none that we could name.
  */
 export function projectModules(
   streams: readonly ModuleDocument[],
   listed: readonly ModuleDocument[],
 ): ModuleDocument[] {
   const names = new Set(streams.map((d) => d.name));
-  const beside = listed.filter((d) => d.kind !== 'modulemd' && d.name !== undefined && names.has(d.name));
+  const beside = listed.filter((d) => d.kind !== 'modulemd' && (d.name === undefined || names.has(d.name)));
   return [...streams, ...beside];
 }
 

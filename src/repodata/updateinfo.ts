@@ -55,26 +55,46 @@ const SEVERITIES: ReadonlyMap<string, Severity> = new Map([
   ['low', 'low'],
 ]);
 
+/** What a vendor got wrong, and what became of it. */
+export interface AdvisoryRemark {
+  readonly kind: 'repeated' | 'equal' | 'left out' | 'package left out';
+  /** The advisory's id; its title where it has none that could be one. */
+  readonly advisory: string;
+  readonly why: string;
+}
+
+/** Vendors make ids of letters, digits and a few signs; openSUSE once took the package's name. */
+const ID = /^[!-~]{1,200}$/;
+
 /**
  * All advisories, in the document's order. Broken XML is METADATA_INVALID. What vendors do get wrong is told to
- * `report` and does no harm: an id that occurs twice (both stay: clients take the union), an advisory without an id,
- * a package whose NEVRA cannot be one (left out).
+ * `report` and stops nothing: an id that occurs again (all stay: clients take the union), an advisory that has no id
+ * or that cannot be read, a package whose NEVRA cannot be one (both left out).
  */
 export async function readUpdateinfo(
   chunks: AsyncIterable<Buffer>,
   at: string,
-  report: (line: string) => void = () => {},
+  report: (remark: AdvisoryRemark) => void = () => {},
 ): Promise<Advisory[]> {
   const advisories: Advisory[] = [];
-  const ids = new Set<string>();
+  const known = new Map<string, Advisory>();
   for await (const batch of cutElements(chunks, 'update', { at })) {
     for (const element of batch) {
       const advisory = readAdvisory(canonicalElement(element, at), at, report);
-      if (advisory.id === '') report(`${at}: an advisory without an id: ${quote(advisory.title)}`);
-      else if (ids.has(advisory.id))
-        report(`${at}: the advisory ${quote(advisory.id)} occurs more than once`);
-      ids.add(advisory.id);
-      advisories.push(advisory);
+      const { id, title } = advisory;
+      if (advisory.doubled !== undefined) {
+        const why = `it has two <${advisory.doubled}>`;
+        report({ kind: 'left out', advisory: id || title, why });
+      } else if (!ID.test(id)) {
+        report({ kind: 'left out', advisory: id || title, why: `its id is ${id ? quote(id) : 'absent'}` });
+      } else {
+        const before = known.get(id);
+        if (before?.bytes.equals(advisory.bytes))
+          report({ kind: 'equal', advisory: id, why: 'twice the same' });
+        else if (before) report({ kind: 'repeated', advisory: id, why: 'its id occurs more than once' });
+        known.set(id, advisory);
+        advisories.push(advisory);
+      }
     }
   }
   return advisories;
@@ -103,25 +123,32 @@ const HEAD = Buffer.from('<?xml version="1.0" encoding="UTF-8"?>\n<updates>\n');
 const NEWLINE = Buffer.from('\n');
 const TAIL = Buffer.from('</updates>\n');
 
-function readAdvisory(bytes: Buffer, at: string, report: (line: string) => void): Advisory {
+/** `doubled`: an element that may be there once is there twice, and nobody can tell which one counts. */
+function readAdvisory(
+  bytes: Buffer,
+  at: string,
+  report: (remark: AdvisoryRemark) => void,
+): Advisory & { readonly doubled?: string } {
   const reader = new XmlReader(utf8Text(bytes, at), at);
   reader.root('update');
   const type = reader.attribute('type') ?? '';
   const fields = new Map<string, string>();
   const references: Reference[] = [];
   const packages: AdvisoryPackage[] = [];
+  let doubled: string | undefined;
   for (let token = reader.next(); token !== 'end'; token = reader.next()) {
     if (token !== 'open') continue;
     const { name } = reader;
     if (name === 'package') {
       const found = readAdvisoryPackage(reader);
-      if (found instanceof Fault) report(`${at}: ${fields.get('id') ?? ''}: left out: ${found.message}`);
+      const advisory = fields.get('id') ?? '';
+      if (found instanceof Fault) report({ kind: 'package left out', advisory, why: found.message });
       else packages.push(found);
     } else if (name === 'reference') references.push(readReference(reader));
     else if (reader.depth === 2 && (name === 'issued' || name === 'updated')) {
       fields.set(name, reader.attribute('date') ?? '');
     } else if (reader.depth === 2 && (name === 'id' || name === 'title' || name === 'severity')) {
-      if (fields.has(name)) throw reader.fault(`an advisory has two <${name}>`);
+      if (fields.has(name)) doubled = name;
       fields.set(name, reader.textContent().trim());
     }
   }
@@ -140,6 +167,7 @@ function readAdvisory(bytes: Buffer, at: string, report: (line: string) => void)
     cves: [...new Set(references.flatMap(cvesOf))],
     packages,
     bytes,
+    ...(doubled === undefined ? {} : { doubled }),
   };
 }
 

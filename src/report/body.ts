@@ -55,6 +55,7 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     resigned(d, rows),
     inside(d, rows),
     modules(d, rows),
+    trees(d),
     plan.cascade || plan.verb === 'recall' ? '' : dropped(d, rows),
     staying(d, rows),
     notes(d),
@@ -173,6 +174,15 @@ function modules(d: Digest, max: number): string {
   if (d.modules.length === 0) return '';
   const rows = d.modules.map((m) => [code(m.nsvca), m.gone ? 'leaves' : 'comes or changes']);
   return `### Module streams\n\n${folded(count(d.modules.length, 'document'), ['stream', ''], rows, max)}`;
+}
+
+function trees(d: Digest): string {
+  if (d.trees.length === 0) return '';
+  const cell = (text: string | undefined) => (text === undefined ? '—' : code(text));
+  const rows = d.trees.map((t) => [t.repository, cell(t.was), cell(t.tree), markdown(t.words, 100)]);
+  const said =
+    'What hosts are installed from: boot images and installer, each verified by its checksum. Nobody signs them.';
+  return `### Installation tree\n\n${said}\n\n${table(['repository', 'from', 'to', 'what it is'], rows)}`;
 }
 
 function dropped(d: Digest, max: number): string {

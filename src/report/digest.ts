@@ -1,3 +1,4 @@
+import { formatChecksum } from '../base/checksum.ts';
 import { byCodeUnit, groupBy } from '../base/order.ts';
 import type { About, AdvisoryFacts, Change, LostAdvisory, Pin, Plan, Reason, Stay } from '../plan/types.ts';
 import { compareEvr, formatEvr } from '../rpm/evr.ts';
@@ -49,6 +50,15 @@ export interface SecurityRow {
   readonly presence: string;
 }
 
+export interface TreeRow {
+  readonly repository: string;
+  /** Digests, cut. */
+  readonly was: string | undefined;
+  readonly tree: string | undefined;
+  /** The vendor's words. */
+  readonly words: string;
+}
+
 /** A plan in the order in which people read it: what both the terminal and the pull request show. */
 export interface Digest {
   readonly rows: readonly Row[];
@@ -57,6 +67,8 @@ export interface Digest {
   readonly attention: readonly { readonly what: string; readonly repository: string; readonly why: string }[];
   readonly dropped: readonly { readonly build: string; readonly repository: string; readonly why: string }[];
   readonly modules: readonly { readonly nsvca: string; readonly gone: boolean }[];
+  /** Installation trees that come or go. */
+  readonly trees: readonly TreeRow[];
   readonly notes: readonly { readonly repository: string; readonly note: string }[];
   readonly lost: readonly LostAdvisory[];
   readonly moving: number;
@@ -89,6 +101,14 @@ export function digest(plan: Plan): Digest {
     ),
     modules: plan.repositories.flatMap((r) =>
       r.changes.filter((c) => c.kind === 'module').map((c) => ({ nsvca: c.nsvca, gone: c.to === undefined })),
+    ),
+    trees: plan.repositories.flatMap((r) =>
+      r.changes
+        .filter((c) => c.kind === 'tree')
+        .map(({ was, tree, words }) => {
+          const cut = (sum: typeof was) => sum && formatChecksum(sum).slice(0, 19);
+          return { repository: placeOf(plan, r.repository), was: cut(was), tree: cut(tree), words };
+        }),
     ),
     notes: plan.repositories.flatMap((r) =>
       r.notes.map((note) => ({ repository: placeOf(plan, r.repository), note })),
@@ -262,9 +282,10 @@ function securityRows(plan: Plan): SecurityRow[] {
       const nevra = formatNevra(change.to.nevra);
       for (const advisory of plan.about.get(nevra)?.advisories ?? []) {
         if (advisory.type !== 'security') continue;
-        const row = rows.get(advisory.id);
+        const key = `${advisory.id}\n${advisory.title}`;
+        const row = rows.get(key);
         if (row) row.moving.add(nevra);
-        else rows.set(advisory.id, { advisory, moving: new Set([nevra]) });
+        else rows.set(key, { advisory, moving: new Set([nevra]) });
       }
     }
   }

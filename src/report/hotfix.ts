@@ -1,5 +1,6 @@
 import { type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import type { Plan } from '../plan/types.ts';
+import { archesFor } from '../rpm/arches.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Digest } from './digest.ts';
 import { code, markdown } from './safe.ts';
@@ -28,16 +29,26 @@ export function placeOf(plan: Plan, repository: RepositoryName): string {
   return tiersOf(plan).length > 1 ? `${repository.tier} ${upstream}` : upstream;
 }
 
-/** `7 of 9 present`, of each tier that the plan changes where they differ. */
+/**
+ * `7 of 9 present`, of each tier that the plan changes where they differ. Of the builds that the advisory names only those count that
+ * clients of this arch can install: vendors name the src and the other arches along.
+ */
 export function presence(builds: readonly string[], plan: Plan): string {
   const counts = tiersOf(plan).map((tier) => {
     const own = plan.repositories.filter(({ repository }) => !plan.hotfix || repository.tier === tier);
+    const arches = new Set(own.flatMap(({ repository }) => archesFor(repository.arch)));
     const has = new Set(own.flatMap(({ after }) => after.pins.map((pin) => formatNevra(pin.nevra))));
-    return { tier, n: builds.filter((build) => has.has(build)).length };
+    const present = builds.filter((build) => has.has(build)).length;
+    const named = builds.filter((build) => has.has(build) || arches.has(archOf(build))).length;
+    return { tier, said: `${present} of ${named} present` };
   });
   const [first] = counts;
-  if (counts.every(({ n }) => n === first?.n)) return `${first?.n ?? 0} of ${builds.length} present`;
-  return counts.map(({ tier, n }) => `${n} of ${builds.length} present in ${tier}`).join(', ');
+  if (counts.every(({ said }) => said === first?.said)) return first?.said ?? '';
+  return counts.map(({ tier, said }) => `${said} in ${tier}`).join(', ');
+}
+
+function archOf(nevra: string): string {
+  return nevra.slice(nevra.lastIndexOf('.') + 1);
 }
 
 /** What a hotfix waived and why, and what is to be done when it is over: lines of plain text, foreign text in `safe`. */

@@ -46,6 +46,10 @@ function changeJson(change: Change, plan: Plan) {
   if (change.kind === 'module') {
     return { kind: change.kind, nsvca: change.nsvca, to: change.to && formatChecksum(change.to) };
   }
+  if (change.kind === 'tree') {
+    const { kind, was, tree, words } = change;
+    return { kind, was: was && formatChecksum(was), tree: tree && formatChecksum(tree), words };
+  }
   const { kind, source, ...rest } = change;
   const pins = Object.entries(rest).map(([key, value]) => [key, isPin(value) ? pinJson(value) : value]);
   const inside = 'to' in change ? plan.inside?.changes.get(formatNevra(change.to.nevra)) : undefined;

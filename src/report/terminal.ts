@@ -39,6 +39,11 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
       plan.cascade || plan.verb === 'recall' ? [] : d.dropped.map((x) => [x.build, plain(x.why)]),
       max,
     ),
+    section(
+      'installation tree',
+      d.trees.map((t) => [t.repository, t.was ?? '—', '→', t.tree ?? '—', plain(t.words, 100)]),
+      max,
+    ),
     section('stays', stays(d), max),
     section(
       'noted',

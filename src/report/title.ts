@@ -12,8 +12,10 @@ export function title(plan: Plan, d: Digest = digest(plan)): string {
     case 'promote': {
       const sources = new Set(d.rows.map((row) => row.source));
       const [only] = sources.size === 1 ? d.rows : [];
-      const what =
-        only && only.source.length <= 40
+      const tree = sources.size === 0 && d.trees.length > 0;
+      const what = tree
+        ? 'installation tree'
+        : only && only.source.length <= 40
           ? `${only.source} ${only.to}`
           : count(sources.size, 'source package');
       return cut(`Promote ${what} to ${plan.team}/${plan.tier} (${set})`);
@@ -56,6 +58,7 @@ function changesInWords(d: Digest): string {
     [of('relisted'), 'listed again'],
     [d.attention.filter((a) => a.why.startsWith('upstream stopped')).length, 'pulled back'],
     [d.dropped.length, 'dropped'],
+    [d.trees.length, d.trees.length === 1 ? 'installation tree' : 'installation trees'],
   ] as const;
   const said = parts.filter(([n]) => n > 0).map(([n, word]) => `${number(n)} ${word}`);
   return said.length > 0 ? said.join(', ') : 'documents only';

@@ -9,7 +9,7 @@ import { cutElements } from '../repodata/elements.ts';
 import { readModules } from '../repodata/modules.ts';
 import { canonicalElement, identify } from '../repodata/primary.ts';
 import { type PackageRecord, recordId } from '../repodata/record.ts';
-import { readUpdateinfo } from '../repodata/updateinfo.ts';
+import { type AdvisoryRemark, readUpdateinfo } from '../repodata/updateinfo.ts';
 import { compareNevra, formatNevra } from '../rpm/nevra.ts';
 import { checkStrength, GROUP } from './documents.ts';
 import { SideDocument } from './join.ts';
@@ -39,16 +39,45 @@ export async function readUpstream(
   const modules = state.documents.get('modules');
   const updateinfo = state.documents.get('updateinfo');
   const comps = state.documents.get(GROUP);
+  const remarks: AdvisoryRemark[] = [];
+  const remark = (one: AdvisoryRemark) => void remarks.push(one);
+  const advisories = updateinfo
+    ? await readUpdateinfo(reader.open(updateinfo, 'updateinfo'), reader.at('updateinfo'), remark)
+    : [];
   return {
     builds: wanted,
     otherArches: builds.length - wanted.length,
     modules: modules ? readModules(await reader.whole(modules, 'modules'), reader.at('modules')) : [],
-    advisories: updateinfo
-      ? await readUpdateinfo(reader.open(updateinfo, 'updateinfo'), reader.at('updateinfo'))
-      : [],
+    advisories,
+    remarks: saidOf(remarks),
     ...(comps ? { comps: await reader.comps(comps) } : {}),
   };
 }
+
+const REMARKS = [
+  ['repeated', 'advisory ids that occur more than once, which are taken together'],
+  ['equal', 'advisories that are there twice'],
+  ['left out', 'advisories that are left out'],
+  ['package left out', 'packages of advisories that are left out'],
+] as const;
+/** Of each kind so many are named. */
+const NAMED = 3;
+
+/** One line for each kind: Oracle has 81 of one. */
+function saidOf(remarks: readonly AdvisoryRemark[]): string[] {
+  return REMARKS.flatMap(([kind, words]) => {
+    const own = remarks.filter((remark) => remark.kind === kind);
+    if (own.length === 0) return [];
+    const distinct = [
+      ...new Set(own.map(({ advisory, why }) => (NAMES.has(kind) ? advisory : `${advisory} (${why})`))),
+    ];
+    const more = distinct.length > NAMED ? ` and ${distinct.length - NAMED} more` : '';
+    return [`updateinfo: ${words}: ${own.length}: ${distinct.slice(0, NAMED).join(', ')}${more}`];
+  });
+}
+
+/** Kinds whose words say it all. */
+const NAMES: ReadonlySet<string> = new Set(['repeated', 'equal']);
 
 class Reader {
   readonly #catalog: Pick<Catalog, 'readDocument' | 'putRecords'>;

@@ -43,6 +43,8 @@ export interface UpstreamContent {
   readonly otherArches: number;
   readonly modules: readonly ModuleDocument[];
   readonly advisories: readonly Advisory[];
+  /** What is wrong with advisories, as it is said of a sync that takes them in. */
+  readonly remarks: readonly string[];
   /** The open bytes of comps. */
   readonly comps?: Buffer;
 }

@@ -117,7 +117,7 @@ describe('a hotfix', () => {
       expect(yaml).toContain('harbor-shell.x86_64: "5.1.8-6.h9"');
     }
     site.output();
-    expect(await fix(site, 'HRSA-2026:0107')).toEqual([]);
+    expect(await fix(site, 'hrsa-2026:0107')).toEqual([]);
     expect(site.output()).toContain(
       `infra/stable ${SET}: nothing to do: stable and unstable have harbor-tls`,
     );

@@ -11,6 +11,19 @@ it.each([
   expect(readLockLine(text)).toEqual({ nevra: 'openssl-1:3.0.7-28.el9.x86_64', checksum: SUM, ...expected });
 });
 
+it('reads the line of a manifest that pins an installation tree, and no other of its lines', () => {
+  const line = `kickstart: "${SUM}"`;
+  expect(readLockLine(line)).toEqual({ nevra: '.treeinfo', checksum: SUM, withdrawn: false });
+  for (const other of [
+    ` ${line}`,
+    `${line} `,
+    `repomd: "${SUM}"`,
+    `kickstart: ${SUM}`,
+    `  modules: "${SUM}"`,
+  ])
+    expect(readLockLine(other)).toBeUndefined();
+});
+
 it.each([
   '',
   'openssl',

@@ -28,6 +28,7 @@ describe('policies', () => {
       alone: false,
       arches: [],
       parentHref: false,
+      kickstart: false,
       client: {
         cert: { kind: 'env', variable: 'RHEL_CERT' },
         key: { kind: 'path', path: '/etc/pki/entitlement/key.pem' },
@@ -120,6 +121,24 @@ describe('policies', () => {
     expect(collectComplaints(files({ [path]: `${signed}${key}` })).map(said)).toEqual([
       `POLICY_INVALID ${path}:6:25 metadata.signatures the metadata of what was added is made by Sluice`,
     ]);
+  });
+
+  it('carry an installation tree only from a URL that they name, and whole', () => {
+    const path = 'policies/upstreams/rocky-9-x86_64-appstream.yaml';
+    const id = 'rocky-9-x86_64-appstream';
+    const tree = `${APPSTREAM}kickstart: true\n`;
+    expect(loadPolicies(files({ [path]: tree })).upstreams.get(id)?.kickstart).toBe(true);
+    const complaint = (text: string) =>
+      collectComplaints(files({ [path]: text }))
+        .map(said)
+        .join('\n');
+    const listed = tree.replace(/baseurl: .*\n/, 'mirrorlist: https://mirrors.example/list\n');
+    expect(complaint(listed)).toMatch(/kickstart needs a baseurl/);
+    expect(complaint(`${tree}content: thin\n`)).toMatch(/kickstart stands beside content: thin/);
+    expect(complaint(tree.replace(/baseurl: .*\n/, 'source: added\n'))).toMatch(
+      /kickstart stands beside source/,
+    );
+    expect(complaint(tree.replace('kickstart: true', 'kickstart: maybe'))).toMatch(/kickstart must be/);
   });
 
   it('have all their complaints told at once, by file, line and column', () => {

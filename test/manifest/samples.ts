@@ -95,6 +95,10 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc
     live: fc.boolean(),
     pins: fc.uniqueArray(anyPin, { selector: (p) => formatNevra(p.nevra), maxLength: 25 }),
     modules: dictionary(nsvca),
+    kickstart: fc.option(
+      hex(64).map((digits) => ({ type: 'sha256', hex: digits }) as const),
+      { nil: undefined },
+    ),
     timestamp: anyTimestamp,
     repomd: anyChecksum,
     documents: dictionary(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,9}$/)),
@@ -104,16 +108,23 @@ export const anySnapshot: fc.Arbitrary<Snapshot> = fc
     ),
     older: fc.option(fc.record({ reason: anyReason, timestamp: anyTimestamp }), { nil: undefined }),
   })
-  .map(({ live, pins, modules, timestamp, repomd, documents, accepted, older }) =>
+  .map(({ live, pins, modules, kickstart, timestamp, repomd, documents, accepted, older }) =>
     live
       ? makeSnapshot({
           repository: LIVE,
           from: upstreamId(LIVE),
           pins,
           modules,
+          ...(kickstart ? { kickstart } : {}),
           upstream: { timestamp, repomd, documents },
           accepted,
           ...(older ? { older } : {}),
         })
-      : makeSnapshot({ repository: STABLE, from: PARENT, pins, modules }),
+      : makeSnapshot({
+          repository: STABLE,
+          from: PARENT,
+          pins,
+          modules,
+          ...(kickstart ? { kickstart } : {}),
+        }),
   );

@@ -44,6 +44,7 @@ function planned(plan: Plan): string[] {
 
 function say(change: Change): string {
   if (change.kind === 'module') return `module ${change.nsvca} ${change.to ? 'comes' : 'goes'}`;
+  if (change.kind === 'tree') throw new Error('no trees here');
   if (!('to' in change)) return `- ${formatNevra(change.from.nevra)}: ${change.why}`;
   const past = 'past' in change && change.past.length > 0 ? ` past ${change.past.join(', ')}` : '';
   const along =

@@ -44,7 +44,7 @@ const world = fc
   });
 
 const nameOf = (change: Change): string => {
-  if (change.kind === 'module') throw new Error('no modules here');
+  if (change.kind === 'module' || change.kind === 'tree') throw new Error('builds alone are here');
   return ('to' in change ? change.to : change.from).nevra.name;
 };
 const changesOf = (given: Given): readonly Change[] => {

@@ -62,6 +62,8 @@ function say(change: Change): string {
       return `- ${formatNevra(change.from.nevra)}: ${change.why}`;
     case 'relisted':
       return `relisted ${formatNevra(change.to.nevra)}`;
+    case 'tree':
+      return `tree ${change.words}`;
     case 'module':
       return `module ${change.nsvca} ${change.to ? 'comes' : 'goes'}`;
   }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { decompress, decompressAll, once } from '../../src/repodata/compression.ts';
 import {
   type Advisory,
+  type AdvisoryRemark,
   formatAdvisory,
   projectUpdateinfo,
   readUpdateinfo,
@@ -36,8 +37,8 @@ ${inside}      </collection>
 const doc = (...updates: string[]): string =>
   `<?xml version="1.0"?>\n<updates>\n${updates.join('\n')}\n</updates>\n`;
 
-async function read(text: string, lines: string[] = []): Promise<Advisory[]> {
-  return await readUpdateinfo(once(Buffer.from(text)), 'updateinfo', (line) => lines.push(line));
+async function read(text: string, remarks: AdvisoryRemark[] = []): Promise<Advisory[]> {
+  return await readUpdateinfo(once(Buffer.from(text)), 'updateinfo', (remark) => remarks.push(remark));
 }
 
 it('reads an advisory', async () => {
@@ -72,7 +73,8 @@ it.each([
   ['Critical', 'critical'],
   ['IMPORTANT', 'important'],
   ['medium', 'moderate'],
-  ['Low', 'low'],
+  ['Low ', 'low'],
+  ['\n      Moderate\n', 'moderate'],
   ['None', 'none'],
   ['', 'none'],
   ['constructor', 'none'],
@@ -83,23 +85,37 @@ it.each([
 });
 
 it('tells what vendors got wrong, and goes on', async () => {
-  const lines: string[] = [];
+  const remarks: AdvisoryRemark[] = [];
   const broken = '<package name="../evil" version="1" release="1" arch="x86_64"/><package name="a"/>';
   const badSum = pkg('b', '<sum type="sha256">zz</sum>');
-  const advisories = await read(
-    doc(update('A', pkg('a')), update('A', broken + badSum), update('', pkg('c'))),
-    lines,
-  );
-  expect(advisories.map((a) => a.packages.length)).toEqual([1, 0, 1]);
-  expect(lines).toHaveLength(5);
-  expect(lines.join('\n')).toMatch(/"A" occurs more than once/);
-  expect(lines.join('\n')).toMatch(/without an id/);
-  expect(lines.join('\n')).toMatch(/evil/);
+  const twoIds = update('B', pkg('b')).replace('<title>', '<id>C</id><title>');
+  const text = [
+    ...[update('A', pkg('a')), update('A', broken + badSum), update('', pkg('c')), update('A\tB', pkg('c'))],
+    ...[twoIds, update('D', pkg('d')), update('D', pkg('d'))],
+  ];
+  const advisories = await read(doc(...text), remarks);
+  expect(advisories.map((a) => [a.id, a.packages.length])).toEqual([
+    ['A', 1],
+    ['A', 0],
+    ['D', 1],
+    ['D', 1],
+  ]);
+  expect(remarks.map(({ kind, advisory }) => [kind, advisory])).toEqual([
+    ['package left out', 'A'],
+    ['package left out', 'A'],
+    ['package left out', 'A'],
+    ['repeated', 'A'],
+    ['left out', 'openssl <update>'],
+    ['left out', 'A\tB'],
+    ['left out', 'C'],
+    ['equal', 'D'],
+  ]);
+  expect(remarks[0]?.why).toMatch(/evil/);
+  expect(remarks[6]?.why).toBe('it has two <id>');
 });
 
 it.each([
   ['mis-nested', doc('<update><id>a</update></id>')],
-  ['two ids', doc('<update><id>a</id><id>b</id></update>')],
   ['a DOCTYPE', `<!DOCTYPE updates>${doc()}`],
   ['a cut one', doc(update('a', pkg('a'))).slice(0, -30)],
 ])('refuses %s', async (_, text) => {
@@ -145,7 +161,7 @@ describe.skipIf(CORPUS === undefined)('of the corpus', () => {
     '%s has %i advisories, of which %i repeat an id, and libsolv reads all of them from our projection',
     async (path, count, repeated) => {
       const bytes = readFileSync(join(CORPUS ?? '', path));
-      const lines: string[] = [];
+      const lines: AdvisoryRemark[] = [];
       const source = decompress(once(bytes), { maxBytes: 1 << 30, at: path });
       const advisories = await readUpdateinfo(source, path, (line) => lines.push(line));
       expect([advisories.length, lines.length]).toEqual([count, repeated]);

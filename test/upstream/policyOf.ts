@@ -21,6 +21,7 @@ export function policyOf(
     forget: 90 * 86_400_000,
     alone: false,
     parentHref: false,
+    kickstart: false,
     ...change,
   };
 }
