@@ -13,7 +13,7 @@ import { freePort, serveMirror } from '../fixtures/nginx.ts';
 import { has, oracle } from '../fixtures/oracle.ts';
 import { tempDir } from '../fixtures/tempDir.ts';
 import { findZypper, type Zypper } from '../fixtures/zypper.ts';
-import { makeSite, type Site } from './site.ts';
+import { makeSite, type Site, siteAgain } from './site.ts';
 
 const run = promisify(execFile);
 
@@ -22,11 +22,19 @@ const nginx = has('nginx') || has('/usr/sbin/nginx') || oracle('nginx');
 const root = process.getuid?.() === 0;
 
 /** The demo's vendor and one team whose `stable` follows live at once, served by nginx on loopback. */
-async function servedSite(): Promise<Site & { vendor: string; git: (...args: string[]) => string }> {
-  const vendor = join(await tempDir(), 'vendor');
+async function servedSite() {
+  const site = await publishedSite();
+  const server = await serveMirror(site.mirrorDir, site.port);
+  onTestFinished(() => server.stop());
+  return site;
+}
+
+const publishedSite = siteAgain(async (dir) => {
+  const vendor = join(dir, 'vendor');
   await layDemoUpstream(vendor, 'before');
   const port = await freePort();
   const site = await makeSite({
+    dir,
     start: '2026-03-02T09:00:00Z',
     upstreams: Object.fromEntries(
       ['base', 'apps'].map((r) => [`harbor-9-x86_64-${r}`, { baseurl: [`file://${vendor}/${r}`] }]),
@@ -34,15 +42,13 @@ async function servedSite(): Promise<Site & { vendor: string; git: (...args: str
     team: { tiers: { stable: { from: 'live', keep: '1' } } },
     site: { mirrorUrl: `http://127.0.0.1:${port}` },
   });
-  const server = await serveMirror(site.mirrorDir, port);
-  onTestFinished(() => server.stop());
   const git = (...args: string[]) =>
     execFileSync('git', ['-C', `${site.repoDir}.git`, ...args], { encoding: 'utf8' }).trim();
   await follow(site);
   await promoteAll(site);
   await site.publish();
-  return Object.assign(site, { vendor, git });
-}
+  return Object.assign(site, { vendor, git, port });
+});
 
 async function repofileOf(site: Site, team: string, tier: string, at?: string): Promise<string> {
   site.output();

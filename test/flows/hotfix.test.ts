@@ -7,8 +7,7 @@ import { checkWorkTree, fixWorkTree } from '../../src/flows/check-tree.ts';
 import { type HotfixRequest, hotfix } from '../../src/flows/hotfix.ts';
 import { pullApprove, pullMerge } from '../../src/flows/pull.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
-import { tempDir } from '../fixtures/tempDir.ts';
-import { makeSite, type Site } from './site.ts';
+import { makeSite, type Site, siteAgain } from './site.ts';
 
 const TIERS = {
   unstable: { from: 'live', wait: { seen: '2d' } },
@@ -19,13 +18,14 @@ const BASE = `snapshots/infra/stable/${SET}-base`;
 const TLS = 'harbor-tls-1:3.0.7-25.h9_1.x86_64';
 
 /** Both tiers as the vendor was before its wave, which only live has. */
-async function waveSite(team: Readonly<Record<string, unknown>> = {}): Promise<Site & { vendor: string }> {
-  const vendor = join(await tempDir(), 'vendor');
+const waveSite = siteAgain(async (dir): Promise<Site & { vendor: string }> => {
+  const vendor = join(dir, 'vendor');
   const site = await makeSite({
+    dir,
     upstreams: Object.fromEntries(
       ['base', 'apps'].map((r) => [`${SET}-${r}`, { baseurl: [`file://${vendor}/${r}`], content: 'thin' }]),
     ),
-    team: { tiers: TIERS, ...team },
+    team: { tiers: TIERS },
   });
   await layDemoUpstream(vendor, 'before');
   await site.merge(await site.sync());
@@ -37,7 +37,7 @@ async function waveSite(team: Readonly<Record<string, unknown>> = {}): Promise<S
   await site.sync(); // merges itself
   site.output();
   return Object.assign(site, { vendor });
-}
+});
 
 async function fix(site: Site, named: string | readonly string[], o: Partial<HotfixRequest> = {}) {
   const done = await hotfix(site.world(), {

@@ -6,16 +6,16 @@ import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
 import { pullShow } from '../../src/flows/pull.ts';
 import { type RemoveRequest, remove } from '../../src/flows/remove.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
-import { tempDir } from '../fixtures/tempDir.ts';
-import { makeSite, type Site } from './site.ts';
+import { makeSite, type Site, siteAgain } from './site.ts';
 
 const IDS = ['base', 'apps'].map((r) => `harbor-9-x86_64-${r}`);
 
 /** Both tiers have the vendor's first state; packages stay at the vendor's. */
-async function filledSite(): Promise<Site> {
-  const vendor = join(await tempDir(), 'vendor');
+const filledSite = siteAgain(async (dir) => {
+  const vendor = join(dir, 'vendor');
   await layDemoUpstream(vendor, 'before');
   const site = await makeSite({
+    dir,
     start: '2026-03-02T09:00:00Z',
     upstreams: Object.fromEntries(
       IDS.map((id) => [id, { baseurl: [`file://${vendor}/${id.split('-').at(-1)}`], content: 'thin' }]),
@@ -25,9 +25,8 @@ async function filledSite(): Promise<Site> {
   await site.merge(await site.promote('unstable'));
   site.days(2);
   await site.merge(await site.promote('stable'));
-  site.output();
   return site;
-}
+});
 
 async function take(site: Site, named: string[], o: Partial<RemoveRequest> = {}) {
   const asked = {

@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { afterAll } from 'vitest';
 import { stringify } from 'yaml';
 import { SILENT } from '../../src/base/progress.ts';
 import type { World } from '../../src/flows/context.ts';
@@ -141,4 +144,31 @@ export async function makeSite(o: SiteOptions): Promise<Site> {
     },
   };
   return self;
+}
+
+/**
+ * One site for the tests of a file, made once in the folder that `make` is given: each call puts the folder and the clock back to what
+ * they were then. For tests that run one after the other.
+ */
+export function siteAgain<T extends Site>(make: (dir: string) => Promise<T>): () => Promise<T> {
+  let made: Promise<{ site: T; now: Date; root: string }> | undefined;
+  const begin = async () => {
+    const root = await mkdtemp(join(tmpdir(), 'sluice-site-'));
+    mkdirSync(join(root, 'site'));
+    const site = await make(join(root, 'site'));
+    execFileSync('cp', ['-a', join(root, 'site'), join(root, 'kept')]); // links stay links
+    return { site, now: site.now, root };
+  };
+  afterAll(async () => {
+    if (made) await rm((await made).root, { recursive: true, force: true });
+  });
+  return async () => {
+    made ??= begin();
+    const { site, now, root } = await made;
+    await rm(join(root, 'site'), { recursive: true, force: true });
+    execFileSync('cp', ['-a', join(root, 'kept'), join(root, 'site')]);
+    site.now = now;
+    site.output();
+    return site;
+  };
 }
