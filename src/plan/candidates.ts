@@ -77,6 +77,7 @@ interface Wanted {
 
 function wantedOf({ named, repositories, facts }: PromoteInput): Wanted {
   const names = new Set(named);
+  if (names.size === 0) return { names, sources: names };
   const pins = repositories.flatMap((r) => r.parent.pins.filter((pin) => names.has(pin.nevra.name)));
   return { names, sources: new Set(pins.map((pin) => facts.build(pin).source)) };
 }
@@ -151,7 +152,8 @@ interface Names {
 const known = new WeakMap<readonly Pin[], Names>();
 const NO_PINS: readonly Pin[] = [];
 
-function namesOf(pins: readonly Pin[]): Names {
+/** Its name.arches, and of each name the last build in the manifest's order. */
+export function namesOf(pins: readonly Pin[]): Names {
   const names = known.get(pins) ?? {
     names: new Set(pins.map((pin) => nameArch(pin.nevra))),
     packages: new Map(pins.map((pin) => [pin.nevra.name, pin])),

@@ -11,11 +11,20 @@ const ARCH = /[.](?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)$/;
 const FLAVOUR = /(?:smp|PAE|xen|debug|hugemem|largesmp)$/;
 
 /** Builds that a machine boots (`kernel-core`, or `kernel` where that holds the image itself). */
-export function kernelsAmong(pins: readonly Pin[], facts: Facts): Pin[] {
-  return pins.filter(
+export function kernelsAmong(pins: readonly Pin[], facts: Facts): readonly Pin[] {
+  const lists = among.get(facts) ?? new WeakMap<readonly Pin[], readonly Pin[]>();
+  among.set(facts, lists);
+  const known = lists.get(pins);
+  if (known) return known;
+  const found = pins.filter(
     (pin) => pin.nevra.name.startsWith('kernel') && facts.build(pin).installOnly === 'kernel',
   );
+  lists.set(pins, found);
+  return found;
 }
+
+/** Of lists of pins: found once for the facts of a state. */
+const among = new WeakMap<Facts, WeakMap<readonly Pin[], readonly Pin[]>>();
 
 /**
  * Names that end with the version of a kernel, as far as they say it: `kmod-lustre-client-5.14.0_427` is for every 5.14.0-427,
@@ -44,7 +53,7 @@ export class Kernels {
   constructor({ repositories, facts }: Pick<PromoteInput, 'repositories' | 'facts'>) {
     this.#facts = facts;
     this.#repositories = repositories;
-    this.#target = repositories.flatMap((r) => kernelsAmong(r.target?.pins ?? [], facts));
+    this.#target = repositories.flatMap((r) => (r.target ? kernelsAmong(r.target.pins, facts) : []));
     this.#parent = repositories.flatMap((r) => kernelsAmong(r.parent.pins, facts));
   }
 

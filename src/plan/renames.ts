@@ -1,6 +1,7 @@
 import { overlaps } from '../rpm/capability.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
+import { namesOf } from './candidates.ts';
 import type { Closure, Outcome } from './closing.ts';
 import type { PromoteInput } from './promote.ts';
 import { nevraOf } from './rules.ts';
@@ -32,23 +33,22 @@ function how(build: Pin, old: Pin, { universe, number }: Closure): string {
 /** Said of a plan: which names of the tier hosts lose to another one by it. Nothing is taken out of the tier for that. */
 export function renameNotes(outcomes: readonly Outcome[], input: PromoteInput): string[] {
   const { closure, facts, repositories, tier } = input;
-  const newest = new Map<string, Pin>();
-  for (const pin of repositories.flatMap((r) => r.target?.pins ?? [])) {
-    const known = newest.get(pin.nevra.name);
-    if (!known || compareEvr(pin.nevra.evr, known.nevra.evr) > 0) newest.set(pin.nevra.name, pin);
-  }
-  const listed = new Set(
-    repositories.flatMap((r) => r.live.pins.flatMap((pin) => (pin.withdrawn ? [] : pin.nevra.name))),
-  );
+  const before = repositories.flatMap((r) => (r.target ? namesOf(r.target.pins).packages : []));
+  const newestOf = (name: string): Pin | undefined =>
+    before
+      .flatMap((packages) => packages.get(name) ?? [])
+      .reduce<Pin | undefined>((a, b) => (a && compareEvr(a.nevra.evr, b.nevra.evr) >= 0 ? a : b), undefined);
+  const isListed = (name: string): boolean =>
+    repositories.some((r) => r.live.pins.some((pin) => !pin.withdrawn && pin.nevra.name === name));
   const notes = new Map<string, string>();
   for (const { move } of outcomes) {
     if (!move) continue;
     const { to, judged } = move;
     for (const name of facts.build(to).obsoletes) {
-      const old = newest.get(name);
+      const old = newestOf(name);
       if (!old || !obsoletes(to, old, closure)) continue;
       if (judged.has && obsoletes(judged.has, old, closure)) continue; // no news
-      const upstream = listed.has(name) ? '' : `, and upstream has no ${name} any more`;
+      const upstream = isListed(name) ? '' : `, and upstream has no ${name} any more`;
       notes.set(
         `${to.nevra.name} ${name}`,
         `${to.nevra.name} replaces ${name} (${how(to, old, closure)}): hosts with ${nevraOf(old)} get ${formatNevra(to.nevra)}${upstream}; ${name} stays in ${tier.name} until somebody removes it`,
