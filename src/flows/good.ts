@@ -1,4 +1,4 @@
-import { setGood } from '../manifest/edit-team.ts';
+import { setGood } from '../manifest/edit-good.ts';
 import type { Plan } from '../plan/types.ts';
 import type { PromoteScope } from './plan-promote.ts';
 import { checkNow, type State } from './state.ts';

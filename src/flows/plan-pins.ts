@@ -1,6 +1,6 @@
 import { Fault, quote } from '../base/fault.ts';
-import { addHolds } from '../manifest/add-holds.ts';
 import type { ClientPin } from '../manifest/client-pins.ts';
+import { addHolds } from '../manifest/edit-holds.ts';
 import { formatRepositoryId } from '../manifest/ids.ts';
 import { emptySnapshot } from '../manifest/snapshot.ts';
 import { type Account, type Imported, importPins } from '../plan/importPins.ts';
@@ -41,7 +41,11 @@ export async function pinsPlan(
   const imported = imports(state, scope, request);
   const { path } = scope.team;
   const before = state.files.get(path) ?? '';
-  const policy = addHolds(before, imported.holds, path);
+  const policy = addHolds(
+    before,
+    path,
+    imported.holds.map(({ pattern, ...hold }) => ({ ...pattern, ...hold })),
+  );
   const files = new Map([[path, policy]]);
   const held = stateOf(state.history, new Map([...state.files, ...files])); // throws where the policy would be none
   const team = teamOf(held.policies, scope.team.team);

@@ -3,7 +3,6 @@ import { Fault } from '../base/fault.ts';
 import { add } from './add.ts';
 import { checkWorkTree, fixWorkTree } from './check-tree.ts';
 import { diff } from './diff.ts';
-import { ERRATA, IMPORT } from './errata-verbs.ts';
 import { explain } from './explain.ts';
 import { initFlow } from './init-flow.ts';
 import { presets } from './presets.ts';
@@ -13,9 +12,10 @@ import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts
 import { pullOpen } from './pull-open.ts';
 import { sync } from './sync.ts';
 import { Args, DELIVERY, delivering, lines, operand, TEAM, type Verb } from './verb.ts';
-import { HOTFIX } from './verb-hotfix.ts';
 import { BACK_VERBS } from './verbs-back.ts';
+import { ERRATA, IMPORT } from './verbs-errata.ts';
 import { HOLD_VERBS } from './verbs-hold.ts';
+import { HOTFIX } from './verbs-hotfix.ts';
 
 function pullNumber(text: string | undefined): number {
   const number = Number((text ?? '').replace(/^#/, ''));

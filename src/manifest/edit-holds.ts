@@ -1,18 +1,18 @@
-import {
-  isMap,
-  isNode,
-  isPair,
-  isScalar,
-  isSeq,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml';
+import { isMap, isNode, isPair, isScalar, isSeq, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import { Fault } from '../base/fault.ts';
 import type { HoldEntry } from './hold-entry.ts';
 import { place } from './place.ts';
+import {
+  endOf,
+  insertAtLineEnd,
+  type KeyPair,
+  lastOf,
+  lineStart,
+  nextLine,
+  saysJust,
+  splice,
+  startOf,
+} from './policy-places.ts';
 
 /** One change of a team's `holds:`; an index is the place in the list. */
 export type HoldEdit =
@@ -34,21 +34,29 @@ export function editHolds(text: string, path: string, edit: HoldEdit): string {
   const doc = parseDocument(text, { schema: 'failsafe', uniqueKeys: false });
   const data = doc.toJS() as Data;
   const done = isMap(doc.contents) && doc.errors.length === 0 ? edited(text, doc.contents, edit) : undefined;
-  const wanted = JSON.stringify(applied(data, edit));
-  if (
-    done !== undefined &&
-    JSON.stringify(sorted(parsed(done))) === JSON.stringify(sorted(JSON.parse(wanted)))
-  )
-    return done;
+  if (done !== undefined && saysJust(done, applied(data, edit))) return done;
   throw new Fault('POLICY_INVALID', 'its holds are laid out so that no command can change them', {
     hint: `Write holds: as a list with one entry a line, or change it by hand: ${JSON.stringify(edit)}.`,
     at: place(path, text, pairOf(doc.contents, 'holds')?.key.range?.[0] ?? 0),
   });
 }
 
-function parsed(text: string): unknown {
-  const doc = parseDocument(text, { schema: 'failsafe', uniqueKeys: false });
-  return doc.errors.length > 0 ? undefined : doc.toJS();
+/**
+ * Further holds at the end of the list. What is laid out so that no line can be added is written anew, comments and all: a rollback
+ * must not fail for a bracket.
+ */
+export function addHolds(text: string, path: string, entries: readonly HoldEntry[]): string {
+  try {
+    return entries.reduce((done, entry) => editHolds(done, path, { kind: 'add', entry }), text);
+  } catch (error) {
+    const doc = parseDocument(text, { schema: 'failsafe', uniqueKeys: false });
+    const { holds } = doc.toJS() as Data;
+    const wanted = [...(Array.isArray(holds) ? holds : []), ...entries];
+    doc.setIn(['holds'], doc.createNode(wanted));
+    const done = doc.toString({ lineWidth: 0 });
+    if (error instanceof Fault && saysJust(done, { ...(doc.toJS() as Data), holds: wanted })) return done;
+    throw error;
+  }
 }
 
 /** The data as it must be afterwards: what the text is held against. */
@@ -59,17 +67,6 @@ function applied(data: Data, edit: HoldEdit): Data {
   else holds.splice(edit.index, 1);
   const { holds: _, ...rest } = data;
   return holds.length > 0 || edit.kind !== 'drop' ? { ...rest, holds } : rest;
-}
-
-/** Keys in one order: where a key stands in its map says nothing. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([k, v]) => [k, sorted(v)]),
-  );
 }
 
 function edited(text: string, root: YAMLMap, edit: HoldEdit): string | undefined {
@@ -87,8 +84,6 @@ function edited(text: string, root: YAMLMap, edit: HoldEdit): string | undefined
   return list.items.length === 1 ? replaceLines(text, holds, '') : drop(text, list, item);
 }
 
-type KeyPair = Pair<Node, Node | null> & { key: Node };
-
 function pairOf(map: unknown, key: string): KeyPair | undefined {
   if (!isMap(map)) return undefined;
   return map.items.find(
@@ -101,13 +96,17 @@ function placeForHolds(root: YAMLMap): KeyPair | undefined {
   return pairOf(root, 'tiers') ?? (root.items.at(-1) as KeyPair | undefined);
 }
 
+/** Of these a plain word stands as it is; patterns and reasons are in quotes, which are JSON's and YAML's. */
+const WORDS = new Set(['tier', 'repository', 'owner']);
+const WORD = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
 function blockOf(entry: HoldEntry, indent: string): string {
   const { match, glob, source, repository, tier, reason, owner, until } = entry;
   const quoted = Object.entries({ match, glob, source, repository, tier, reason, owner }).flatMap(
     ([key, value]) =>
       value === undefined
         ? []
-        : [`${key}: ${key === 'tier' || key === 'repository' ? value : JSON.stringify(value)}`],
+        : [`${key}: ${WORDS.has(key) && WORD.test(value) ? value : JSON.stringify(value)}`],
   );
   const lines = until === undefined ? quoted : [...quoted, `until: ${until}`];
   return lines.map((line, i) => `${indent}${i === 0 ? '- ' : '  '}${line}\n`).join('');
@@ -185,47 +184,11 @@ function insertAfter(text: string, pair: KeyPair | undefined, block: string): st
   return splice(text, at, block);
 }
 
-function insertAtLineEnd(text: string, offset: number, block: string): string {
-  return splice(text, nextLine(text, offset), block);
-}
-
-function splice(text: string, at: number, block: string): string {
-  const newline = at > 0 && text[at - 1] !== '\n' ? '\n' : '';
-  return `${text.slice(0, at)}${newline}${block}${text.slice(at)}`;
-}
-
 /** The dash of a block list's item. */
 function dashOf(text: string, item: unknown): number | undefined {
   if (!isNode(item)) return undefined;
   const dash = text.lastIndexOf('-', startOf(item) - 1);
   return dash >= 0 && /^-[\s]*$/.test(text.slice(dash, startOf(item))) ? dash : undefined;
-}
-
-function lastOf(map: YAMLMap): Node {
-  const pair = map.items.at(-1) as KeyPair;
-  return pair.value ?? pair.key;
-}
-
-function startOf(node: Node): number {
-  return node.range?.[0] ?? 0;
-}
-
-/** Where what it says ends: a block has no end of its own but that of its last value. */
-function endOf(node: Node): number {
-  if (isMap(node) && !node.flow && node.items.length > 0) return endOf(lastOf(node));
-  const last = isSeq(node) && !node.flow ? node.items.at(-1) : undefined;
-  return isNode(last) ? endOf(last) : (node.range?.[1] ?? 0);
-}
-
-function lineStart(text: string, offset: number): number {
-  return text.lastIndexOf('\n', offset - 1) + 1;
-}
-
-/** The offset after the line that this one is in (or ends). */
-function nextLine(text: string, offset: number): number {
-  if (offset > 0 && text[offset - 1] === '\n') return offset;
-  const end = text.indexOf('\n', offset);
-  return end < 0 ? text.length : end + 1;
 }
 
 function lineAt(text: string, offset: number): string {

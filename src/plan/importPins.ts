@@ -1,10 +1,19 @@
 import { groupBy } from '../base/order.ts';
-import type { WrittenHold } from '../manifest/add-holds.ts';
 import { type ClientPin, pinText, type Reading, readingsOf } from '../manifest/client-pins.ts';
 import { compileGlob, type Hold } from '../manifest/pattern.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, type Nevra, nameArch } from '../rpm/nevra.ts';
 import { quietly } from './quietly.ts';
+
+/** A hold of what a client kept by itself. */
+export interface WrittenHold {
+  /** An anchored regular expression, or a glob. */
+  readonly pattern: { readonly match: string } | { readonly glob: string };
+  readonly tier: string;
+  readonly reason: string;
+  readonly owner: string;
+  readonly until?: string;
+}
 
 /** What becomes of one line of a client's file. */
 export interface Account {

@@ -1,6 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import { by, byCodeUnit } from '../base/order.ts';
-import { addHolds } from '../manifest/edit-team.ts';
+import { addHolds } from '../manifest/edit-holds.ts';
 import { type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
 import { amendSnapshot, type Snapshot } from '../manifest/snapshot.ts';

@@ -1,6 +1,6 @@
 import { sameChecksum } from '../base/checksum.ts';
 import { by } from '../base/order.ts';
-import { addHolds } from '../manifest/edit-team.ts';
+import { addHolds } from '../manifest/edit-holds.ts';
 import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
 import { emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';

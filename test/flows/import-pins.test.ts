@@ -86,8 +86,8 @@ it('what a host has installed becomes holds and just those builds, by a pull req
   expect(added).toEqual(['harbor-tls-libs-1:3.0.7-25.h9_1.x86_64', 'harbor-tls-1:3.0.7-25.h9_1.x86_64']);
   expect(before.filter((build) => !stable().includes(build))).toEqual([]);
   const hold =
-    '{ match: "^(harbor-tls|harbor-tls-libs|harbor-filesystem|ours)$", tier: "stable", reason: "from Bcfg2", owner: "@acme/ops", until: 2027-01-31 }';
-  expect(text(POLICY)).toBe(policy.replace('owner: sec\n', `owner: sec\n  - ${hold}\n`));
+    '  - match: "^(harbor-tls|harbor-tls-libs|harbor-filesystem|ours)$"\n    tier: stable\n    reason: "from Bcfg2"\n    owner: "@acme/ops"\n    until: 2027-01-31\n';
+  expect(text(POLICY)).toBe(policy.replace('owner: sec\n', `owner: sec\n${hold}`));
 });
 
 it('and what was imported is there already; the rest of the tier goes on, and what is held does not', async () => {
@@ -134,7 +134,7 @@ it('excludes are holds alone, and a machine is told of every line', async () => 
   ]);
   await pullMerge(site.world(), done?.pull?.number ?? 0);
   expect(text(POLICY)).toContain(
-    '{ glob: "kernel*", tier: "stable", reason: "pinned on clients by dnf.conf, line 3"',
+    '- glob: "kernel*"\n    tier: stable\n    reason: "pinned on clients by dnf.conf, line 3"',
   );
 });
 

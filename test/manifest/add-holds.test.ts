@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { addHolds, type WrittenHold } from '../../src/manifest/add-holds.ts';
+import { addHolds } from '../../src/manifest/edit-holds.ts';
+import type { HoldEntry } from '../../src/manifest/hold-entry.ts';
 import { loadPolicies } from '../../src/manifest/policy.ts';
 import { files, TEAM, WEB } from './policies.ts';
 
-const HOLD: WrittenHold = {
-  pattern: { match: '^libstdc\\+\\+$' },
+const HOLD: HoldEntry = {
+  match: '^libstdc\\+\\+$',
   tier: '1',
   reason: 'a "b": #c',
   owner: '@a/b',
 };
-const GLOB: WrittenHold = {
-  pattern: { glob: 'k*' },
+const GLOB: HoldEntry = {
+  glob: 'k*',
   tier: '1',
   reason: 'x',
   owner: 'y',
@@ -36,7 +37,7 @@ describe('holds are added to a policy', () => {
   ])('with %s', (_, text) => {
     const path = 'policies/teams/infra.yaml';
     const before = loadPolicies(files({ [path]: text })).teams.get('infra');
-    const changed = addHolds(text, [HOLD, GLOB], path);
+    const changed = addHolds(text, path, [HOLD, GLOB]);
     const after = loadPolicies(files({ [path]: changed })).teams.get('infra');
     const said = (h: { match?: { text: string }; reason: string; until?: string }) => [
       h.match?.text,
@@ -54,6 +55,6 @@ describe('holds are added to a policy', () => {
   });
 
   it('and none changes nothing', () => {
-    expect(addHolds(WEB, [], 'x')).toBe(WEB);
+    expect(addHolds(WEB, 'x', [])).toBe(WEB);
   });
 });

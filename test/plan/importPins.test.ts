@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { WrittenHold } from '../../src/manifest/add-holds.ts';
 import { type PinsKind, readClientPins } from '../../src/manifest/client-pins.ts';
 import { compileRegex, type Hold } from '../../src/manifest/pattern.ts';
+import type { WrittenHold } from '../../src/plan/importPins.ts';
 import { type ImportInput, importPins } from '../../src/plan/importPins.ts';
 import { parseNevra } from '../../src/rpm/nevra.ts';
 import { faultOf } from '../manifest/samples.ts';

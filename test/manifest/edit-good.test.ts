@@ -1,10 +1,12 @@
 import { expect, it } from 'vitest';
-import { addHolds, type NewHold, setGood } from '../../src/manifest/edit-team.ts';
+import { setGood } from '../../src/manifest/edit-good.ts';
+import { addHolds } from '../../src/manifest/edit-holds.ts';
+import type { HoldEntry } from '../../src/manifest/hold-entry.ts';
 import { loadPolicies } from '../../src/manifest/policy.ts';
 import { FILES, TEAM, WEB } from './policies.ts';
 
 const PATH = 'policies/teams/infra.yaml';
-const HOLD: NewHold = {
+const HOLD: HoldEntry = {
   source: '^(openssl|gtk\\+)$',
   tier: 'stable',
   reason: 'rolled back to 0123456789ab: "it" breaks: logins # so',
