@@ -4,6 +4,7 @@ import type { PullRequest } from '../forge/forge.ts';
 import { formatRepositoryId, lockPath, snapshotPath } from '../manifest/ids.ts';
 import type { Pin, Snapshot } from '../manifest/snapshot.ts';
 import { sameTree } from '../plan/kickstart.ts';
+import { sumOf, sumsOf } from '../plan/sums.ts';
 import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
@@ -76,20 +77,6 @@ export function checkTrailers({ trailers }: Pick<PullRequest, 'trailers'>, { hot
       hint: 'Close the pull request and run the command again.',
     },
   );
-}
-
-function sumOf({ checksum }: Pin): string {
-  return formatChecksum(checksum);
-}
-
-const known = new WeakMap<readonly Pin[], ReadonlySet<string>>();
-const NONE: readonly Pin[] = [];
-
-/** Checksums as text; of one list, which several questions are asked of, once. */
-export function sumsOf(pins: readonly Pin[] = NONE): ReadonlySet<string> {
-  const sums = known.get(pins) ?? new Set(pins.map(sumOf));
-  known.set(pins, sums);
-  return sums;
 }
 
 function without(a: Snapshot | undefined, b: Snapshot | undefined): Pin[] {

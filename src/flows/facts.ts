@@ -6,7 +6,7 @@ import type { BuildFacts, Facts, Pin } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { decompress } from '../repodata/compression.ts';
 import { type ModuleDocument, readModules } from '../repodata/modules.ts';
-import { readPackage } from '../repodata/primary.ts';
+import { type PrimaryPackage, readPackage } from '../repodata/primary.ts';
 import { type Advisory, readUpdateinfo } from '../repodata/updateinfo.ts';
 import { formatNevra, parseNevra } from '../rpm/nevra.ts';
 import { indexAdvisories } from './advisories.ts';
@@ -84,28 +84,52 @@ function lostFacts({ nevra }: Pin): BuildFacts {
   return { source: nevra.name, sourceVersion: `${version}-${release}`, obsoletes: [], summary: '' };
 }
 
+/**
+ * The words that a plan asks for, most of them without reading the element's 3 kB: in a canonical element (which is well-formed and
+ * has the usual prefixes) `<` begins a tag and nothing else. Where it is not written so plainly it takes a real reader. Of all builds
+ * only the source is asked; the rest is read when somebody does.
+ */
 function buildFacts(element: Buffer, pin: Pin): BuildFacts {
-  const quick = quickFacts(element, pin);
-  if (quick) return quick;
-  const p = readPackage(element, `record ${pin.record}`);
-  const { name, evr } = p.nevra;
-  const own = { source: name, sourceVersion: `${evr.version}-${evr.release}` };
-  const source = p.sourceRpm === undefined ? own : (splitSource(p.sourceRpm) ?? own);
-  const provides = new Set(p.provides.map((c) => c.name));
+  let known: PrimaryPackage | undefined;
+  const whole = () => (known ??= readPackage(element, `record ${pin.record}`));
+  let obsoletes: readonly string[] | undefined;
+  let summary: string | undefined;
+  let installOnly: { readonly is: BuildFacts['installOnly'] } | undefined;
   return {
-    ...source,
-    obsoletes: p.obsoletes.map((c) => c.name),
-    summary: p.summary,
-    ...installOnlyOf((word) => provides.has(word)),
+    ...sourceOf(element, pin, whole),
+    get obsoletes() {
+      obsoletes ??= element.includes('<rpm:obsoletes') ? whole().obsoletes.map((c) => c.name) : [];
+      return obsoletes;
+    },
+    get summary() {
+      summary ??= childText(element, 'summary') ?? whole().summary;
+      return summary;
+    },
+    get installOnly() {
+      installOnly ??= { is: installOnlyOf(plainProvides(element) ?? providesOf(whole())) };
+      return installOnly.is;
+    },
   };
+}
+
+function providesOf({ provides }: PrimaryPackage): (name: string) => boolean {
+  const names = new Set(provides.map((c) => c.name));
+  return (name) => names.has(name);
+}
+
+function sourceOf(element: Buffer, { nevra }: Pin, whole: () => PrimaryPackage) {
+  const { name, evr } = nevra;
+  const own = { source: name, sourceVersion: `${evr.version}-${evr.release}` };
+  const text = childText(element, 'rpm:sourcerpm') ?? whole().sourceRpm;
+  return (text && splitSource(text)) || own;
 }
 
 /** Which of several builds boots a machine: kernels say so in all distributions that have them. */
 const KERNEL = ['kernel', 'kernel-PAE', 'kernel-uname-r'];
 
-function installOnlyOf(provides: (name: string) => boolean): Pick<BuildFacts, 'installOnly'> {
-  if (!INSTALL_ONLY.some(provides)) return {};
-  return { installOnly: KERNEL.some(provides) ? 'kernel' : 'other' };
+function installOnlyOf(provides: (name: string) => boolean): BuildFacts['installOnly'] {
+  if (!INSTALL_ONLY.some(provides)) return undefined;
+  return KERNEL.some(provides) ? 'kernel' : 'other';
 }
 
 /** Undefined where they are not written so plainly. */
@@ -116,34 +140,6 @@ function plainProvides(element: Buffer): ((name: string) => boolean) | undefined
   const section = element.subarray(from, to < 0 ? element.length : to);
   if (section.includes("name='") || section.includes('&')) return undefined;
   return (name) => section.includes(`name="${name}"`);
-}
-
-/**
- * The words that a plan asks for, without reading the element's other 3 kB: in a canonical element (which is well-formed and has the
- * usual prefixes) `<` begins a tag and nothing else. Undefined where it takes a real reader. What it obsoletes is read when somebody
- * asks: of all builds only the source is.
- */
-function quickFacts(element: Buffer, pin: Pin): BuildFacts | undefined {
-  const { nevra } = pin;
-  const sourceRpm = childText(element, 'rpm:sourcerpm');
-  const summary = childText(element, 'summary');
-  if (sourceRpm === undefined || summary === undefined) return undefined;
-  const source = splitSource(sourceRpm);
-  if (!source && sourceRpm !== '') return undefined;
-  const { name, evr } = nevra;
-  const own = { source: name, sourceVersion: `${evr.version}-${evr.release}` };
-  const provides = plainProvides(element);
-  if (!provides) return undefined;
-  const found = { ...(source ?? own), summary, ...installOnlyOf(provides) };
-  if (!element.includes('<rpm:obsoletes')) return { ...found, obsoletes: [] };
-  let obsoletes: readonly string[] | undefined;
-  return {
-    ...found,
-    get obsoletes() {
-      obsoletes ??= readPackage(element, `record ${pin.record}`).obsoletes.map((c) => c.name);
-      return obsoletes;
-    },
-  };
 }
 
 /** The text of `<name>…</name>`; undefined where it is not written so plainly, or holds a reference. */

@@ -1,4 +1,3 @@
-import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { formatRepositoryId, LIVE_TIER } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
@@ -6,7 +5,8 @@ import { recallsOf } from '../manifest/recall.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { type HotfixTier, planHotfix } from '../plan/hotfix.ts';
 import { findNamed, type Named } from '../plan/named.ts';
-import type { PromoteRepository } from '../plan/promote.ts';
+import type { PromoteRepository, Stays } from '../plan/promote.ts';
+import { sumsOf } from '../plan/sums.ts';
 import type { Facts, Plan, Stay } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { closureOf } from './closure.ts';
@@ -72,7 +72,7 @@ async function hotfixTier(
   for (const upstream of upstreamsInSet(state, scope)) {
     const r = await promoteRepository(state, catalog, scope, upstream, facts, now);
     if (!r) continue;
-    for (const { checksum } of r.parent.pins) inParent.add(formatChecksum(checksum));
+    for (const sum of sumsOf(r.parent.pins)) inParent.add(sum);
     repositories.push(fromLive(r, state, scope, upstream, now));
   }
   return { tier: scope.tier, repositories, inParent };
@@ -87,8 +87,8 @@ function fromLive(
   now: Date,
 ): PromoteRepository {
   const arrives: Stay = { began: now, exact: true };
-  const inParent = new Map(r.live.pins.map(({ checksum }) => [formatChecksum(checksum), arrives]));
-  for (const [sum, stay] of r.inParent) inParent.set(sum, stay);
+  const inLive = sumsOf(r.live.pins);
+  const inParent: Stays = { get: (sum) => r.inParent.get(sum) ?? (inLive.has(sum) ? arrives : undefined) };
   const from = formatRepositoryId(parentName(team, tier, upstream));
   return { ...r, parent: state.snapshot(liveName(upstream)) ?? r.live, from, inParent };
 }

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { History } from '../forge/history.ts';
 import type { Repository } from '../forge/repository.ts';
@@ -12,6 +13,7 @@ import {
   type RepositoryName,
   snapshotPath,
 } from '../manifest/ids.ts';
+import { parseNear } from '../manifest/near.ts';
 import {
   loadPolicies,
   type Policies,
@@ -82,10 +84,17 @@ function readOnce(files: SnapshotFiles, path: string): Snapshot {
   const at = kept.findIndex(
     (k) => k.path === path && k.files.lock === files.lock && k.files.yaml === files.yaml,
   );
-  const [known = { path, files, snapshot: parseSnapshot(files, path) }] = at < 0 ? [] : kept.splice(at, 1);
+  const [known = { path, files, snapshot: read(files, path) }] = at < 0 ? [] : kept.splice(at, 1);
   kept.unshift(known);
   kept.splice(MOST_KEPT);
   return known.snapshot;
+}
+
+/** Tiers of one upstream, and one tier before and after, have most of their lines in common. */
+function read(files: SnapshotFiles, path: string): Snapshot {
+  const name = posix.basename(path);
+  const near = kept.find((k) => posix.basename(k.path) === name);
+  return (near && parseNear(files, path, near)) ?? parseSnapshot(files, path);
 }
 
 /** A time before the base commit would let waits end early or run backwards. */

@@ -113,16 +113,15 @@ export function filelistsNotes(universe: Universe, snapshots: readonly Snapshot[
   const notes = new Map<string, string>();
   const { files } = universe;
   if (!files || files.without.size === 0) return notes;
-  const paths = askedBy(universe, files, universe.setOf(snapshots));
+  const all = snapshots.map((snapshot) => ({ snapshot, ...filesOf(snapshot.pins, universe, files) }));
+  const paths = [...new Set(all.flatMap(({ asks }) => asks))].sort();
   const [first] = paths;
   if (first === undefined) return notes;
-  for (const { repository, pins } of snapshots) {
-    const builds = pins.filter(({ record }) => universe.numbers.has(record));
-    const without = builds.filter(({ record }) => files.without.has(record)).length;
+  for (const { snapshot, builds, without } of all) {
     if (without === 0) continue;
-    const which = without === builds.length ? '' : ` of ${without} of its ${builds.length} builds`;
+    const which = without === builds ? '' : ` of ${without} of its ${builds} builds`;
     const more = paths.length > 1 ? ` and ${paths.length - 1} more` : '';
-    const id = formatRepositoryId(repository);
+    const id = formatRepositoryId(snapshot.repository);
     notes.set(
       id,
       `${id} has no filelists${which}: of files that dependencies ask for (${first}${more}), only those that primary.xml lists are known`,
@@ -131,17 +130,34 @@ export function filelistsNotes(universe: Universe, snapshots: readonly Snapshot[
   return notes;
 }
 
-function askedBy({ index }: Universe, { asked }: LookedUp, set: Uint8Array): string[] {
-  const paths = new Set<string>();
-  set.forEach((isIn, build) => {
-    if (!isIn) return;
+interface FilesOf {
+  readonly builds: number;
+  readonly without: number;
+  /** Paths that some of the builds ask for, each once. */
+  readonly asks: readonly string[];
+}
+
+/** By the files that were looked up, then by list: each list is asked about once for each tier and team. */
+const known = new WeakMap<LookedUp, WeakMap<readonly Pin[], FilesOf>>();
+
+function filesOf(pins: readonly Pin[], { numbers, index }: Universe, files: LookedUp): FilesOf {
+  const lists = known.get(files) ?? new WeakMap<readonly Pin[], FilesOf>();
+  known.set(files, lists);
+  const before = lists.get(pins);
+  if (before) return before;
+  const own = pins.filter(({ record }) => numbers.has(record));
+  const without = own.filter(({ record }) => files.without.has(record)).length;
+  const asks = new Set<string>();
+  for (const { record } of own) {
     for (const relation of ASKING) {
-      for (const number of index.relation(build, relation)) {
-        for (const path of asked.get(number) ?? []) paths.add(path);
+      for (const number of index.relation(numbers.get(record) as number, relation)) {
+        for (const path of files.asked.get(number) ?? []) asks.add(path);
       }
     }
-  });
-  return [...paths].sort();
+  }
+  const found = { builds: own.length, without, asks: [...asks] };
+  lists.set(pins, found);
+  return found;
 }
 
 /** One for each record. */

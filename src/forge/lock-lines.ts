@@ -63,6 +63,7 @@ const MOST_LINES = 4096;
  * shortest such answer; empty lines do not count.
  */
 export function differingLines(a: Buffer, b: Buffer): { readonly gone: string[]; readonly come: string[] } {
+  if (a.length === 0 || b.length === 0) return { gone: allLines(a), come: allLines(b) };
   const gone: string[] = [];
   const come: string[] = [];
   let i = 0;
@@ -90,6 +91,13 @@ export function differingLines(a: Buffer, b: Buffer): { readonly gone: string[];
     }
   }
   return { gone, come };
+}
+
+function allLines(bytes: Buffer): string[] {
+  return bytes
+    .toString('latin1')
+    .split('\n')
+    .filter((text) => text !== '');
 }
 
 function texts(lines: readonly { text: string }[]): string[] {

@@ -63,6 +63,7 @@ export async function stays(
   let standing: Set<string> | undefined; // in every version so far, from the newest back
   let later: ChainCommit | undefined; // what brought the version after the one in hand
   for await (const { version, lock } of contents(git, await versions(git, path, window))) {
+    if (later && lock.length === 0) break; // nothing was there before: all that stands came with the later one
     const touched = [...listing.moveTo(lock).keys()];
     standing ??= new Set(touched.filter((checksum) => listing.is(checksum, state)));
     for (const checksum of touched) {

@@ -29,7 +29,7 @@ export function readLock(text: string, path: string): Map<string, LockLine> {
   }
   const lines = new Map<string, LockLine>();
   for (const [line, offset] of linesOf(text)) {
-    const read = readLine(line, offset);
+    const read = readLockLine(line, offset);
     if (!read) throw wrong(line, place(path, text, offset));
     if (lines.has(read.nevra)) {
       throw new Fault('MANIFEST_INVALID', `${read.nevra} is there twice`, {
@@ -47,7 +47,7 @@ export function salvageLock(text: string): Map<string, LockLine> {
   const lines = new Map<string, LockLine>();
   if (text.length > CEILING) return lines;
   for (const [line, offset] of linesOf(text)) {
-    const read = readLine(line, offset);
+    const read = readLockLine(line, offset);
     if (read && !lines.has(read.nevra)) lines.set(read.nevra, read);
   }
   return lines;
@@ -62,7 +62,8 @@ function* linesOf(text: string): Generator<[line: string, offset: number]> {
   }
 }
 
-function readLine(line: string, offset: number): LockLine | undefined {
+/** Undefined for what is no line of a lock. */
+export function readLockLine(line: string, offset = 0): LockLine | undefined {
   const [, nevra, type, hex, size, record, mark] = LINE.exec(line) ?? [];
   if (!nevra || !type || !hex || !size || !record) return undefined;
   const sum = checksumOf(type, hex);

@@ -99,6 +99,15 @@ export function readManifest(text: string, path: string): ManifestText {
   };
 }
 
+/** What stands above the builds, where they are set apart as `renderManifest` does it; else undefined. */
+export function readHead(text: string, path: string) {
+  const split = text.indexOf('\npackages:\n\n');
+  if (split < 0) return undefined;
+  const head = `${text.slice(0, split)}\npackages: {}\n`;
+  const doc = readYaml(head, path, { code: 'MANIFEST_INVALID', ceiling: CEILING });
+  return headOf(validated(doc, valid, 'MANIFEST_INVALID'), doc, path);
+}
+
 const LINE =
   / {2}([A-Za-z0-9_+~^][A-Za-z0-9._+~^-]*)\.([A-Za-z0-9_]+): (?:"([^"\\\n]+)"|\["([^\\\n\]]+)"\])\n\n/y;
 

@@ -42,6 +42,27 @@ export function isCve(word: string): boolean {
  */
 export function findNamed(written: string, live: readonly Snapshot[], facts: Facts): Named | undefined {
   const word = asWritten(written);
+  const asked = known.get(facts) ?? [];
+  known.set(facts, asked);
+  const same = (one: Answer) =>
+    one.word === word && one.live.length === live.length && one.live.every((s, i) => s === live[i]);
+  const before = asked.find(same);
+  if (before) return before.named;
+  const named = find(word, live, facts);
+  asked.push({ word, live: [...live], named });
+  return named;
+}
+
+interface Answer {
+  readonly word: string;
+  readonly live: readonly Snapshot[];
+  readonly named: Named | undefined;
+}
+
+/** Teams that have one live ask the same. */
+const known = new WeakMap<Facts, Answer[]>();
+
+function find(word: string, live: readonly Snapshot[], facts: Facts): Named | undefined {
   if (isCve(word))
     return chosen(
       word,
@@ -51,7 +72,7 @@ export function findNamed(written: string, live: readonly Snapshot[], facts: Fac
       advised(facts, (a) => a.cves.some((cve) => cve.toUpperCase() === word)),
     );
   return (
-    chosen(word, 'build', live, facts, (pin) => spellings(pin).includes(word)) ??
+    chosen(word, 'build', live, facts, (pin) => isSpelling(word, pin)) ??
     chosen(
       word,
       'advisory',
@@ -86,10 +107,12 @@ function byName(word: string, live: readonly Snapshot[], facts: Facts): Named | 
 }
 
 /** `openssl-1:3.2.2-6.el9.x86_64`, and as advisories, `rpm -q` and people shorten it. */
-function spellings({ nevra }: Pin): string[] {
+function isSpelling(word: string, { nevra }: Pin): boolean {
   const { name, arch, evr } = nevra;
+  if (!word.startsWith(`${name}-`)) return false;
   const short = `${name}-${evr.version}-${evr.release}`;
-  return [formatNevra(nevra), `${short}.${arch}`, short, formatNevra(nevra).slice(0, -arch.length - 1)];
+  const whole = formatNevra(nevra);
+  return [whole, `${short}.${arch}`, short, whole.slice(0, -arch.length - 1)].includes(word);
 }
 
 function chosen(

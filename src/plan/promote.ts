@@ -19,7 +19,7 @@ import { earlyFor, exceptionFor, exceptionText } from './rules.ts';
 import type { Along, Change, Facts, Pin, Plan, RepositoryPlan, Stay, Staying } from './types.ts';
 
 /** Since when builds stand somewhere, by checksum as text (`sha256:…`). */
-export type Stays = ReadonlyMap<string, Stay>;
+export type Stays = Pick<ReadonlyMap<string, Stay>, 'get'>;
 
 /** One repository of the client set that is promoted. */
 export interface PromoteRepository {

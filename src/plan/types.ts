@@ -20,7 +20,7 @@ export interface BuildFacts {
   readonly obsoletes: readonly string[];
   readonly summary: string;
   /** dnf installs its builds beside each other: a kernel that boots, or what else provides `installonlypkg(…)`. */
-  readonly installOnly?: 'kernel' | 'other';
+  readonly installOnly?: 'kernel' | 'other' | undefined;
 }
 
 /** An advisory as far as plans and reports speak of it. */
