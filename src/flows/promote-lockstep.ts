@@ -1,4 +1,3 @@
-import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
 import type { Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
@@ -21,7 +20,7 @@ export interface LockstepRequest {
 export async function promoteLockstep(world: World, request: LockstepRequest): Promise<Delivered[]> {
   const mirror = mirrorOf(world);
   const { overrideHolds } = request;
-  if (overrideHolds !== undefined) checkOverride(overrideHolds);
+  if (overrideHolds !== undefined) checkLine('--override-hold', overrideHolds);
   const { repo, main } = await openState(world);
   const state = await readState(repo, main);
   const group = groupOf(state.policies, request.group);
@@ -46,14 +45,6 @@ export async function promoteLockstep(world: World, request: LockstepRequest): P
     delivered.push(await deliver(world, { plan, state, repo, mirror, asked, how, all }));
   }
   return delivered;
-}
-
-function checkOverride(reason: string): void {
-  checkLine('--override-hold', reason);
-  if (reason.trim() !== '') return;
-  throw new Fault('USAGE', '--override-hold wants a reason', {
-    hint: 'sluice promote --lockstep fabric --to stable --override-hold "agreed with HPC, change 4711"',
-  });
 }
 
 /** Each team has clients of its own. */
