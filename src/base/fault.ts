@@ -23,6 +23,7 @@ export type FaultCode =
   | 'LOCK_MISMATCH' // a snapshot's two files disagree
   | 'POLICY_INVALID'
   | 'HELD' // a hold is in the way of what a person asked for
+  | 'LOCKSTEP' // teams that are to have the same builds would not
   | 'RECALLED' // a build that was recalled, where nobody may have it
   | 'BROKEN_SET' // a change that would leave a client of the set without something that it requires
   | 'PROVENANCE' // a build that its team's rule on origins and signatures does not let in

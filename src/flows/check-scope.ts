@@ -88,7 +88,8 @@ function without(a: Snapshot | undefined, b: Snapshot | undefined): Pin[] {
 /** Nobody said that holds do not count: what is held by now was not when it was planned. */
 export function movesPastNoHold(claim: Pick<Claim, 'verb' | 'all'>): boolean {
   if (claim.verb === 'hotfix') return claim.all('Sluice-Override-Hold').length === 0;
-  return claim.verb === 'promote' && claim.all('Sluice-Named').length === 0;
+  if (claim.verb !== 'promote' || claim.all('Sluice-Named').length > 0) return false;
+  return claim.all('Sluice-Lockstep').length === 0 || claim.all('Sluice-Override-Hold').length === 0;
 }
 
 /** The tier that it would have come from has it, or something newer. */

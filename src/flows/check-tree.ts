@@ -17,6 +17,7 @@ import { type Checked, checkFiles, checkMoves } from './check.ts';
 import { checkErrata } from './check-errata.ts';
 import { goodWarnings } from './check-good.ts';
 import { endedHolds, holdWarnings } from './check-holds.ts';
+import { checkLockstepGroups } from './check-lockstep.ts';
 import { type Claimed, claimOf, comparePlan, planFault } from './check-plan.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
@@ -53,6 +54,9 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
     );
     const spoken = { claim: claimed?.claim, proven: isPlan(claimed, asked), now: world.now };
     complaints.push(...(await checkMoves(before, state, spoken)));
+    const together = checkLockstepGroups(before, state, spoken);
+    complaints.push(...together.complaints);
+    warnings.push(...together.warnings);
     warnings.push(...(await goodWarnings(world, repo, state)));
     const { catalog } = world.mirrorDir === undefined ? { catalog: undefined } : mirrorOf(world);
     complaints.push(...(await checkErrata(before, state, catalog)));

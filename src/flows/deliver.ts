@@ -4,10 +4,12 @@ import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { toJson } from '../report/json.ts';
 import { terminal } from '../report/terminal.ts';
+import { checkLockstepGroups } from './check-lockstep.ts';
 import { localForge, type Mirror, type World } from './context.ts';
 import { lookInside } from './inside.ts';
+import { faultLine } from './main.ts';
 import { type Asked, draftOf, planFiles } from './proposal.ts';
-import type { State } from './state.ts';
+import { type State, stateOf } from './state.ts';
 
 /** What becomes of a plan: shown only, written into the work tree, or offered for review. */
 export type Delivery = 'show' | 'write' | 'propose';
@@ -49,6 +51,9 @@ export async function deliver(
   const fetched = fetching ? await o.prepare?.() : undefined;
   const plan = await lookInside(fetched ?? o.plan, state, mirror);
   const files = planFiles([plan], state);
+  const [apart] = partsTeams(plan, state, files);
+  if (apart && o.how === 'propose') throw apart;
+  if (apart) world.progress.say(`warning: ${faultLine(apart, false)}`);
   if (!world.json) world.print(shown(plan, files.size, o.all));
   if (o.how === 'show') return { plan, files };
   if (files.size === 0) return { plan, files };
@@ -63,6 +68,14 @@ export async function deliver(
   if (!world.json)
     world.print(`pull request #${pull.number} ${pull.outcome}: sluice pr show ${pull.number}\n`);
   return { plan, files, pull };
+}
+
+/** What its check would say of teams that are in lockstep: better before there is a pull request than after. */
+function partsTeams(plan: Plan, state: State, files: ReadonlyMap<string, string>): readonly Fault[] {
+  if (files.size === 0 || state.policies.lockstep.size === 0) return [];
+  const after = stateOf(state.history, new Map([...state.files, ...files]));
+  const claim = { verb: plan.verb, all: () => [] };
+  return checkLockstepGroups(state, after, { claim, proven: true }).complaints;
 }
 
 /** What a person has not committed yet is never overwritten. */

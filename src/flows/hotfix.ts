@@ -1,17 +1,26 @@
 import { Fault } from '../base/fault.ts';
+import { groupBy } from '../base/order.ts';
 import { checkLine } from '../forge/forge.ts';
 import { asWritten, isCve, similarNames, unknownWord } from '../plan/named.ts';
 import type { Plan } from '../plan/types.ts';
 import { localForge, type Mirror, mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import { readAdvisories } from './facts.ts';
-import { type HotfixOptions, hotfixPlan, type Looked, lookFor, refuseEmpty } from './plan-hotfix.ts';
+import {
+  type HotfixOptions,
+  hotfixPlan,
+  hotfixPlanOf,
+  type Looked,
+  lookFor,
+  partedBy,
+  refuseEmpty,
+} from './plan-hotfix.ts';
 import type { PromoteScope } from './plan-promote.ts';
 import { scopes } from './promote.ts';
+import { withUpgradesOfTeams } from './promote-lockstep.ts';
 import { type Asked, branchOf } from './proposal.ts';
 import { readState, type State, teamOf, tierOf } from './state.ts';
 import { sync } from './sync.ts';
-import { withUpgrades } from './upgrades.ts';
 
 export interface HotfixRequest {
   readonly named: readonly string[];
@@ -38,17 +47,18 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
   const state = await readState(repo, main);
   const asked = await scopesWith(world, state, mirror, named, request);
   const delivered: Delivered[] = [];
-  for (const scope of asked) {
-    refuseEmpty(state, scope);
-    const { reason, overrideHolds } = request;
-    const fresh = { named, reason, overrideHolds, by: world.by, now: world.now };
+  const { reason, overrideHolds } = request;
+  const fresh = { named, reason, overrideHolds, by: world.by, now: world.now };
+  for (const scope of asked) refuseEmpty(state, scope);
+  for (const group of await atOnce(state, mirror, asked, fresh, request)) {
+    const [scope] = group;
     const o = request.how === 'propose' ? await asBefore(world, state, scope, fresh) : fresh;
-    const planned = await hotfixPlan(state, mirror.catalog, scope, o);
+    const planned = await hotfixPlanOf(state, mirror.catalog, group, o);
     if (planned.repositories.every((r) => r.changes.length === 0)) {
       if (!world.json) world.print(`${nothingToDo(planned)}\n`);
       continue;
     }
-    const plan = await withUpgradesOfTiers(planned, state, mirror, scope);
+    const plan = await withUpgradesOfTeams(planned, state, mirror.catalog);
     const { how, all } = request;
     delivered.push(await deliver(world, { plan, state, repo, mirror, asked: askedOf(plan, o), how, all }));
   }
@@ -59,6 +69,27 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
     );
   }
   return delivered;
+}
+
+/** One plan for each team and client set, but one for all teams of a set that would be parted. */
+async function atOnce(
+  state: State,
+  { catalog }: Mirror,
+  asked: readonly PromoteScope[],
+  o: HotfixOptions,
+  { team }: HotfixRequest,
+): Promise<[PromoteScope, ...PromoteScope[]][]> {
+  const each = asked.map((scope): [PromoteScope, ...PromoteScope[]] => [scope]);
+  if (team !== undefined || state.policies.lockstep.size === 0) return each;
+  const groups: [PromoteScope, ...PromoteScope[]][] = [];
+  for (const own of groupBy(asked, ({ set }) => set).values()) {
+    const planned: { scope: PromoteScope; plan: Plan }[] = [];
+    for (const scope of own) planned.push({ scope, plan: await hotfixPlan(state, catalog, scope, o) });
+    const [first, ...others] = partedBy(state, planned);
+    if (first) groups.push([first, ...others]);
+    for (const scope of own) if (scope !== first && !others.includes(scope)) groups.push([scope]);
+  }
+  return groups;
 }
 
 function checkRequest({ named, reason, overrideHolds, sync: first, how }: HotfixRequest): string[] {
@@ -173,25 +204,9 @@ function optionsOf({ named, reason, by, overrideHolds }: HotfixOptions): [string
 
 function askedOf(plan: Plan, o: HotfixOptions): Asked {
   const to = (plan.hotfix?.tiers ?? []).map((tier): [string, string] => ['Sluice-To', tier]);
+  const teams = (plan.teams ?? []).map((team): [string, string] => ['Sluice-Team', team]);
   const scope = `${plan.team}/${plan.tier} ${plan.set}`;
-  return { verb: 'hotfix', scope, now: o.now, options: [...optionsOf(o), ...to] };
-}
-
-/** Each tier has clients of its own. */
-async function withUpgradesOfTiers(
-  plan: Plan,
-  state: State,
-  { catalog }: Mirror,
-  scope: PromoteScope,
-): Promise<Plan> {
-  const tiers = [...new Set(plan.repositories.map(({ repository }) => repository.tier))];
-  const repositories: Plan['repositories'][number][] = [];
-  for (const tier of tiers) {
-    const own = plan.repositories.filter(({ repository }) => repository.tier === tier);
-    const asked = await withUpgrades({ ...plan, repositories: own }, state, catalog, scope);
-    repositories.push(...asked.repositories);
-  }
-  return { ...plan, repositories };
+  return { verb: 'hotfix', scope, now: o.now, options: [...optionsOf(o), ...to, ...teams] };
 }
 
 function nothingToDo({ team, tier, set, hotfix: facts }: Plan): string {

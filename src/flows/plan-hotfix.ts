@@ -3,7 +3,9 @@ import { formatRepositoryId, LIVE_TIER } from '../manifest/ids.ts';
 import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.ts';
 import { recallsOf } from '../manifest/recall.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
+import { combineHotfixes } from '../plan/combineHotfixes.ts';
 import { type HotfixTier, planHotfix } from '../plan/hotfix.ts';
+import { ownerOf } from '../plan/lockstep.ts';
 import { findNamed, type Named } from '../plan/named.ts';
 import type { PromoteRepository, Stays } from '../plan/promote.ts';
 import { sumsOf } from '../plan/sums.ts';
@@ -11,6 +13,7 @@ import type { Facts, Plan, Stay } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
+import { lockstepSets } from './lockstep-sets.ts';
 import { type PromoteScope, promoteRepository, relatedSnapshots, upstreamsInSet } from './plan-promote.ts';
 import { checkNow, liveName, parentName, type State, targetName, tierOf } from './state.ts';
 
@@ -42,6 +45,32 @@ export async function hotfixPlan(
   const base = state.commit;
   const rest = { recalls: recallsOf(state.policies), ...override };
   return planHotfix({ team, set, tiers, named, reason, by, base, facts, closure, notes, now, ...rest });
+}
+
+/** The same for several teams at once, which are in lockstep by what it changes. */
+export async function hotfixPlanOf(
+  state: State,
+  catalog: Catalog,
+  scopes: readonly PromoteScope[],
+  o: HotfixOptions,
+): Promise<Plan> {
+  const plans: Plan[] = [];
+  for (const scope of scopes) plans.push(await hotfixPlan(state, catalog, scope, o));
+  return combineHotfixes(plans);
+}
+
+/** Teams that one request must not part: of those whose plans change a package of a group, the ones that it would. */
+export function partedBy(
+  state: State,
+  planned: readonly { readonly scope: PromoteScope; readonly plan: Plan }[],
+): PromoteScope[] {
+  const isKept = ({ scope, plan }: (typeof planned)[number]) =>
+    plan.repositories.some(({ repository: { tier }, changes }) => {
+      const sets = lockstepSets(state.policies, { ...scope, tier: { name: tier } });
+      return changes.some((c) => 'to' in c && c.kind !== 'module' && ownerOf(c.to.nevra.name, sets));
+    });
+  const kept = planned.filter(isKept).map(({ scope }) => scope);
+  return kept.length > 1 ? kept : [];
 }
 
 /** A tier, its parent, and so on up to the one that takes from live. */

@@ -4,7 +4,8 @@ import type { TeamPolicy, TierPolicy, UpstreamPolicy } from '../manifest/policy.
 import { recallsOf } from '../manifest/recall.ts';
 import { emptySnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import { groupPins } from '../plan/groups.ts';
-import { type PromoteRepository, planPromotion, type Stays } from '../plan/promote.ts';
+import { lockstepRule } from '../plan/lockstep.ts';
+import { type PromoteInput, type PromoteRepository, planPromotion, type Stays } from '../plan/promote.ts';
 import type { Child } from '../plan/retain.ts';
 import type { Facts, Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
@@ -12,6 +13,7 @@ import { installedKeys } from '../rpm/installed.ts';
 import { baselineOf } from './baselines.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
+import { lockstepSets } from './lockstep-sets.ts';
 import { readProfiles } from './profiles.ts';
 import {
   checkNow,
@@ -31,18 +33,32 @@ export interface PromoteScope {
   readonly set: string;
 }
 
+export interface PromotionOptions {
+  readonly named: readonly string[];
+  readonly exact?: ReadonlySet<string>;
+  readonly now: Date;
+  readonly overrideHolds?: string | undefined;
+}
+
 /** Plans one client set of one tier from what main says at a commit: the bot and the check that recomputes it run this. */
 export async function promotionPlan(
   state: State,
   catalog: Catalog,
   scope: PromoteScope,
-  o: {
-    readonly named: readonly string[];
-    readonly exact?: ReadonlySet<string>;
-    readonly now: Date;
-    readonly overrideHolds?: string | undefined;
-  },
+  o: PromotionOptions,
 ): Promise<Plan> {
+  const input = await promotionInput(state, catalog, scope, o);
+  refuseUnknownNames(input.repositories, o.named, input.facts, scope);
+  return planPromotion(input);
+}
+
+/** All that a promotion goes by, read from git and the catalog. */
+export async function promotionInput(
+  state: State,
+  catalog: Catalog,
+  scope: PromoteScope,
+  o: PromotionOptions,
+): Promise<PromoteInput> {
   checkNow(state, o.now);
   const upstreams = upstreamsInSet(state, scope);
   const snapshots = upstreams.flatMap((u) => relatedSnapshots(state, scope.team, u));
@@ -53,7 +69,6 @@ export async function promotionPlan(
     const repository = await promoteRepository(state, catalog, scope, upstream, facts, o.now);
     if (repository) repositories.push(repository);
   }
-  refuseUnknownNames(repositories, o.named, facts, scope);
   const { team, tier, set } = scope;
   const { named, now, overrideHolds } = o;
   const override = overrideHolds === undefined ? {} : { overrideHolds };
@@ -63,7 +78,8 @@ export async function promotionPlan(
   const profiles = readProfiles(state, team, set).flatMap((profile) => profile.installed);
   const installed = profiles.length > 0 ? { installed: installedKeys(profiles) } : {};
   const recalls = recallsOf(state.policies);
-  return planPromotion({
+  const lockstep = lockstepRule(lockstepSets(state.policies, scope), team.team);
+  return {
     team,
     tier,
     set,
@@ -78,7 +94,8 @@ export async function promotionPlan(
     ...exact,
     ...override,
     ...installed,
-  });
+    ...(lockstep ? { lockstep } : {}),
+  };
 }
 
 export function upstreamsInSet(state: State, { team, set }: PromoteScope): UpstreamPolicy[] {

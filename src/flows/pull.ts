@@ -8,6 +8,7 @@ import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, movedUnder, stateAt } from './check.ts';
 import { checkErrata } from './check-errata.ts';
 import { endedHolds, holdWarnings } from './check-holds.ts';
+import { checkLockstepGroups } from './check-lockstep.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
 import { checkScope, checkTrailers } from './check-scope.ts';
 import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
@@ -77,6 +78,9 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
     warnings.push(...(await holdWarnings(state, world.now)), ...ended.warnings);
     const differs = new Set(differences?.map((d) => d.path));
     const planned = (path: string) => claim !== undefined && !differs.has(path);
+    const together = checkLockstepGroups(main, state, spoken);
+    moves.push(...together.complaints);
+    warnings.push(...together.warnings);
     if (claim) moves.push(...movedUnder(claim, head.state, state));
     moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
     moves.push(...(await checkErrata(main, state, catalog)));

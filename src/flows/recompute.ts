@@ -13,8 +13,9 @@ import { whole } from './facts.ts';
 import { planGood } from './good.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { holdPlan, readHoldClaim } from './plan-hold.ts';
-import { hotfixPlan } from './plan-hotfix.ts';
+import { hotfixPlanOf } from './plan-hotfix.ts';
 import { importPlan } from './plan-import.ts';
+import { groupOf, lockstepPlan } from './plan-lockstep.ts';
 import { pinsPlan, readPinsRequest } from './plan-pins.ts';
 import { type PromoteScope, promotionPlan } from './plan-promote.ts';
 import { recallPlan, withdrawPlan } from './plan-recall.ts';
@@ -75,6 +76,7 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
   switch (claim.verb) {
     case 'promote': {
       checkCatalog(claim, base);
+      if (told(claim, 'Sluice-Lockstep') !== undefined) return recomputeLockstep(claim, base, catalog);
       const team = teamOf(base.policies, claim.team);
       const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
       return promotionPlan(base, catalog, scope, {
@@ -91,9 +93,12 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
     }
     case 'hotfix': {
       checkCatalog(claim, base);
-      const team = teamOf(base.policies, claim.team);
-      const scope = { team, tier: tierOf(team, claim.tier), set: claim.set };
-      return hotfixPlan(base, catalog, scope, {
+      const teams = claim.all('Sluice-Team');
+      const scopes = (teams.length > 0 ? teams : [claim.team]).map((name) => {
+        const team = teamOf(base.policies, name);
+        return { team, tier: tierOf(team, claim.tier), set: claim.set };
+      });
+      return hotfixPlanOf(base, catalog, scopes, {
         named: claim.all('Sluice-Named'),
         reason: told(claim, 'Sluice-Reason') ?? '',
         by: told(claim, 'Sluice-By') ?? '',
@@ -170,6 +175,21 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
         },
       );
   }
+}
+
+async function recomputeLockstep(claim: Claim, base: State, catalog: Catalog): Promise<Plan> {
+  const group = groupOf(base.policies, told(claim, 'Sluice-Lockstep') ?? '');
+  const { tier, set, now } = claim;
+  const overrideHolds = told(claim, 'Sluice-Override-Hold');
+  const plan = await lockstepPlan(base, catalog, { group, tier, set }, { overrideHolds, now });
+  if (plan.team === claim.team && claim.all('Sluice-Named').length === 0) return plan;
+  throw new Fault(
+    'PLAN_DIFFERS',
+    `${group.id} moves for ${plan.teams?.join(', ')}, and the trailers say otherwise`,
+    {
+      hint: 'Close the pull request and run the command again.',
+    },
+  );
 }
 
 async function recomputeRemoval(

@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { Fault } from '../base/fault.ts';
 import { add } from './add.ts';
 import { checkWorkTree, fixWorkTree } from './check-tree.ts';
+import type { World } from './context.ts';
 import { diff } from './diff.ts';
 import { explain } from './explain.ts';
 import { initFlow } from './init-flow.ts';
 import { presets } from './presets.ts';
-import { fill, promote } from './promote.ts';
+import { fill, type PromoteRequest, promote } from './promote.ts';
+import { promoteLockstep } from './promote-lockstep.ts';
 import { freeMirror, publishMain, verifyMirror, verifyServed, writeRepofile } from './publish.ts';
 import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts';
 import { pullOpen } from './pull-open.ts';
@@ -36,6 +38,17 @@ function toolAt(path: string | undefined): Buffer | undefined {
       cause,
     });
   }
+}
+
+/** One team's, or those of a lockstep group, which names its packages and teams itself. */
+function promoting(world: World, request: PromoteRequest & { readonly lockstep: string | undefined }) {
+  const { lockstep, packages, team } = request;
+  if (lockstep === undefined) return promote(world, request);
+  if (packages.length === 0 && team === undefined)
+    return promoteLockstep(world, { ...request, group: lockstep });
+  throw new Fault('USAGE', '--lockstep moves all packages of its group, for all of its teams', {
+    hint: `Leave ${team === undefined ? packages.join(' ') : `--team ${team}`} out.`,
+  });
 }
 
 /** A date is a date; anything else is a file. */
@@ -199,6 +212,11 @@ export const VERBS: readonly Verb[] = [
     options: {
       team: TEAM,
       to: { type: 'string', value: 'TIER', help: 'only into this tier' },
+      lockstep: {
+        type: 'string',
+        value: 'GROUP',
+        help: 'the packages of policies/lockstep/GROUP.yaml, for all of its teams at once',
+      },
       'override-hold': {
         type: 'string',
         value: 'REASON',
@@ -210,7 +228,8 @@ export const VERBS: readonly Verb[] = [
     run: async (world, args) =>
       delivering(
         world,
-        promote(world, {
+        promoting(world, {
+          lockstep: args.text('lockstep'),
           packages: args.operands,
           team: args.text('team'),
           to: args.text('to'),

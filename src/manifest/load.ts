@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import { checkClients } from './client-sets.ts';
+import { checkLockstep, type Lockstep, readLockstep, validLockstep } from './lockstep.ts';
 import { lintPattern } from './pattern.ts';
 import type { Policies, SitePolicy, TeamPolicy, UpstreamPolicy } from './policy.ts';
 import { type PolicyFile, refuse } from './policy-reading.ts';
@@ -24,6 +25,8 @@ export function readPolicies(files: ReadonlyMap<string, string>): { policies: Po
   const teamFiles = new Map<string, PolicyFile>();
   const faults: Fault[] = [];
   const recalls = new Map<string, Recall>();
+  const lockstep = new Map<string, Lockstep>();
+  const lockstepFiles = new Map<string, PolicyFile>();
   let site: SitePolicy = DEFAULT_SITE;
   for (const path of [...files.keys()].sort(byCodeUnit)) {
     const text = files.get(path) ?? '';
@@ -43,19 +46,30 @@ export function readPolicies(files: ReadonlyMap<string, string>): { policies: Po
       const read = readFile(path, text, validRecall, faults, RECALL_CEILING);
       const recall = read && readRecall(read.data, read.file);
       if (recall) recalls.set(recall.id, recall);
+    } else if (place === 'lockstep') {
+      const read = readFile(path, text, validLockstep, faults);
+      if (!read) continue;
+      const group = readLockstep(read.data, read.file);
+      lockstep.set(group.id, group);
+      lockstepFiles.set(group.id, read.file);
     } else if (place === 'site') {
       const read = readFile(path, text, validSite, faults);
       if (read) site = readSitePolicy(read.data, read.file);
     } else {
       const hint =
-        'Move it to policies/upstreams/, policies/teams/, policies/recalls/ or policies/site.yaml.';
+        'Move it to policies/upstreams/, policies/teams/, policies/lockstep/, policies/recalls/ or policies/site.yaml.';
       faults.push(
         new Fault('POLICY_INVALID', `${path} is not a place for a policy`, { hint, at: `${path}:1:1` }),
       );
     }
   }
-  const policies = { upstreams, teams, site, recalls };
+  const policies = { upstreams, teams, site, recalls, lockstep };
   for (const [team, file] of teamFiles) checkNames(teams.get(team), policies, files, file);
+  const groups = [...lockstep.values()]; // in the order of their files
+  groups.forEach((group, i) => {
+    const file = lockstepFiles.get(group.id);
+    if (file) checkLockstep(group, groups.slice(0, i), teams, files, file);
+  });
   return { policies, faults: faults.sort(byPlace) };
 }
 
@@ -72,6 +86,13 @@ export function lintPolicies(policies: Policies): Fault[] {
       }
     }
   }
+  for (const { match, add, except, at } of [...policies.lockstep.values()].flatMap((g) => g.packages)) {
+    for (const pattern of [match, ...(add ?? []), ...(except ?? [])]) {
+      const message = pattern && lintPattern(pattern);
+      const hint = 'Anchor the pattern with ^ and $, or use a glob.';
+      if (message) warnings.push(new Fault('POLICY_INVALID', message, { hint, at }));
+    }
+  }
   for (const upstream of policies.upstreams.values()) {
     if (upstream.content !== 'thin') continue;
     const message = `${upstream.id} is thin: what the upstream drops is gone, so nothing can be kept or rolled back to`;
@@ -85,7 +106,7 @@ export function lintPolicies(policies: Policies): Fault[] {
   return warnings.sort(byPlace);
 }
 
-type Kind = 'upstream' | 'team' | 'recall' | 'site' | 'other' | 'misplaced';
+type Kind = 'upstream' | 'team' | 'recall' | 'lockstep' | 'site' | 'other' | 'misplaced';
 
 /** A policy in a folder of a wrong name would be a hold that nobody obeys: YAML stands in its place, or is refused. */
 function placeOf(path: string): Kind {
@@ -93,6 +114,7 @@ function placeOf(path: string): Kind {
   if (/^policies\/upstreams\/[^/]+\.yaml$/.test(path)) return 'upstream';
   if (/^policies\/teams\/[^/]+\.yaml$/.test(path)) return 'team';
   if (/^policies\/recalls\/[^/]+\.yaml$/.test(path)) return 'recall';
+  if (/^policies\/lockstep\/[^/]+\.yaml$/.test(path)) return 'lockstep';
   if (path === 'policies/site.yaml') return 'site';
   if (path.startsWith('policies/keys/') || /(^|\/)(README\.md|\.gitkeep)$/.test(path)) return 'other';
   return 'misplaced';

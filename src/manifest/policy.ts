@@ -1,6 +1,7 @@
 import type { Fault } from '../base/fault.ts';
 import type { UpstreamName } from './ids.ts';
 import { readPolicies } from './load.ts';
+import type { Lockstep } from './lockstep.ts';
 import type { Exception, Filter, Hold, Pattern } from './pattern.ts';
 import type { Recall } from './recall.ts';
 import type { Window } from './window.ts';
@@ -207,6 +208,8 @@ export interface Policies {
   readonly site: SitePolicy;
   /** By id. */
   readonly recalls: ReadonlyMap<string, Recall>;
+  /** By id, in order. */
+  readonly lockstep: ReadonlyMap<string, Lockstep>;
 }
 
 /** The policies of `files` (path → text; what is not below `policies/` is passed over). Throws the first complaint. */

@@ -1,16 +1,10 @@
 import { type AlsoData, type ProfileData, readAlso, readProfiles } from './client-sets.ts';
 import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
-import {
-  compileGlob,
-  compileRegex,
-  type Exception,
-  type Filter,
-  type Hold,
-  type Pattern,
-} from './pattern.ts';
+import { type NamesData, readNames } from './names.ts';
+import { compileRegex, type Exception, type Filter, type Hold } from './pattern.ts';
 import type { Good, Hastened, ProvenanceRule, TeamPolicy, TierBaseline, TierPolicy } from './policy.ts';
 import { attempt, durationAt, type PolicyFile, refuse } from './policy-reading.ts';
-import { packagePreset, waitPreset } from './presets.ts';
+import { waitPreset } from './presets.ts';
 import { type ProvenanceData, readProvenance } from './provenance-policy.ts';
 import schema from './schemas/team.schema.json' with { type: 'json' };
 import { compileSchema } from './validate.ts';
@@ -20,12 +14,7 @@ import type { Path } from './yaml.ts';
 const KEEP = '2';
 const HASTENED: readonly Hastened[] = ['critical', 'important', 'moderate', 'low'];
 
-interface FilterData {
-  readonly preset?: string;
-  readonly add?: readonly string[];
-  readonly except?: readonly string[];
-  readonly match?: string;
-  readonly glob?: string;
+interface FilterData extends NamesData {
   readonly source?: string;
   readonly repository?: string;
   readonly tier?: string;
@@ -275,17 +264,6 @@ function readFilter(filter: FilterData, key: Path, team: TeamData, file: PolicyF
   if ([preset, match, glob, source, repository, tier].every((part) => part === undefined)) {
     refuse(file, key, 'must say what it matches', 'Add preset, match, glob, source, repository or tier.');
   }
-  if (preset !== undefined && (match !== undefined || glob !== undefined)) {
-    const other = match === undefined ? 'glob' : 'match';
-    const hint = 'List further names under add, and what is not meant under except.';
-    refuse(file, [...key, other], 'must not stand beside preset', hint, 'key');
-  }
-  if (preset === undefined && filter.add !== undefined) {
-    refuse(file, [...key, 'add'], 'adds to a preset, and none is named', 'Name the preset.', 'key');
-  }
-  if (match !== undefined && glob !== undefined) {
-    refuse(file, [...key, 'glob'], 'must not stand beside match', 'Keep one of the two.', 'key');
-  }
   if (repository !== undefined && !team.repositories.includes(repository)) {
     const message = `must be one of the team's repositories, not ${repository}`;
     refuse(
@@ -299,37 +277,14 @@ function readFilter(filter: FilterData, key: Path, team: TeamData, file: PolicyF
     const message = `must be one of the team's tiers, not ${tier}`;
     refuse(file, [...key, 'tier'], message, 'Correct the name: a filter that matches nothing is an error.');
   }
-  const name =
-    match !== undefined
-      ? attempt(file, [...key, 'match'], () => compileRegex(match))
-      : glob !== undefined
-        ? attempt(file, [...key, 'glob'], () => compileGlob(glob))
-        : undefined;
   const from =
     source === undefined ? undefined : attempt(file, [...key, 'source'], () => compileRegex(source));
-  const included =
-    preset === undefined ? undefined : attempt(file, [...key, 'preset'], () => packagePreset(preset));
   return {
-    ...(included ? { preset: included } : {}),
-    ...patternsAt('add', filter.add, key, file),
-    ...patternsAt('except', filter.except, key, file),
-    ...(name ? { match: name } : {}),
+    ...readNames(filter, key, file),
     ...(from ? { source: from } : {}),
     ...(repository === undefined ? {} : { repository }),
     ...(tier === undefined ? {} : { tier }),
     at: file.doc.at(key),
-  };
-}
-
-function patternsAt(
-  which: 'add' | 'except',
-  list: readonly string[] | undefined,
-  key: Path,
-  file: PolicyFile,
-): { add?: readonly Pattern[]; except?: readonly Pattern[] } {
-  if (!list) return {};
-  return {
-    [which]: list.flatMap((text, i) => attempt(file, [...key, which, i], () => compileRegex(text)) ?? []),
   };
 }
 

@@ -71,14 +71,14 @@ function whyNotHere(path: string): [message: string, hint: string] | undefined {
     return ['is not the place of an errata set', 'Use errata/<os>-<version>-<arch>/<date>.yaml.'];
   }
   if (
-    /^policies\/(site\.yaml|upstreams\/[^/]+\.yaml|recalls\/[^/]+\.yaml|teams\/[^/]+\.yaml|keys\/[^/]+)$/.test(
+    /^policies\/(site\.yaml|upstreams\/[^/]+\.yaml|lockstep\/[^/]+\.yaml|recalls\/[^/]+\.yaml|teams\/[^/]+\.yaml|keys\/[^/]+)$/.test(
       path,
     )
   )
     return undefined;
   return [
     'is not the place of a policy',
-    'Use policies/upstreams/, policies/teams/, policies/recalls/, policies/keys/ or policies/site.yaml.',
+    'Use policies/upstreams/, policies/teams/, policies/lockstep/, policies/recalls/, policies/keys/ or policies/site.yaml.',
   ];
 }
 

@@ -11,6 +11,7 @@ import type { PromoteInput, PromoteRepository } from './promote.ts';
 import { obsoletes } from './renames.ts';
 import {
   AS_DEPENDENCY,
+  AS_DEPENDENCY_PAST_HOLDS,
   BY_NAME,
   type Candidate,
   filterText,
@@ -18,8 +19,10 @@ import {
   IN_EMERGENCY_PAST_HOLDS,
   isApart,
   judge,
+  type LockstepReason,
   NONE,
   nevraOf,
+  PAST_HOLDS,
   WITH_NAMED,
 } from './rules.ts';
 import type { BuildFacts, Facts, Pin, Verdict } from './types.ts';
@@ -50,7 +53,7 @@ export function judgeAll(input: PromoteInput): Judged[] {
   const judged = found.map(({ candidate, isNamed, ...rest }): Judged => {
     const advisories = advisoriesOf?.(candidate.facts) ?? candidate.advisories;
     const whole: Candidate = { ...candidate, advisories };
-    const own = input.hotfix ? urgent(whole, input) : judge(whole, isNamed ? BY_NAME : NONE);
+    const own = ownVerdict(whole, isNamed, input);
     const asked = input.named.length === 0 || isNamed;
     return { ...rest, candidate: whole, asked, apart: isApart(whole), ...own, along: along(whole, input) };
   });
@@ -127,6 +130,7 @@ function candidates(r: PromoteRepository, wanted: Wanted, kernels: Kernels, inpu
         }),
         withdrawn: withdrawn.has(sum),
         ...recalledAs(build, about, input),
+        ...lockstepAs(build, input),
         seen: r.seen.get(sum),
         inParent: r.inParent.get(sum),
         advisories: facts.advisories(formatNevra(build.nevra)),
@@ -142,6 +146,11 @@ function candidates(r: PromoteRepository, wanted: Wanted, kernels: Kernels, inpu
 function recalledAs(build: Pin, about: BuildFacts, { recalls }: PromoteInput): { recalled?: string } {
   const recall = recalls?.of(build, about);
   return recall ? { recalled: recallReason(recall) } : {};
+}
+
+function lockstepAs({ nevra }: Pin, { lockstep }: PromoteInput): { lockstep?: LockstepReason } {
+  const keeps = lockstep?.keeps(nevra);
+  return keeps ? { lockstep: keeps } : {};
 }
 
 interface Names {
@@ -162,11 +171,22 @@ export function namesOf(pins: readonly Pin[]): Names {
   return names;
 }
 
+function ownVerdict(candidate: Candidate, isNamed: boolean, input: PromoteInput) {
+  if (input.hotfix) return urgent(candidate, input);
+  if (!input.lockstep?.moves) return judge(candidate, isNamed ? BY_NAME : NONE);
+  const { overrideHolds } = input;
+  const { verdict, past } = judge(candidate, isNamed && overrideHolds !== undefined ? PAST_HOLDS : NONE);
+  return { verdict, past: overridden(past, overrideHolds) };
+}
+
 /** As a dependency: past the mode that lets in no new names, and, of what a person named, past what keeps builds from moving by themselves. */
 function along(candidate: Candidate, input: PromoteInput): readonly string[] | undefined {
-  const { named, overrideHolds, hotfix } = input;
-  const passes = named.length === 0 ? AS_DEPENDENCY : overrideHolds === undefined ? WITH_NAMED : BY_NAME;
-  const { verdict, past } = hotfix ? urgent(candidate, input) : judge(candidate, passes);
+  const { named, overrideHolds, hotfix, lockstep } = input;
+  const byItself = named.length === 0 || lockstep?.moves;
+  const [passes, pastHolds] = byItself ? [AS_DEPENDENCY, AS_DEPENDENCY_PAST_HOLDS] : [WITH_NAMED, BY_NAME];
+  const { verdict, past } = hotfix
+    ? urgent(candidate, input)
+    : judge(candidate, overrideHolds === undefined ? passes : pastHolds);
   if (verdict.kind !== 'ready') return undefined;
   return hotfix ? past : overridden(past, overrideHolds);
 }

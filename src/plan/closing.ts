@@ -77,7 +77,8 @@ export function closeSet(
   for (const [repository, leaves] of leavesByRepository(bundles, settled)) {
     outcomes.push({ repository, move: undefined, along: undefined, stays: [], leaves });
   }
-  if (input.named.length > 0 && lags.held.size > 0) throw heldInTheWay(lags.held, input);
+  if (input.named.length > 0 && !input.lockstep?.moves && lags.held.size > 0)
+    throw heldInTheWay(lags.held, input);
   return { outcomes, notes: notesOf(outcomes, settled, input) };
 }
 
@@ -91,7 +92,8 @@ function settleAll(
     const groups = input.repositories.flatMap((r) => groupsOf(r, judged, input));
     const bundles = bundlesOf(groups, input);
     const settled = settleBundles(bundles, input, menders);
-    if (input.named.length > 0 || input.team.families === 'loose') return { bundles, settled };
+    const named = input.named.length > 0 && !input.lockstep?.moves;
+    if (named || input.team.families === 'loose') return { bundles, settled };
     const moves = bundles.flatMap((b, i) => [...(b.moves[settled.chosen[i] as number]?.values() ?? [])]);
     if (!keepNewOnes(judged, new Set(moves.map((move) => move.judged)))) return { bundles, settled };
   }

@@ -71,6 +71,7 @@ function movesBefore(j: Judged, last: Judged): boolean {
 /** When it moves by itself; what a person must move comes after every day. */
 function endOf({ verdict }: Judged): number {
   if (verdict.kind === 'ready') return 0;
+  if (verdict.kind === 'lockstep') return Number.MAX_SAFE_INTEGER;
   return 'until' in verdict && verdict.until ? verdict.until.getTime() : Number.MAX_SAFE_INTEGER;
 }
 

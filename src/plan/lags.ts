@@ -174,6 +174,7 @@ export class Lags {
 
 /** When it moves by itself; what a person must move comes after every day. */
 function endOf({ verdict }: Judged): number {
+  if (verdict.kind === 'lockstep') return Number.MAX_SAFE_INTEGER;
   return 'until' in verdict && verdict.until ? verdict.until.getTime() : Number.MAX_SAFE_INTEGER;
 }
 

@@ -15,7 +15,7 @@ import { modularPins } from './groups.ts';
 import { promoteTree, type Trees } from './kickstart.ts';
 import { renameNotes } from './renames.ts';
 import { type Child, keepOf } from './retain.ts';
-import { earlyFor, exceptionFor, exceptionText } from './rules.ts';
+import { earlyFor, exceptionFor, exceptionText, type LockstepReason } from './rules.ts';
 import type { Along, Change, Facts, Pin, Plan, RepositoryPlan, Stay, Staying } from './types.ts';
 
 /** Since when builds stand somewhere, by checksum as text (`sha256:…`). */
@@ -58,6 +58,8 @@ export interface PromoteInput {
   readonly installed?: (build: Nevra) => boolean;
   /** Why a person takes builds along that a hold keeps, because a named one needs them. */
   readonly overrideHolds?: string;
+  /** Packages that several teams move at once. */
+  readonly lockstep?: LockstepRule;
   /** Set for a hotfix: what it asks for, instead of what bears one of these names. */
   readonly hotfix?: Emergency;
   readonly closure: Closure;
@@ -68,6 +70,13 @@ export interface PromoteInput {
   /** Said of the set, in its first repository. */
   readonly notes?: readonly string[];
   readonly now: Date;
+}
+
+/** What keeps a build back because other teams have it too. */
+export interface LockstepRule {
+  /** `named` are the packages of a group that moves now: by the policy, as if they moved by themselves. */
+  readonly moves: boolean;
+  keeps(build: Nevra): LockstepReason | undefined;
 }
 
 /** Builds of live by their checksums as text. Waits do not count for them, nor for what they need. */

@@ -32,6 +32,8 @@ export interface Candidate {
   readonly withdrawn: boolean;
   /** Why nobody may have it, where it was recalled. */
   readonly recalled?: string;
+  /** Why teams that move it at once do not do so now. */
+  readonly lockstep?: LockstepReason;
   readonly seen: Stay | undefined;
   readonly inParent: Stay | undefined;
   readonly advisories: readonly AdvisoryFacts[];
@@ -39,6 +41,8 @@ export interface Candidate {
   readonly severityTrusted: boolean;
   readonly now: Date;
 }
+
+export type LockstepReason = Reason & { readonly kind: 'lockstep' };
 
 type Rule = (c: Candidate) => Verdict;
 
@@ -207,8 +211,16 @@ const window: Rule = (c) => {
   return { kind: 'window', until, why: `${c.tier.name} moves only in its window` };
 };
 
+/** One team's build, named or not, would part it from the others: only the command that moves all of them passes. */
+const lockstep: Rule = (c) => {
+  if (!c.lockstep) return READY;
+  const ends = [c.lockstep, wait(c), window(c)].flatMap((v) => ('until' in v && v.until ? v.until : []));
+  if (ends.length === 0) return c.lockstep;
+  return { ...c.lockstep, until: new Date(Math.max(...ends.map((end) => end.getTime()))) };
+};
+
 /** The first reason wins, so this is the order in which people read them. */
-const RULES: readonly Rule[] = [recalled, withdrawn, origin, filtered, mode, held, wait, window];
+const RULES: readonly Rule[] = [recalled, withdrawn, origin, filtered, mode, held, lockstep, wait, window];
 
 /** Only what lets no new name in: a dependency is not one that came by itself. */
 const updatesOnly: Rule = (c) => (c.tier.mode === 'updates-only' ? mode(c) : READY);
@@ -224,6 +236,10 @@ export const IN_EMERGENCY: Passes = new Set([mode, window, wait]);
 export const IN_EMERGENCY_PAST_HOLDS: Passes = new Set([mode, held, window, wait]);
 /** What a build passes that another one needs which moves by itself. */
 export const AS_DEPENDENCY: Passes = new Set([updatesOnly]);
+
+/** What the teams of a lockstep group move, and what that needs, where a person says why holds do not count. */
+export const PAST_HOLDS: Passes = new Set([held]);
+export const AS_DEPENDENCY_PAST_HOLDS: Passes = new Set([updatesOnly, held]);
 
 /** Judges one candidate. What it passes of the rules that would keep it is said. */
 export function judge(c: Candidate, passes: Passes): { verdict: Verdict; past: readonly string[] } {

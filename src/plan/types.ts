@@ -65,6 +65,8 @@ export type Reason =
   | { readonly kind: 'with'; readonly other: string; readonly why: string; readonly until?: Date }
   /** With it something of the client set would be broken, and nothing that waits or is held would mend that. */
   | { readonly kind: 'broken'; readonly why: string; readonly nobody?: true }
+  /** The teams of a group move it at once, by a command of its own. `until`: not before then. */
+  | { readonly kind: 'lockstep'; readonly why: string; readonly until?: Date }
   | { readonly kind: 'mode'; readonly why: string }
   | { readonly kind: 'filtered'; readonly rule: string; readonly why: string }
   | { readonly kind: 'withdrawn'; readonly why: string }
@@ -228,6 +230,13 @@ export interface HotfixFacts {
   readonly normally: readonly Normally[];
 }
 
+/** What a promotion in lockstep says of its group. */
+export interface LockstepFacts {
+  readonly id: string;
+  readonly reason: string;
+  readonly owner: string;
+}
+
 /** What follows from a command beyond what it was asked for: shown before anything is written. */
 export interface Effect {
   /** `infra/stable rocky-9-x86_64` */
@@ -256,6 +265,10 @@ export interface Plan {
   /** The parent tier's name, or `upstream`. */
   readonly from: string;
   readonly repositories: readonly RepositoryPlan[];
+  /** Of a plan of several teams: all of them, in order; `team` is the first one. */
+  readonly teams?: readonly string[];
+  /** The lockstep group that it moves. */
+  readonly lockstep?: LockstepFacts;
   /** Why a person asked for it. */
   readonly reason?: string;
   /** Of a removal: what goes, and what for. */

@@ -57,7 +57,7 @@ function sections(plan: Plan, d: Digest, from: Provenance, rows: number): string
     modules(d, rows),
     trees(d),
     plan.cascade || plan.verb === 'recall' ? '' : dropped(d, rows),
-    staying(d, rows),
+    staying(plan, d, rows),
     notes(d),
     hotfix.tail,
     acting(plan),
@@ -106,13 +106,14 @@ function security(d: Digest): string {
 function routine(plan: Plan, d: Digest, max: number): string {
   if (d.rows.every((row) => row.kind === 'resigned')) return '';
   const parent = plan.verb === 'promote' ? `in \`${plan.from}\`` : '';
-  const where = plan.hotfix ? ['where'] : [];
+  const isMany = plan.hotfix !== undefined || plan.teams !== undefined;
+  const where = isMany ? ['where'] : [];
   const head = ['source package', ...where, 'from → to', 'builds', ...(parent ? [parent] : []), 'what it is'];
   const updates = d.rows.filter((row) => row.kind !== 'add' && row.kind !== 'resigned');
   const added = d.rows.filter((row) => row.kind === 'add');
   const cells = (row: Row) => [
     row.source,
-    ...(plan.hotfix ? [row.repository] : []),
+    ...(isMany ? [row.repository] : []),
     row.from === undefined ? `— → ${row.to}` : `${row.from} → ${row.to}`,
     String(row.builds.length),
     ...(parent ? [age(row.inParent ?? row.seen, plan.now)] : []),
@@ -191,16 +192,18 @@ function dropped(d: Digest, max: number): string {
   return `### Leaving\n\n${folded(count(d.dropped.length, 'build'), ['build', 'repository', 'why'], rows, max)}`;
 }
 
-function staying(d: Digest, max: number): string {
+function staying(plan: Plan, d: Digest, max: number): string {
   if (d.staying.length === 0) return '';
   const cells = (row: StayRow) => [
     row.source,
+    ...(plan.teams ? [row.repository] : []),
     row.build,
     String(row.builds),
     markdown(why(row.reason), 300),
     when(row.reason),
   ];
-  const head = ['source package', 'waiting build', 'builds', 'why', 'moves'];
+  const where = plan.teams ? ['where'] : [];
+  const head = ['source package', ...where, 'waiting build', 'builds', 'why', 'moves'];
   return `### Not in this pull request, and when\n\n${folded(count(d.staying.length, 'row'), head, d.staying.map(cells), max, 30)}`;
 }
 

@@ -82,9 +82,10 @@ const SEVERITIES = ['critical', 'important', 'moderate', 'low', 'none'];
 export function digest(plan: Plan): Digest {
   const rows = plan.repositories.flatMap((r) => rowsOf(r.changes, placeOf(plan, r.repository), plan));
   const builds = rows.flatMap((row) => row.builds);
-  const counted = plan.hotfix
-    ? [...new Map(builds.map((pin) => [formatNevra(pin.nevra), pin])).values()]
-    : builds;
+  const counted =
+    plan.hotfix || plan.teams
+      ? [...new Map(builds.map((pin) => [formatNevra(pin.nevra), pin])).values()]
+      : builds;
   return {
     rows,
     security: securityRows(plan),

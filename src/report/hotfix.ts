@@ -4,7 +4,7 @@ import { archesFor } from '../rpm/arches.ts';
 import { formatNevra } from '../rpm/nevra.ts';
 import type { Digest } from './digest.ts';
 import { code, markdown } from './safe.ts';
-import { count, moment, setName } from './words.ts';
+import { count, moment, setName, teamNames } from './words.ts';
 
 /** `openssl-3.2.2-6.el9 (RHSA-2026:1234 and 2 more) to infra/stable and unstable`. */
 export function hotfixTitle(plan: Plan, d: Digest): string {
@@ -16,17 +16,24 @@ export function hotfixTitle(plan: Plan, d: Digest): string {
   const [first, ...more] = d.security.map(({ advisory }) => advisory.id);
   const short = first !== undefined && first.length <= 30;
   const fixes = short ? ` (${first}${more.length > 0 ? ` and ${more.length} more` : ''})` : '';
-  return `Hotfix ${what}${fixes} to ${plan.team}/${tiersOf(plan).join(' and ')} (${setName(plan.set)})`;
+  return `Hotfix ${what}${fixes} to ${whereTo(plan)} (${setName(plan.set)})`;
+}
+
+function whereTo(plan: Plan): string {
+  const tiers = tiersOf(plan).join(' and ');
+  return plan.teams ? `${tiers} of ${teamNames(plan)}` : `${plan.team}/${tiers}`;
 }
 
 function tiersOf({ hotfix, tier }: Plan): readonly string[] {
   return hotfix && hotfix.tiers.length > 0 ? hotfix.tiers : [tier];
 }
 
-/** Which of its tiers a plan speaks of, where that is not one: `stable harbor-9-x86_64-base`. */
+/** Which of its tiers and teams a plan speaks of, where that is not one: `stable harbor-9-x86_64-base`. */
 export function placeOf(plan: Plan, repository: RepositoryName): string {
+  const { team, tier } = repository;
   const upstream = upstreamId(repository);
-  return tiersOf(plan).length > 1 ? `${repository.tier} ${upstream}` : upstream;
+  if (plan.teams) return `${team}/${tier} ${upstream}`;
+  return tiersOf(plan).length > 1 ? `${tier} ${upstream}` : upstream;
 }
 
 /**
@@ -77,6 +84,7 @@ export function reviewLines({ hotfix, now }: Pick<Plan, 'hotfix' | 'now'>): stri
 /** Commands that put the tiers back to what they were. */
 export function undoLines(plan: Plan): string[] {
   const base = plan.hotfix?.base.slice(0, 12) ?? '';
+  if (plan.teams) return plan.hotfix?.builds.map((build) => `sluice recall ${build} --reason TEXT`) ?? [];
   return tiersOf(plan).map((tier) => `sluice rollback ${plan.team} ${tier} --to ${base}`);
 }
 
@@ -91,6 +99,6 @@ export function hotfixSections(plan: Plan): { readonly head: string; readonly ta
     head: `### A hotfix\n\n${list(hotfixLines(plan, said))}`,
     tail:
       '### Afterwards\n\nThis was faster than it was looked at. Look at what it brought, in the packages and on a host that has it:\n\n' +
-      `${review}\n\nWhere it turns out wrong: ${undo}. That proposes what stood there before, without what was merged into the tier since.`,
+      `${review}\n\nWhere it turns out wrong: ${undo}. ${plan.teams ? 'That takes it from all teams at once, which are in lockstep.' : 'That proposes what stood there before, without what was merged into the tier since.'}`,
   };
 }

@@ -9,6 +9,8 @@ export function toJson(plan: Plan) {
     verb: plan.verb,
     team: plan.team,
     tier: plan.tier,
+    ...(plan.teams ? { teams: plan.teams } : {}),
+    ...(plan.lockstep ? { lockstep: plan.lockstep } : {}),
     set: plan.set,
     now: plan.now.toISOString(),
     ...(plan.reason === undefined ? {} : { reason: plan.reason }),

@@ -1,7 +1,7 @@
 import type { Plan } from '../plan/types.ts';
 import type { Digest } from './digest.ts';
 import { policyWords, recallWords } from './follows.ts';
-import { markdown } from './safe.ts';
+import { code, markdown } from './safe.ts';
 import { bytes, count, number, setName } from './words.ts';
 
 /** The first sentences of a pull request: what happens, to whom, and whether somebody must look. */
@@ -25,6 +25,7 @@ function whatHappens(plan: Plan, d: Digest): string {
       : 'no security advisory';
   switch (plan.verb) {
     case 'promote':
+      if (plan.lockstep) return lockstepWords(plan, d, moving, fixes);
       return `${moving} move from \`${plan.from}\` to ${where}; ${fixes}, ${bytes(d.bytes)}. Nothing is lowered. ${stayWords(d.staying.length)}`;
     case 'sync':
       return `What upstream of ${set} changed: ${moving}, ${fixes}, ${bytes(d.bytes)}. Every document was verified against repomd.xml.`;
@@ -50,13 +51,23 @@ function whatHappens(plan: Plan, d: Digest): string {
   }
 }
 
+function lockstepWords(plan: Plan, d: Digest, moving: string, fixes: string): string {
+  const { id = '', reason = '', owner = '' } = plan.lockstep ?? {};
+  const teams = (plan.teams ?? []).map((team) => `**${team}**`).join(', ');
+  const group = `lockstep group ${code(id)}: ${markdown(reason, 300)} (${markdown(owner, 100)})`;
+  return `${moving} move in lockstep to **${plan.tier}** of ${teams} (${setName(plan.set)}), ${group}; ${fixes}, ${bytes(d.bytes)}. Afterwards these teams have the same versions of its packages there, and nothing is lowered. ${stayWords(d.staying.length)}`;
+}
+
 function lostWords(d: Digest): string {
   if (d.lost.length === 0) return 'no security advisory is lost';
   return `**${count(d.lost.length, 'security advisory is', 'security advisories are')} lost**`;
 }
 
-function hotfixWhere({ team, tier, set, hotfix }: Plan): string {
+function hotfixWhere(plan: Plan): string {
+  const { team, tier, set, hotfix } = plan;
   const tiers = hotfix && hotfix.tiers.length > 0 ? hotfix.tiers : [tier];
+  if (plan.teams)
+    return `**${tiers.join(' and ')}** of ${plan.teams.map((name) => `**${name}**`).join(', ')} (${setName(set)})`;
   return `${tiers.map((name) => `**${team} / ${name}**`).join(' and ')} (${setName(set)})`;
 }
 

@@ -44,7 +44,7 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
       d.trees.map((t) => [t.repository, t.was ?? '—', '→', t.tree ?? '—', plain(t.words, 100)]),
       max,
     ),
-    section('stays', stays(d), max),
+    section('stays', stays(plan, d), max),
     section(
       'noted',
       d.notes.map((n) => [n.repository, plain(n.note, 300)]),
@@ -100,7 +100,7 @@ function moves(plan: Plan, d: Digest): string[][] {
     return [
       row.source,
       fromTo(row),
-      ...(plan.hotfix ? [row.repository] : []),
+      ...(plan.hotfix || plan.teams ? [row.repository] : []),
       count(row.builds.length, 'build'),
       waited && `${waited} in ${plan.from}`,
     ];
@@ -122,8 +122,9 @@ function fromTo(row: Row): string {
   return row.from === undefined ? `new → ${row.to}` : `${row.from} → ${row.to}`;
 }
 
-function stays(d: Digest): string[][] {
+function stays(plan: Plan, d: Digest): string[][] {
   return d.staying.map((row) => [
+    ...(plan.teams ? [row.repository] : []),
     row.source,
     row.build,
     `moves: ${when(row.reason)}`,

@@ -2,7 +2,7 @@ import type { Plan } from '../plan/types.ts';
 import { type Digest, digest } from './digest.ts';
 import { hotfixTitle } from './hotfix.ts';
 import { plain } from './safe.ts';
-import { count, number, setName } from './words.ts';
+import { count, number, setName, teamNames } from './words.ts';
 
 /** One line, at most 120 characters, of enumerated words and checked names only. */
 export function title(plan: Plan, d: Digest = digest(plan)): string {
@@ -18,6 +18,8 @@ export function title(plan: Plan, d: Digest = digest(plan)): string {
         : only && only.source.length <= 40
           ? `${only.source} ${only.to}`
           : count(sources.size, 'source package');
+      if (plan.teams)
+        return cut(`Promote ${what} in lockstep to ${plan.tier} of ${teamNames(plan)} (${set})`);
       return cut(`Promote ${what} to ${plan.team}/${plan.tier} (${set})`);
     }
     case 'sync':

@@ -59,6 +59,7 @@ export function why(reason: Reason): string {
     case 'window':
     case 'with':
     case 'broken':
+    case 'lockstep':
     case 'mode':
     case 'filtered':
     case 'withdrawn':
@@ -77,6 +78,8 @@ export function when(reason: Reason): string {
       return moment(reason.until);
     case 'with':
       return reason.until ? `not before ${moment(reason.until)}` : `with ${reason.other}`;
+    case 'lockstep':
+      return reason.until ? `in lockstep, not before ${moment(reason.until)}` : 'in lockstep';
     case 'held':
       return 'by hand';
     case 'broken':
@@ -91,6 +94,17 @@ export function when(reason: Reason): string {
     default:
       return unreachable(reason);
   }
+}
+
+/** `hpc and viz`; `5 teams` where there are many. */
+export function teamNames({
+  team,
+  teams = [team],
+}: {
+  readonly team: string;
+  readonly teams?: readonly string[];
+}): string {
+  return teams.length > 3 ? `${teams.length} teams` : teams.join(' and ');
 }
 
 /** `rocky 9 x86_64` of `rocky-9-x86_64`. */

@@ -25,6 +25,7 @@ describe('the schemas that editors use too', () => {
   it('are one for each kind of file', () => {
     expect(names.sort()).toEqual([
       'errata.schema.json',
+      'lockstep.schema.json',
       'recall.schema.json',
       'site.schema.json',
       'snapshot.schema.json',
