@@ -182,19 +182,38 @@ async function readCommitted(
   tree: string,
   folders: readonly string[],
 ): Promise<Map<string, RepositoryFile>> {
-  const entries = [...(await listTree(git, tree, folders))];
-  const files = new Map<string, RepositoryFile>();
-  const blobs = entries.filter(([, { mode }]) => mode !== '160000'); // a submodule's commit is not here
+  const entries = [...(await listTree(git, tree, folders))].map(([path, { id, mode }]) => {
+    const isCommit = mode === '160000'; // a submodule's is not here
+    return { path, id, mode, text: isCommit ? '' : texts.get(id) };
+  });
+  const unread = entries.filter(({ text }) => text === undefined);
   const bytes = readBlobs(
     git,
-    blobs.map(([, { id }]) => id),
+    unread.map(({ id }) => id),
   );
-  for (const [path, { mode }] of entries) {
-    if (mode === '160000') files.set(path, { text: '', mode });
-    else
-      files.set(path, { text: decodeText((await bytes.next()).value?.bytes ?? Buffer.alloc(0), path), mode });
+  const files = new Map<string, RepositoryFile>();
+  for (const { path, id, mode, text: known } of entries) {
+    const text = known ?? decodeText((await bytes.next()).value?.bytes ?? Buffer.alloc(0), path);
+    files.set(path, { text, mode });
+    if (mode !== '160000') keepText(id, text);
   }
   return files;
+}
+
+/** By blob id, the one asked last at the end: base, head, merge and the next main of pull requests have most files in common. */
+const texts = new Map<string, string>();
+let charactersKept = 0;
+const MOST_CHARACTERS = 48 << 20;
+
+function keepText(id: string, text: string): void {
+  if (text.length > MOST_CHARACTERS) return;
+  if (!texts.delete(id)) charactersKept += text.length;
+  texts.set(id, text);
+  for (const [oldest, { length }] of texts) {
+    if (charactersKept <= MOST_CHARACTERS) break;
+    texts.delete(oldest);
+    charactersKept -= length;
+  }
 }
 
 async function readWorkTree(root: string, folders: readonly string[]): Promise<Map<string, RepositoryFile>> {
