@@ -25,6 +25,7 @@ import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { checkBaselines } from './baselines.ts';
+import { checkErrataNames } from './check-errata-views.ts';
 import { recalledPins } from './check-recalls.ts';
 import { isNotAhead, movesPastNoHold, sumsOf } from './check-scope.ts';
 import { markedTime } from './past.ts';
@@ -69,6 +70,7 @@ export async function checkFiles(
     ...checkProfiles(state),
     ...checkMarks(state),
     ...checkBaselines(state),
+    ...checkErrataNames(state),
   );
   if (complaints.length === 0) complaints.push(...recalledPins(state));
   for (const path of texts.keys()) {

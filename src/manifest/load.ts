@@ -1,6 +1,13 @@
 import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import { checkClients } from './client-sets.ts';
+import {
+  ERRATA_POLICY,
+  type ErrataPolicy,
+  lintErrata,
+  readErrataPolicy,
+  validErrataPolicy,
+} from './errata-policy.ts';
 import { lintPattern } from './pattern.ts';
 import type { Policies, SitePolicy, TeamPolicy, UpstreamPolicy } from './policy.ts';
 import { type PolicyFile, refuse } from './policy-reading.ts';
@@ -25,6 +32,7 @@ export function readPolicies(files: ReadonlyMap<string, string>): { policies: Po
   const faults: Fault[] = [];
   const recalls = new Map<string, Recall>();
   let site: SitePolicy = DEFAULT_SITE;
+  let errata: ErrataPolicy | undefined;
   for (const path of [...files.keys()].sort(byCodeUnit)) {
     const text = files.get(path) ?? '';
     const place = placeOf(path);
@@ -46,15 +54,18 @@ export function readPolicies(files: ReadonlyMap<string, string>): { policies: Po
     } else if (place === 'site') {
       const read = readFile(path, text, validSite, faults);
       if (read) site = readSitePolicy(read.data, read.file);
+    } else if (place === 'errata') {
+      const read = readFile(path, text, validErrataPolicy, faults);
+      if (read) errata = readErrataPolicy(read.data, read.file);
     } else {
       const hint =
-        'Move it to policies/upstreams/, policies/teams/, policies/recalls/ or policies/site.yaml.';
+        'Move it to policies/upstreams/, policies/teams/, policies/recalls/, policies/site.yaml or policies/errata.yaml.';
       faults.push(
         new Fault('POLICY_INVALID', `${path} is not a place for a policy`, { hint, at: `${path}:1:1` }),
       );
     }
   }
-  const policies = { upstreams, teams, site, recalls };
+  const policies = { upstreams, teams, site, recalls, ...(errata ? { errata } : {}) };
   for (const [team, file] of teamFiles) checkNames(teams.get(team), policies, files, file);
   return { policies, faults: faults.sort(byPlace) };
 }
@@ -82,10 +93,11 @@ export function lintPolicies(policies: Policies): Fault[] {
       }),
     );
   }
+  warnings.push(...lintErrata(policies.errata));
   return warnings.sort(byPlace);
 }
 
-type Kind = 'upstream' | 'team' | 'recall' | 'site' | 'other' | 'misplaced';
+type Kind = 'upstream' | 'team' | 'recall' | 'site' | 'errata' | 'other' | 'misplaced';
 
 /** A policy in a folder of a wrong name would be a hold that nobody obeys: YAML stands in its place, or is refused. */
 function placeOf(path: string): Kind {
@@ -94,6 +106,7 @@ function placeOf(path: string): Kind {
   if (/^policies\/teams\/[^/]+\.yaml$/.test(path)) return 'team';
   if (/^policies\/recalls\/[^/]+\.yaml$/.test(path)) return 'recall';
   if (path === 'policies/site.yaml') return 'site';
+  if (path === ERRATA_POLICY) return 'errata';
   if (path.startsWith('policies/keys/') || /(^|\/)(README\.md|\.gitkeep)$/.test(path)) return 'other';
   return 'misplaced';
 }

@@ -1,4 +1,5 @@
 import type { Fault } from '../base/fault.ts';
+import type { ErrataPolicy, KernelChoices } from './errata-policy.ts';
 import type { UpstreamName } from './ids.ts';
 import { readPolicies } from './load.ts';
 import type { Exception, Filter, Hold, Pattern } from './pattern.ts';
@@ -199,6 +200,8 @@ export interface SitePolicy {
   readonly forge: 'local' | 'github';
   /** Keys that sign every published repomd.xml and statement; empty: nobody does. */
   readonly signing: readonly KeyReference[];
+  /** Of errata sets: before what a set or the operating system says. */
+  readonly kernels: KernelChoices;
 }
 
 export interface Policies {
@@ -207,6 +210,8 @@ export interface Policies {
   readonly site: SitePolicy;
   /** By id. */
   readonly recalls: ReadonlyMap<string, Recall>;
+  /** Absent: no errata set is published. */
+  readonly errata?: ErrataPolicy;
 }
 
 /** The policies of `files` (path → text; what is not below `policies/` is passed over). Throws the first complaint. */
