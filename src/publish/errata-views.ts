@@ -5,6 +5,8 @@ import { ERRATA_POLICY, type ErrataChosen, namedErrata } from '../manifest/errat
 import {
   ERRATA_TEAM,
   formatRepositoryId,
+  LIVE_TEAM,
+  LIVE_TIER,
   lockPath,
   type RepositoryName,
   snapshotPath,
@@ -24,6 +26,7 @@ import type { CommitHistory } from './history.ts';
 type Blobs = ReadonlyMap<string, string>;
 
 const SITE = 'policies/site.yaml';
+const UPSTREAMS = 'policies/upstreams';
 const RECALLS = 'policies/recalls/';
 const MAX_REMEMBERED = 8;
 
@@ -48,7 +51,7 @@ export class ErrataViews {
     return (await Promise.all(named.map((chosen) => this.#repositoriesOf(chosen, commit)))).flat();
   }
 
-  /** Blob ids of all that a repository is made from, by path; undefined where the commit does not publish it. */
+  /** Blob ids of all that its set is made from, by path; undefined where the commit does not publish it. */
   async inputs(repository: RepositoryName, commit: string): Promise<Map<string, string> | undefined> {
     const id = formatRepositoryId(repository);
     const known = await this.repositories(commit);
@@ -59,8 +62,7 @@ export class ErrataViews {
     const paths = [
       ...policyPaths(blobs),
       ...filesOf(name),
-      ...live.flatMap((l) => [snapshotPath(l), lockPath(l)]),
-      `policies/upstreams/${upstreamId(repository)}.yaml`,
+      ...live.flatMap((l) => [snapshotPath(l), lockPath(l), `${UPSTREAMS}/${upstreamId(l)}.yaml`]),
     ];
     return new Map(paths.flatMap((path) => (blobs.has(path) ? [[path, blobs.get(path) ?? '']] : [])));
   }
@@ -74,13 +76,11 @@ export class ErrataViews {
       const hint = `Name it in ${ERRATA_POLICY}.`;
       throw new Fault('NOT_FOUND', `no default and no group names ${errataPath(name)}`, { hint });
     }
-    // all repositories of one set are made at once, and differ in their upstream's policy alone
-    const all = [...inputs].filter(([path]) => !path.startsWith('policies/upstreams/'));
     const make = async () =>
       errataSnapshots(this.#textsAt(commit), policies, chosen, await this.#liveOf(name.set, commit));
-    const own = all.filter(([path]) => !path.startsWith('snapshots/')).join(' ');
+    const own = [...inputs].filter(([path]) => !path.startsWith('snapshots/')).join(' ');
     let { snapshots, ofLive } = await remember(this.#made, own, make);
-    if (ofLive) ({ snapshots, ofLive } = await remember(this.#made, all.join(' '), make));
+    if (ofLive) ({ snapshots, ofLive } = await remember(this.#made, [...inputs].join(' '), make));
     const id = formatRepositoryId(repository);
     const found = snapshots.find((snapshot) => formatRepositoryId(snapshot.repository) === id);
     if (found) return found;
@@ -120,7 +120,7 @@ export class ErrataViews {
   async #liveOf(set: string, commit: string): Promise<RepositoryName[]> {
     const blobs = await this.#blobsAt(commit);
     const live = liveOfSet(blobs.keys(), set);
-    const paths = live.map((name) => `policies/upstreams/${upstreamId(name)}.yaml`);
+    const paths = live.map((name) => `${UPSTREAMS}/${upstreamId(name)}.yaml`);
     const { upstreams } = loadPolicies(new Map(await this.#history.readMany(paths, commit)));
     return live.filter((name) => upstreams.get(upstreamId(name))?.alone !== true);
   }
@@ -148,8 +148,8 @@ export function errataInputPaths(repository: RepositoryName): string[] {
     SITE,
     RECALLS.slice(0, -1),
     `errata/${set}`,
-    'snapshots/vendor/live',
-    `policies/upstreams/${upstreamId(repository)}.yaml`,
+    `snapshots/${LIVE_TEAM}/${LIVE_TIER}`,
+    UPSTREAMS,
   ];
 }
 
