@@ -2,7 +2,7 @@ import { Fault } from '../base/fault.ts';
 import { groupBy } from '../base/order.ts';
 import type { History } from '../forge/history.ts';
 import { errataOf, errataPath } from '../manifest/errata.ts';
-import { type ErrataChosen, errataOfGroup } from '../manifest/errata-policy.ts';
+import { ERRATA_POLICY, type ErrataChosen, errataOfGroup } from '../manifest/errata-policy.ts';
 import { clientSetKey, type RepositoryName } from '../manifest/ids.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import { ErrataViews } from '../publish/errata-views.ts';
@@ -18,9 +18,11 @@ export function viewsOf(history: History): ErrataViews {
   });
 }
 
+const READ = /^(policies|errata|snapshots\/vendor\/live)\//;
+
 async function blobsAt(history: History, commit: string): Promise<Map<string, string>> {
   const entries = await history.entries('', commit);
-  return new Map([...entries].map(([path, { id }]) => [path, id]));
+  return new Map([...entries].flatMap(([path, { id }]) => (READ.test(path) ? [[path, id]] : [])));
 }
 
 /** What the hosts of a group get at a commit: the sets, and the repositories that serve them. */
@@ -34,7 +36,7 @@ export async function errataOfHosts(
   if (chosen.length === 0) {
     const known = all.map((one) => one.set).join(', ') || 'none';
     const message = `the group ${group} gets no errata set${set === undefined ? '' : ` of ${set}`}`;
-    throw new Fault('NOT_FOUND', message, { hint: `It has sets of: ${known}.`, at: 'policies/errata.yaml' });
+    throw new Fault('NOT_FOUND', message, { hint: `It has sets of: ${known}.`, at: ERRATA_POLICY });
   }
   const paths = new Set(chosen.map(errataPath));
   const repositories = (await viewsOf(state.history).repositories(state.commit)).filter((name) => {
@@ -54,7 +56,9 @@ export async function* errataOfCommits(
 ): AsyncIterable<Snapshot> {
   const views = viewsOf(history);
   const places: { commit: string; name: RepositoryName }[] = [];
-  for (const commit of commits) {
+  const isKnown = (await history.pathChanges([ERRATA_POLICY], { limit: 1 })).length > 0;
+  const main = new Set(isKnown ? [] : history.chain.map(({ id }) => id)); // most sites have no such policy
+  for (const commit of commits.filter((id) => !main.has(id))) {
     const names = (await orNothing(() => views.repositories(commit))) ?? [];
     places.push(...names.map((name) => ({ commit, name })));
   }

@@ -28,13 +28,17 @@ type Blobs = ReadonlyMap<string, string>;
 const SITE = 'policies/site.yaml';
 const UPSTREAMS = 'policies/upstreams';
 const RECALLS = 'policies/recalls/';
-const MAX_REMEMBERED = 8;
+/** Some megabytes each. */
+const MOST_MADE = 8;
+const MOST_LISTS = 256;
 
 /** The errata sets that commits publish: repositories without a manifest of their own, made from those that the commits have. */
 export class ErrataViews {
   readonly #history: CommitHistory;
   readonly #blobsAt: (commit: string) => Promise<Blobs>;
   readonly #policies = new Map<string, Promise<ErrataPolicies>>();
+  readonly #all = new Map<string, Promise<RepositoryName[]>>();
+  readonly #live = new Map<string, Promise<RepositoryName[]>>();
   readonly #lists = new Map<string, Promise<RepositoryName[]>>();
   readonly #made = new Map<string, Promise<ErrataMade>>();
 
@@ -45,10 +49,11 @@ export class ErrataViews {
 
   /** Of every set that a default or a group names. */
   async repositories(commit: string): Promise<RepositoryName[]> {
-    const blobs = await this.#blobsAt(commit);
-    if (!blobs.has(ERRATA_POLICY)) return [];
-    const named = namedErrata((await this.#policiesAt(commit)).errata);
-    return (await Promise.all(named.map((chosen) => this.#repositoriesOf(chosen, commit)))).flat();
+    if (!(await this.#blobsAt(commit)).has(ERRATA_POLICY)) return [];
+    return await remember(this.#all, commit, MOST_LISTS, async () => {
+      const named = namedErrata((await this.#policiesAt(commit)).errata);
+      return (await Promise.all(named.map((chosen) => this.#repositoriesOf(chosen, commit)))).flat();
+    });
   }
 
   /** Blob ids of all that its set is made from, by path; undefined where the commit does not publish it. */
@@ -79,8 +84,8 @@ export class ErrataViews {
     const make = async () =>
       errataSnapshots(this.#textsAt(commit), policies, chosen, await this.#liveOf(name.set, commit));
     const own = [...inputs].filter(([path]) => !path.startsWith('snapshots/')).join(' ');
-    let { snapshots, ofLive } = await remember(this.#made, own, make);
-    if (ofLive) ({ snapshots, ofLive } = await remember(this.#made, [...inputs].join(' '), make));
+    let { snapshots, ofLive } = await remember(this.#made, own, MOST_MADE, make);
+    if (ofLive) ({ snapshots, ofLive } = await remember(this.#made, [...inputs].join(' '), MOST_MADE, make));
     const id = formatRepositoryId(repository);
     const found = snapshots.find((snapshot) => formatRepositoryId(snapshot.repository) === id);
     if (found) return found;
@@ -102,7 +107,7 @@ export class ErrataViews {
     const blobs = await this.#blobsAt(commit);
     const live = await this.#liveOf(chosen.set, commit);
     const key = [path, blobs.get(path), ...live.map(upstreamId)].join(' ');
-    return await remember(this.#lists, key, async () => {
+    return await remember(this.#lists, key, MOST_LISTS, async () => {
       const text = await this.#history.read(path, commit);
       try {
         if (text !== undefined) return errataRepositories(readErrata(text, path, { lenient: true }), live);
@@ -121,15 +126,18 @@ export class ErrataViews {
     const blobs = await this.#blobsAt(commit);
     const live = liveOfSet(blobs.keys(), set);
     const paths = live.map((name) => `${UPSTREAMS}/${upstreamId(name)}.yaml`);
-    const { upstreams } = loadPolicies(new Map(await this.#history.readMany(paths, commit)));
-    return live.filter((name) => upstreams.get(upstreamId(name))?.alone !== true);
+    const key = [set, ...paths.map((path) => `${path} ${blobs.get(path)}`)].join(' ');
+    return await remember(this.#live, key, MOST_LISTS, async () => {
+      const { upstreams } = loadPolicies(new Map(await this.#history.readMany(paths, commit)));
+      return live.filter((name) => upstreams.get(upstreamId(name))?.alone !== true);
+    });
   }
 
   async #policiesAt(commit: string): Promise<ErrataPolicies> {
     const blobs = await this.#blobsAt(commit);
     const paths = policyPaths(blobs);
     const key = paths.map((path) => `${path} ${blobs.get(path)}`).join(' ');
-    return await remember(this.#policies, key, async () =>
+    return await remember(this.#policies, key, MOST_LISTS, async () =>
       loadPolicies(new Map(await this.#history.readMany(paths, commit))),
     );
   }
@@ -173,12 +181,17 @@ function nameOf(repository: RepositoryName): ErrataName {
   throw new Error(`${formatRepositoryId(repository)} is of no errata set`);
 }
 
-async function remember<T>(known: Map<string, Promise<T>>, key: string, read: () => Promise<T>): Promise<T> {
+async function remember<T>(
+  known: Map<string, Promise<T>>,
+  key: string,
+  most: number,
+  read: () => Promise<T>,
+): Promise<T> {
   const found = known.get(key);
   if (found) return await found;
   const reading = read();
   known.set(key, reading);
   const [oldest] = known.keys();
-  if (known.size > MAX_REMEMBERED && oldest !== undefined) known.delete(oldest);
+  if (known.size > most && oldest !== undefined) known.delete(oldest);
   return await reading;
 }
