@@ -67,7 +67,10 @@ function textsOf(state: State) {
   };
 }
 
-/** Sets that are named, and sets that have parts: all of them where policies changed, else those whose own files did. */
+/**
+ * Sets that are named, and sets that have parts: all of them where policies changed, else those whose own files did. A recall only takes
+ * away, and is kept from merging by nothing here.
+ */
 function touched(main: State, merged: State): ErrataChosen[] {
   const all = new Map(namedErrata(merged.policies.errata).map((chosen) => [errataPath(chosen), chosen]));
   for (const path of [...merged.files.keys()].sort(byCodeUnit)) {
@@ -78,7 +81,7 @@ function touched(main: State, merged: State): ErrataChosen[] {
   const sets = [...all.values()].filter((chosen) => merged.files.has(errataPath(chosen)));
   const changed = (path: string) => main.files.get(path) !== merged.files.get(path);
   const policies = [...new Set([...main.files.keys(), ...merged.files.keys()])].filter((path) =>
-    /^policies\/(errata\.yaml|site\.yaml|upstreams\/|recalls\/)/.test(path),
+    /^policies\/(errata\.yaml|site\.yaml|upstreams\/)/.test(path),
   );
   if (policies.some(changed)) return sets;
   return sets.filter((chosen) =>

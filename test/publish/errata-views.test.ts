@@ -4,16 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderErrata } from '../../src/manifest/errata.ts';
 import { compareNevra } from '../../src/rpm/nevra.ts';
-import {
-  LIVE,
-  liveFiles,
-  makeWorld,
-  type Sample,
-  sample,
-  siteFile,
-  upstreamFile,
-  type World,
-} from './world.ts';
+import { liveFiles, makeWorld, type Sample, sample, siteFile, upstreamFile, type World } from './world.ts';
 
 const SET = 'harbor-9-x86_64';
 const [OLD, NEW] = ['2026-01-01', '2026-01-02'];
