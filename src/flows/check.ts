@@ -26,6 +26,7 @@ import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
 import { checkBaselines } from './baselines.ts';
+import { checkErrataNames } from './check-errata-views.ts';
 import { recalledPins } from './check-recalls.ts';
 import { isNotAhead, movesPastNoHold } from './check-scope.ts';
 import { markedTime } from './past.ts';
@@ -70,6 +71,7 @@ export async function checkFiles(
     ...checkProfiles(state),
     ...checkMarks(state),
     ...checkBaselines(state),
+    ...checkErrataNames(state),
   );
   if (complaints.length === 0) complaints.push(...recalledPins(state));
   for (const path of texts.keys()) {

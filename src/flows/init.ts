@@ -7,7 +7,7 @@ import { initLocalForge } from '../forge/local.ts';
 import { parseIdentity, writeCommit, writeTree } from '../forge/objects.ts';
 import { updateRefs } from '../forge/refs.ts';
 import { openRepository } from '../forge/repository.ts';
-import { isWord, LIVE_TEAM } from '../manifest/ids.ts';
+import { ERRATA_TEAM, isWord, LIVE_TEAM } from '../manifest/ids.ts';
 import { loadPolicies } from '../manifest/policy.ts';
 import type { VendorKey } from './distro-table.ts';
 import { type NewUpstream, upstreamsOf } from './distros.ts';
@@ -89,8 +89,12 @@ export async function initStateRepository(o: InitOptions): Promise<Initialised> 
 
 /** Every file of the first commit, in order of their paths' sections; a Fault where the options do not make sense. */
 function stateFiles(o: InitOptions): Map<string, string | Buffer> {
-  if (!isWord(o.team) || o.team === LIVE_TEAM) {
-    throw malformed(`team (a word other than ${LIVE_TEAM}: a-z, 0-9, dot, underscore)`, o.team, '--team');
+  if (!isWord(o.team) || o.team === LIVE_TEAM || o.team === ERRATA_TEAM) {
+    throw malformed(
+      `team (a word other than ${LIVE_TEAM} and ${ERRATA_TEAM}: a-z, 0-9, dot, underscore)`,
+      o.team,
+      '--team',
+    );
   }
   const upstreams = upstreamsOf(o.distros, o.arch ?? 'x86_64', o.keys);
   const policies = policyFiles(o, upstreams);

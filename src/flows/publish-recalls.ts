@@ -1,10 +1,12 @@
 import { Fault } from '../base/fault.ts';
 import type { History } from '../forge/history.ts';
+import { errataOf, errataPath } from '../manifest/errata.ts';
 import { readLock } from '../manifest/lock.ts';
 import { loadPolicies } from '../manifest/policy.ts';
 import { type Recall, type Recalls, recallsOf } from '../manifest/recall.ts';
 import type { Pin } from '../manifest/snapshot.ts';
-import { parseNevra } from '../rpm/nevra.ts';
+import { formatNevra, parseNevra } from '../rpm/nevra.ts';
+import { errataOfCommits } from './errata-views.ts';
 
 /** Why a build must not be published whatever was merged. */
 export type Refuse = (id: string, pin: Pin) => string | undefined;
@@ -44,6 +46,13 @@ async function firstRecalled(
     for (const { nevra, checksum } of readLock(text, path).values()) {
       const recall = recalls.of({ nevra: parseNevra(nevra, path), checksum });
       if (recall) return { build: nevra, recall, path };
+    }
+  }
+  for await (const { repository, pins } of errataOfCommits([history.commit], history)) {
+    for (const pin of pins) {
+      const recall = recalls.of(pin);
+      const name = errataOf(repository);
+      if (recall && name) return { build: formatNevra(pin.nevra), recall, path: errataPath(name) };
     }
   }
   return undefined;

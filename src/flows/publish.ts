@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { Repository } from '../forge/repository.ts';
-import { lockPath, parseSnapshotPath, snapshotPath } from '../manifest/ids.ts';
+import { errataOf } from '../manifest/errata.ts';
+import { lockPath, parseSnapshotPath, type RepositoryName, snapshotPath } from '../manifest/ids.ts';
 import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { gc } from '../publish/gc.ts';
 import { publish } from '../publish/publish.ts';
-import { repofile } from '../publish/repofile.ts';
+import { repofile, repofileOf } from '../publish/repofile.ts';
 import { signerOf } from '../publish/sign.ts';
 import { verify } from '../publish/verify.ts';
 import { plain } from '../report/safe.ts';
@@ -16,6 +17,7 @@ import { columns } from '../report/terminal.ts';
 import { bytes, count, number } from '../report/words.ts';
 import { baseUrl } from '../upstream/url.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { errataOfCommits, errataOfHosts } from './errata-views.ts';
 import { lastKnownGood } from './past.ts';
 import { everyScope } from './promote.ts';
 import { refuseRecalled } from './publish-recalls.ts';
@@ -212,6 +214,7 @@ async function* retainedSnapshots(
   state: State,
 ): AsyncIterable<Snapshot> {
   yield* snapshotsOf(commits, state);
+  yield* errataOfCommits([...commits, ...heads], state.history);
   for await (const snapshot of snapshotsOf(heads, state)) {
     const { kickstart, ...others } = snapshot;
     yield kickstart && !(await isTree(catalog, kickstart)) ? others : snapshot;
@@ -238,15 +241,26 @@ async function* snapshotsOf(commits: readonly string[], state: State): AsyncIter
   }
 }
 
-/** Prints the `.repo` file of a tier. */
+/** Whose `.repo` file: of a tier, or of the hosts of a group, which get errata sets. */
+export type RepofileOf =
+  | { readonly team: string; readonly tier: string }
+  | { readonly group: string; readonly set?: string | undefined };
+
+/** Prints the `.repo` file of a tier or of a group of hosts. */
 export async function writeRepofile(
   world: World,
-  o: { readonly team: string; readonly tier: string; readonly at: string | undefined },
+  o: RepofileOf & { readonly at: string | undefined },
 ): Promise<void> {
   const { repo, main } = await openState(world);
   const at = o.at === undefined ? undefined : await repo.resolve(o.at);
   const state = await readState(repo, at ?? main);
+  const { policies } = state;
+  const fixed = at === undefined ? {} : { at };
+  if ('group' in o) {
+    const { repositories } = await errataOfHosts(state, o.group, o.set);
+    const title = (name: RepositoryName) => `${o.group}, errata of ${errataOf(name)?.date}`;
+    return world.print(repofileOf({ repositories, policies, title, ...fixed }));
+  }
   const { team, tier } = o;
-  const { repositories, policies } = state;
-  world.print(repofile({ team, tier, repositories, policies, ...(at === undefined ? {} : { at }) }));
+  world.print(repofile({ team, tier, repositories: state.repositories, policies, ...fixed }));
 }

@@ -7,6 +7,7 @@ import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { checkMoves, compareWithPlan, type Difference, movedUnder, stateAt } from './check.ts';
 import { checkErrata } from './check-errata.ts';
+import { checkErrataViews } from './check-errata-views.ts';
 import { endedHolds, holdWarnings } from './check-holds.ts';
 import { checkLockstepGroups } from './check-lockstep.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
@@ -84,6 +85,7 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
     if (claim) moves.push(...movedUnder(claim, head.state, state));
     moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
     moves.push(...(await checkErrata(main, state, catalog)));
+    moves.push(...(await checkErrataViews(main, state, mirrorOf(world))));
     const broken = await brokenSets(main, state, catalog);
     const goesBack = claim?.verb === 'rollback' && differences?.length === 0; // its pull request names what it breaks
     const excused = goesBack || (broken.some(isExcusable) && (await isOnPurpose(local, pull)));

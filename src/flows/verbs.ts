@@ -9,7 +9,14 @@ import { initFlow } from './init-flow.ts';
 import { presets } from './presets.ts';
 import { fill, type PromoteRequest, promote } from './promote.ts';
 import { promoteLockstep } from './promote-lockstep.ts';
-import { freeMirror, publishMain, verifyMirror, verifyServed, writeRepofile } from './publish.ts';
+import {
+  freeMirror,
+  publishMain,
+  type RepofileOf,
+  verifyMirror,
+  verifyServed,
+  writeRepofile,
+} from './publish.ts';
 import { pullApprove, pullClose, pullList, pullMerge, pullShow } from './pull.ts';
 import { pullOpen } from './pull-open.ts';
 import { sync } from './sync.ts';
@@ -410,17 +417,36 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'repofile',
-    summary: 'the .repo file for clients of a tier',
+    summary: 'the .repo file for clients of a tier, or of a group of hosts that gets errata sets',
     operands: '',
     options: {
       team: TEAM,
       tier: { type: 'string', value: 'TIER', help: 'the tier' },
+      group: { type: 'string', value: 'GROUP', help: 'instead: a group of policies/errata.yaml, or default' },
+      set: { type: 'string', value: 'SET', help: 'of a group: only this client set (rocky-9-x86_64)' },
       at: { type: 'string', value: 'REV', help: 'the state of one commit, for ever' },
     },
     example: 'sluice repofile --team infra --tier stable > /etc/yum.repos.d/sluice.repo',
     run: async (world, args) => {
-      await writeRepofile(world, { team: args.need('team'), tier: args.need('tier'), at: args.text('at') });
+      await writeRepofile(world, repofileRequest(args));
       return undefined;
     },
   },
 ];
+
+function repofileRequest(args: Args): RepofileOf & { readonly at: string | undefined } {
+  const at = args.text('at');
+  const [group, set, team, tier] = [
+    args.text('group'),
+    args.text('set'),
+    args.text('team'),
+    args.text('tier'),
+  ];
+  if (group === undefined && set === undefined)
+    return { team: args.need('team'), tier: args.need('tier'), at };
+  if (group !== undefined && team === undefined && tier === undefined) return { group, set, at };
+  const message = group === undefined ? '--set is of a group' : '--group stands without a team and a tier';
+  throw new Fault('USAGE', message, {
+    hint: 'sluice repofile --team TEAM --tier TIER, or sluice repofile --group GROUP.',
+  });
+}

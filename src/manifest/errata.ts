@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '../base/fault.ts';
 import type { Nevra } from '../rpm/nevra.ts';
-import { isWord } from './ids.ts';
+import { clientSetKey, ERRATA_TEAM, isWord, type RepositoryName } from './ids.ts';
 import { readPackageLines } from './manifest-text.ts';
 import { place } from './place.ts';
 import { packageLines } from './render.ts';
@@ -9,12 +9,16 @@ import schema from './schemas/errata.schema.json' with { type: 'json' };
 import { compileSchema, validated } from './validate.ts';
 import { readYaml } from './yaml.ts';
 
-/** Where a set comes from: enough to write it again. */
-export interface ErrataHead {
+/** Which set. */
+export interface ErrataName {
   /** `<os>-<version>-<arch>`: the client set. */
   readonly set: string;
   /** `2026-11-01`: what the set is called, and the day (UTC) by whose end the commit stood at main. */
   readonly date: string;
+}
+
+/** Where a set comes from: enough to write it again. */
+export interface ErrataHead extends ErrataName {
   /** `live`, `TEAM/TIER`, or `directory`: then nothing in git can write it again. */
   readonly from: string;
   /** The commit that last changed what it was made from; absent for a directory. */
@@ -46,15 +50,33 @@ const PATH = /^errata\/([^/]+)\/(\d{4}-\d\d-\d\d)\.yaml$/;
 const CEILING = 32 * 1024 * 1024;
 const PACKAGES = '\npackages:\n\n';
 
-export function errataPath({ set, date }: Pick<ErrataHead, 'set' | 'date'>): string {
+export function errataPath({ set, date }: ErrataName): string {
   return `errata/${set}/${date}.yaml`;
 }
 
 /** The set and the day that a path names; undefined where it is no place of a set. */
-export function parseErrataPath(path: string): Pick<ErrataHead, 'set' | 'date'> | undefined {
+export function parseErrataPath(path: string): ErrataName | undefined {
   const [, set = '', date = ''] = PATH.exec(path) ?? [];
   const parts = set.split('-');
   return parts.length === 3 && parts.every(isWord) ? { set, date } : undefined;
+}
+
+/** The tier that stands for a day in the ids of what is published: `20261101`. */
+export function errataTier(date: string): string {
+  return date.replaceAll('-', '');
+}
+
+/** The set that a published repository is of; undefined for every repository of a team. */
+export function errataOf(repository: RepositoryName): ErrataName | undefined {
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)$/.exec(repository.tier) ?? [];
+  if (repository.team !== ERRATA_TEAM || year === undefined) return undefined;
+  return { set: clientSetKey(repository), date: `${year}-${month}-${day}` };
+}
+
+/** Whether the calendar has this day. */
+export function isDay(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 /** The one canonical text of a set: equal sets give equal bytes. */
@@ -129,11 +151,11 @@ export function errataDifference(text: string, wanted: string, path: string): Fa
   return [edited(name ?? { set: 'SET', date: 'DATE' }, place(path, text, at))];
 }
 
-function edited(errata: Pick<ErrataHead, 'set' | 'date'>, at: string): Fault {
+function edited(errata: ErrataName, at: string): Fault {
   const message = `the set ${errata.set} of ${errata.date} is not what sluice errata writes: somebody edited it`;
   return new Fault('MANIFEST_NOT_CANONICAL', message, { hint: again(errata), at });
 }
 
-function again({ set, date }: Pick<ErrataHead, 'set' | 'date'>): string {
+function again({ set, date }: ErrataName): string {
   return `Write it again (sluice errata --set ${set} --as-of ${date}); what is to differ is a hold, an exception or another set.`;
 }

@@ -4,6 +4,9 @@ import { Fault, quote } from '../base/fault.ts';
 export const LIVE_TEAM = 'vendor';
 export const LIVE_TIER = 'live';
 
+/** In place of a team: published errata sets, whose tiers are days (`errata-20261101-rocky-9-x86_64-baseos`). */
+export const ERRATA_TEAM = 'errata';
+
 /** What an id says: `infra-unstable-centos-6-x86_64-updates` (design, 1). */
 export interface RepositoryName {
   readonly team: string;

@@ -1,6 +1,13 @@
 import { Fault } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import { checkClients } from './client-sets.ts';
+import {
+  ERRATA_POLICY,
+  type ErrataPolicy,
+  lintErrata,
+  readErrataPolicy,
+  validErrataPolicy,
+} from './errata-policy.ts';
 import { checkLockstep, type Lockstep, readLockstep, validLockstep } from './lockstep.ts';
 import { lintPattern } from './pattern.ts';
 import type { Policies, SitePolicy, TeamPolicy, UpstreamPolicy } from './policy.ts';
@@ -28,6 +35,7 @@ export function readPolicies(files: ReadonlyMap<string, string>): { policies: Po
   const lockstep = new Map<string, Lockstep>();
   const lockstepFiles = new Map<string, PolicyFile>();
   let site: SitePolicy = DEFAULT_SITE;
+  let errata: ErrataPolicy | undefined;
   for (const path of [...files.keys()].sort(byCodeUnit)) {
     const text = files.get(path) ?? '';
     const place = placeOf(path);
@@ -55,15 +63,18 @@ export function readPolicies(files: ReadonlyMap<string, string>): { policies: Po
     } else if (place === 'site') {
       const read = readFile(path, text, validSite, faults);
       if (read) site = readSitePolicy(read.data, read.file);
+    } else if (place === 'errata') {
+      const read = readFile(path, text, validErrataPolicy, faults);
+      if (read) errata = readErrataPolicy(read.data, read.file);
     } else {
       const hint =
-        'Move it to policies/upstreams/, policies/teams/, policies/lockstep/, policies/recalls/ or policies/site.yaml.';
+        'Move it to policies/upstreams/, policies/teams/, policies/lockstep/, policies/recalls/, policies/site.yaml or policies/errata.yaml.';
       faults.push(
         new Fault('POLICY_INVALID', `${path} is not a place for a policy`, { hint, at: `${path}:1:1` }),
       );
     }
   }
-  const policies = { upstreams, teams, site, recalls, lockstep };
+  const policies = { upstreams, teams, site, recalls, lockstep, ...(errata ? { errata } : {}) };
   for (const [team, file] of teamFiles) checkNames(teams.get(team), policies, files, file);
   const groups = [...lockstep.values()]; // in the order of their files
   groups.forEach((group, i) => {
@@ -103,10 +114,11 @@ export function lintPolicies(policies: Policies): Fault[] {
       }),
     );
   }
+  warnings.push(...lintErrata(policies.errata));
   return warnings.sort(byPlace);
 }
 
-type Kind = 'upstream' | 'team' | 'recall' | 'lockstep' | 'site' | 'other' | 'misplaced';
+type Kind = 'upstream' | 'team' | 'recall' | 'lockstep' | 'site' | 'errata' | 'other' | 'misplaced';
 
 /** A policy in a folder of a wrong name would be a hold that nobody obeys: YAML stands in its place, or is refused. */
 function placeOf(path: string): Kind {
@@ -116,6 +128,7 @@ function placeOf(path: string): Kind {
   if (/^policies\/recalls\/[^/]+\.yaml$/.test(path)) return 'recall';
   if (/^policies\/lockstep\/[^/]+\.yaml$/.test(path)) return 'lockstep';
   if (path === 'policies/site.yaml') return 'site';
+  if (path === ERRATA_POLICY) return 'errata';
   if (path.startsWith('policies/keys/') || /(^|\/)(README\.md|\.gitkeep)$/.test(path)) return 'other';
   return 'misplaced';
 }

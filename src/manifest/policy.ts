@@ -1,4 +1,5 @@
 import type { Fault } from '../base/fault.ts';
+import type { ErrataPolicy, KernelChoices } from './errata-policy.ts';
 import type { UpstreamName } from './ids.ts';
 import { readPolicies } from './load.ts';
 import type { Lockstep } from './lockstep.ts';
@@ -200,6 +201,8 @@ export interface SitePolicy {
   readonly forge: 'local' | 'github';
   /** Keys that sign every published repomd.xml and statement; empty: nobody does. */
   readonly signing: readonly KeyReference[];
+  /** Of errata sets: before what a set or the operating system says. */
+  readonly kernels: KernelChoices;
 }
 
 export interface Policies {
@@ -210,6 +213,8 @@ export interface Policies {
   readonly recalls: ReadonlyMap<string, Recall>;
   /** By id, in order. */
   readonly lockstep: ReadonlyMap<string, Lockstep>;
+  /** Absent: no errata set is published. */
+  readonly errata?: ErrataPolicy;
 }
 
 /** The policies of `files` (path → text; what is not below `policies/` is passed over). Throws the first complaint. */

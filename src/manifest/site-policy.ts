@@ -1,3 +1,4 @@
+import { readKernels } from './errata-policy.ts';
 import type { SitePolicy } from './policy.ts';
 import { durationAt, type KeyData, keyOf, type PolicyFile, urlAt } from './policy-reading.ts';
 import schema from './schemas/site.schema.json' with { type: 'json' };
@@ -14,6 +15,7 @@ export const DEFAULT_SITE: SitePolicy = {
   compression: 'zstd',
   forge: 'local',
   signing: [],
+  kernels: new Map(),
 };
 
 export interface SiteData {
@@ -24,6 +26,7 @@ export interface SiteData {
   readonly compression?: SitePolicy['compression'];
   readonly forge?: SitePolicy['forge'];
   readonly signing?: readonly KeyData[];
+  readonly kernels?: Readonly<Record<string, string>>;
 }
 
 export const validSite = compileSchema<SiteData>(schema);
@@ -41,5 +44,6 @@ export function readSitePolicy(data: SiteData, file: PolicyFile): SitePolicy {
     compression: data.compression ?? DEFAULT_SITE.compression,
     forge: data.forge ?? DEFAULT_SITE.forge,
     signing: (data.signing ?? []).map(keyOf),
+    kernels: readKernels(data.kernels, file),
   };
 }

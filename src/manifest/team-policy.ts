@@ -1,5 +1,5 @@
 import { type AlsoData, type ProfileData, readAlso, readProfiles } from './client-sets.ts';
-import { isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
+import { ERRATA_TEAM, isWord, LIVE_TEAM, LIVE_TIER } from './ids.ts';
 import { type NamesData, readNames } from './names.ts';
 import { compileRegex, type Exception, type Filter, type Hold } from './pattern.ts';
 import type { Good, Hastened, ProvenanceRule, TeamPolicy, TierBaseline, TierPolicy } from './policy.ts';
@@ -74,13 +74,9 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
       'Correct the name, or rename the file.',
     );
   }
-  if (data.team === LIVE_TEAM) {
-    refuse(
-      file,
-      ['team'],
-      `must not be ${LIVE_TEAM}: live's manifests have that name`,
-      'Choose another name.',
-    );
+  if (data.team === LIVE_TEAM || data.team === ERRATA_TEAM) {
+    const whose = data.team === LIVE_TEAM ? "live's manifests have" : 'published errata sets have';
+    refuse(file, ['team'], `must not be ${data.team}: ${whose} that name`, 'Choose another name.');
   }
   refuseTwice(file, 'repositories', data.repositories);
   const { tiers: tierMap } = data;

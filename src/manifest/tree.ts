@@ -1,6 +1,7 @@
 import { Fault, quote } from '../base/fault.ts';
 import { byCodeUnit } from '../base/order.ts';
 import { parseErrataPath } from './errata.ts';
+import { parseErrataPartPath } from './errata-parts.ts';
 import { parseSnapshotPath } from './ids.ts';
 
 /** One entry of a git tree, by its full path. */
@@ -67,18 +68,21 @@ function whyNotHere(path: string): [message: string, hint: string] | undefined {
     return ['is not the place of a baseline', 'Use baselines/<name>.'];
   }
   if (path.startsWith('errata/')) {
-    if (parseErrataPath(path)) return undefined;
-    return ['is not the place of an errata set', 'Use errata/<os>-<version>-<arch>/<date>.yaml.'];
+    if (parseErrataPath(path) || parseErrataPartPath(path)) return undefined;
+    return [
+      'is not the place of an errata set or of a part of one',
+      'Use errata/<os>-<version>-<arch>/<date>.yaml, and <date>.init.yaml or <date>.fix.yaml beside it.',
+    ];
   }
   if (
-    /^policies\/(site\.yaml|upstreams\/[^/]+\.yaml|lockstep\/[^/]+\.yaml|recalls\/[^/]+\.yaml|teams\/[^/]+\.yaml|keys\/[^/]+)$/.test(
+    /^policies\/(site\.yaml|errata\.yaml|upstreams\/[^/]+\.yaml|lockstep\/[^/]+\.yaml|recalls\/[^/]+\.yaml|teams\/[^/]+\.yaml|keys\/[^/]+)$/.test(
       path,
     )
   )
     return undefined;
   return [
     'is not the place of a policy',
-    'Use policies/upstreams/, policies/teams/, policies/lockstep/, policies/recalls/, policies/keys/ or policies/site.yaml.',
+    'Use policies/upstreams/, policies/teams/, policies/lockstep/, policies/recalls/, policies/keys/, policies/site.yaml or policies/errata.yaml.',
   ];
 }
 

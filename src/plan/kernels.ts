@@ -1,14 +1,8 @@
-import type { Nevra } from '../rpm/nevra.ts';
+import { MAY_CARRY, moduleOf } from '../rpm/kernel-module.ts';
 import { groupKey } from './groups.ts';
 import type { PromoteInput, PromoteRepository } from './promote.ts';
 import { nevraOf } from './rules.ts';
 import type { Facts, Pin } from './types.ts';
-
-/** Fewer parts may be anybody's version: `kmod-foo-5.14.0` is taken for a name like any other. */
-const MIN_PARTS = 4;
-const MAY_CARRY = /[0-9][._-][0-9]+[._-][0-9]+[._-][0-9]/;
-const ARCH = /[.](?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)$/;
-const FLAVOUR = /(?:smp|PAE|xen|debug|hugemem|largesmp)$/;
 
 /** Builds that a machine boots (`kernel-core`, or `kernel` where that holds the image itself). */
 export function kernelsAmong(pins: readonly Pin[], facts: Facts): readonly Pin[] {
@@ -25,22 +19,6 @@ export function kernelsAmong(pins: readonly Pin[], facts: Facts): readonly Pin[]
 
 /** Of lists of pins: found once for the facts of a state. */
 const among = new WeakMap<Facts, WeakMap<readonly Pin[], readonly Pin[]>>();
-
-/**
- * Names that end with the version of a kernel, as far as they say it: `kmod-lustre-client-5.14.0_427` is for every 5.14.0-427,
- * `kmod-nvidia-570.1-5.14.0-503.11.1` for that one. What stands before it is the module's own name.
- */
-export function moduleOf(name: string, kernel: Nevra): string | undefined {
-  if (!MAY_CARRY.test(name)) return undefined;
-  const said = name.replace(ARCH, '').replace(FLAVOUR, '');
-  const own = said.split(/[._-]/);
-  const version = `${kernel.evr.version}-${kernel.evr.release}`.split(/[._-]/);
-  for (let parts = Math.min(version.length, own.length - 1); parts >= MIN_PARTS; parts -= 1) {
-    const tail = own.slice(-parts);
-    if (tail.every((part, i) => part === version[i])) return said.slice(0, -tail.join('-').length - 1);
-  }
-  return undefined;
-}
 
 /** Of one plan: the kernels that its tier and that one's parent have, and the modules that are named after one of them. */
 export class Kernels {

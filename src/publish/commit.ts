@@ -15,6 +15,7 @@ import { loadPolicies, type Policies } from '../manifest/policy.ts';
 import { parseSnapshot, readPins, type Snapshot } from '../manifest/snapshot.ts';
 import { type Content, contentOf, FORMAT } from './content.ts';
 import { type LiveView, type Projector, sha256Hex } from './documents.ts';
+import { ErrataViews, errataInputPaths, isErrata } from './errata-views.ts';
 import type { CommitHistory } from './history.ts';
 
 /** The format, and the blob ids of all that one publication is made from in git: equal inputs, equal content. */
@@ -26,6 +27,7 @@ const MAX_REMEMBERED = 64;
 export class CommitReader {
   readonly #history: CommitHistory;
   readonly #projector: Projector;
+  readonly #errata: ErrataViews;
   #last: { readonly key: string; readonly texts: Promise<ReadonlyMap<string, string>> } | undefined;
   readonly #blobs = new Map<string, Promise<ReadonlyMap<string, string>>>();
   readonly #lives = new Map<string, Promise<LiveView | undefined>>();
@@ -34,21 +36,27 @@ export class CommitReader {
   constructor(history: CommitHistory, projector: Projector) {
     this.#history = history;
     this.#projector = projector;
+    this.#errata = new ErrataViews(history, (commit) => this.#blobsAt(commit));
   }
 
-  /** Every repository that has a manifest, by id. */
+  /** Every repository that has a manifest, and those of the errata sets that the policy names; by id. */
   async repositories(commit = this.#history.commit): Promise<RepositoryName[]> {
     const blobs = await this.#blobsAt(commit);
     const found = new Map<string, RepositoryName>();
     for (const path of blobs.keys()) {
       const name = parseSnapshotPath(path);
-      if (name) found.set(formatRepositoryId(name), name);
+      if (name && !isErrata(name)) found.set(formatRepositoryId(name), name);
     }
+    for (const name of await this.#errata.repositories(commit)) found.set(formatRepositoryId(name), name);
     return [...found.keys()].sort(byCodeUnit).map((id) => found.get(id) as RepositoryName);
   }
 
   /** Undefined where the commit has no such repository. */
   async inputs(repository: RepositoryName, commit = this.#history.commit): Promise<Inputs | undefined> {
+    if (isErrata(repository)) {
+      const made = await this.#errata.inputs(repository, commit);
+      return made && `${FORMAT}\n${[...made].map(([path, blob]) => `${path} ${blob}\n`).join('')}`;
+    }
     const blobs = await this.#blobsAt(commit);
     if (!blobs.has(snapshotPath(repository)) && !blobs.has(lockPath(repository))) return undefined;
     const lines = inputPaths(repository).map((path) => `${path} ${blobs.get(path) ?? '-'}\n`);
@@ -57,7 +65,9 @@ export class CommitReader {
 
   async content(repository: RepositoryName, commit = this.#history.commit): Promise<Content> {
     const texts = await this.#texts(repository, commit);
-    const snapshot = snapshotOf(repository, texts);
+    const snapshot = isErrata(repository)
+      ? await this.#errata.snapshot(repository, commit)
+      : snapshotOf(repository, texts);
     const { upstreams, site } = await this.#policiesOf(repository, commit, texts);
     const upstream = upstreams.get(upstreamId(repository));
     if (!upstream) {
@@ -71,7 +81,12 @@ export class CommitReader {
     return await contentOf({ id, snapshot, upstream, site, live }, this.#projector);
   }
 
-  /** sha256 of the lock's text without its marks: quick to compare, before anything is parsed. */
+  /** What an errata set is published as. */
+  async errataSnapshot(repository: RepositoryName, commit = this.#history.commit): Promise<Snapshot> {
+    return await this.#errata.snapshot(repository, commit);
+  }
+
+  /** sha256 of the lock's text without its marks: quick to compare, before anything is parsed. An errata set has none. */
   async lockDigest(repository: RepositoryName, commit = this.#history.commit): Promise<string | undefined> {
     const path = lockPath(repository);
     const known = this.#last?.key === textKey(repository, commit) ? await this.#last.texts : undefined;
@@ -144,6 +159,7 @@ function viewOf(live: Snapshot | ManifestText): LiveView {
 
 /** Files whose change can change the publication. */
 export function inputPaths(repository: RepositoryName): string[] {
+  if (isErrata(repository)) return errataInputPaths(repository);
   const live = liveOf(repository);
   const manifests = [repository, live].flatMap((r) => [snapshotPath(r), lockPath(r)]);
   return [...new Set([...manifests, ...policyPaths(repository)])];

@@ -15,6 +15,6 @@ export interface CommitHistory {
   readMany(paths: readonly string[], commit?: string): Promise<ReadonlyMap<string, string>>;
   /** Files below a folder (all for ''), with their blob ids. */
   entries(prefix: string, commit?: string): Promise<ReadonlyMap<string, { readonly id: string }>>;
-  /** First-parent commits that touched any of the paths, the newest first. */
-  pathChanges(paths: readonly string[], o?: { limit?: number }): Promise<readonly Moment[]>;
+  /** First-parent commits that touched any of the paths (files or folders), the newest first; from `at` back. */
+  pathChanges(paths: readonly string[], o?: { limit?: number; at?: string }): Promise<readonly Moment[]>;
 }

@@ -3,14 +3,19 @@ import { byCodeUnit } from '../base/order.ts';
 import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import type { Policies } from '../manifest/policy.ts';
 
-export interface RepofileOptions {
-  readonly team: string;
-  readonly tier: string;
-  /** Those of the team and tier are taken, as the commit has them. */
+export interface SectionsOptions {
+  /** As the commit has them. */
   readonly repositories: readonly RepositoryName[];
+  /** What people read before the names: `infra stable`. */
+  readonly title: (repository: RepositoryName) => string;
   readonly policies: Pick<Policies, 'upstreams' | 'site'>;
   /** A commit whose trees clients shall stay on; without one they follow main. */
   readonly at?: string;
+}
+
+export interface RepofileOptions extends Omit<SectionsOptions, 'title'> {
+  readonly team: string;
+  readonly tier: string;
 }
 
 /** How soon a client asks for the one line that names the current tree: nothing else ever changes. */
@@ -21,6 +26,17 @@ const METADATA_EXPIRE = '900';
  * NOT_FOUND, POLICY_INVALID without `mirrorUrl`.
  */
 export function repofile(o: RepofileOptions): string {
+  const repositories = o.repositories.filter((r) => r.team === o.team && r.tier === o.tier);
+  if (repositories.length === 0) {
+    throw new Fault('NOT_FOUND', `${o.team} has no repository at the tier ${o.tier}`, {
+      hint: 'Look at the folders below snapshots/.',
+    });
+  }
+  return repofileOf({ ...o, repositories, title: () => `${o.team} ${o.tier}` });
+}
+
+/** The same of any repositories. */
+export function repofileOf(o: SectionsOptions): string {
   const { mirrorUrl } = o.policies.site;
   if (mirrorUrl === undefined) {
     throw new Fault('POLICY_INVALID', 'policies/site.yaml names no mirrorUrl', {
@@ -28,21 +44,15 @@ export function repofile(o: RepofileOptions): string {
       at: 'policies/site.yaml',
     });
   }
-  const mine = o.repositories.filter((r) => r.team === o.team && r.tier === o.tier);
-  if (mine.length === 0) {
-    throw new Fault('NOT_FOUND', `${o.team} has no repository at the tier ${o.tier}`, {
-      hint: 'Look at the folders below snapshots/.',
-    });
-  }
   const base = mirrorUrl.replace(/\/+$/, '');
-  const sections = mine
+  const sections = o.repositories
     .map((repository) => ({ id: formatRepositoryId(repository), repository }))
     .sort((a, b) => byCodeUnit(a.id, b.id))
     .map(({ id, repository }) => section(id, repository, base, o));
   return sections.join('\n');
 }
 
-function section(id: string, repository: RepositoryName, base: string, o: RepofileOptions): string {
+function section(id: string, repository: RepositoryName, base: string, o: SectionsOptions): string {
   const upstream = o.policies.upstreams.get(upstreamId(repository));
   if (!upstream) {
     throw new Fault('NOT_FOUND', `no policy for the upstream ${upstreamId(repository)}`, {
@@ -71,7 +81,7 @@ function section(id: string, repository: RepositoryName, base: string, o: Repofi
   return [
     `[${id}]`,
     ...notes.map((note) => `# ${oneLine(note)}`),
-    `name=${o.team} ${o.tier}: ${os} ${version} ${arch} ${repo}`,
+    `name=${o.title(repository)}: ${os} ${version} ${arch} ${repo}`,
     where,
     'enabled=1',
     `gpgcheck=${signatures === 'required' ? 1 : 0}`,

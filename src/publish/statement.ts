@@ -4,6 +4,7 @@ import { formatRepositoryId, lockPath, type RepositoryName, snapshotPath } from 
 import { writeFileAtomic } from '../pool/disk.ts';
 import { type Content, FORMAT } from './content.ts';
 import { sha256Hex } from './documents.ts';
+import { errataFiles, isErrata } from './errata-views.ts';
 import type { Moment } from './history.ts';
 import { TREEINFO } from './install-tree.ts';
 import type { Layout } from './layout.ts';
@@ -52,14 +53,16 @@ export function statementOf(
       repositories: sorted.map(({ id, repository, revision }) => ({
         id,
         revision: moment(revision),
-        files: [snapshotPath(repository), lockPath(repository)].map((name) => ({
-          name,
-          digest: { gitBlob: blobs.get(name) },
-        })),
+        files: filesOf(repository, blobs).map((name) => ({ name, digest: { gitBlob: blobs.get(name) } })),
       })),
     },
   };
   return Buffer.from(`${JSON.stringify(statement, null, 2)}\n`);
+}
+
+function filesOf(repository: RepositoryName, blobs: ReadonlyMap<string, string>): string[] {
+  if (!isErrata(repository)) return [snapshotPath(repository), lockPath(repository)];
+  return errataFiles(repository).filter((path) => blobs.has(path)); // a set need not have parts
 }
 
 /** What a statement says of an installation tree. */

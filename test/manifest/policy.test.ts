@@ -46,6 +46,7 @@ describe('policies', () => {
       compression: 'zstd',
       forge: 'local',
       signing: [],
+      kernels: new Map(),
     });
     const infra = teams.get('infra');
     expect(infra?.tiers.map((tier) => tier.name)).toEqual(['unstable', 'stable', '1']); // as written, digits last

@@ -24,6 +24,9 @@ function* nodes(node: unknown, path: string): Generator<[path: string, node: Nod
 describe('the schemas that editors use too', () => {
   it('are one for each kind of file', () => {
     expect(names.sort()).toEqual([
+      'errata-fix.schema.json',
+      'errata-init.schema.json',
+      'errata-policy.schema.json',
       'errata.schema.json',
       'lockstep.schema.json',
       'recall.schema.json',

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { moduleOf } from '../../src/plan/kernels.ts';
+import { moduleOf } from '../../src/rpm/kernel-module.ts';
 import { parseNevra } from '../../src/rpm/nevra.ts';
 
 // names as NVIDIA, Whamcloud's builds, RPM Fusion, Quattor's sites, RHEL's live patches and IBM write them

@@ -151,9 +151,13 @@ export class Main {
         ),
       pathChanges: async (paths, o = {}) => {
         asked.push('pathChanges');
+        const from = o.at === undefined ? 0 : chain.findIndex(({ id }) => id === o.at);
         const touched = chain.filter((commit, i) => {
           const before = chain[i + 1]?.files;
-          return paths.some((path) => commit.files.get(path) !== before?.get(path));
+          const known = new Set([...commit.files.keys(), ...(before?.keys() ?? [])]);
+          const changed = [...known].filter((path) => commit.files.get(path) !== before?.get(path));
+          const isOf = (path: string) => paths.some((p) => path === p || path.startsWith(`${p}/`));
+          return i >= from && changed.some(isOf);
         });
         return touched.slice(0, o.limit ?? touched.length).map(moment);
       },

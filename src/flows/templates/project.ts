@@ -34,6 +34,8 @@ update-notifier=false
 export const GITATTRIBUTES = `* text=auto eol=lf
 snapshots/**/*.lock linguist-generated
 errata/**/*.yaml linguist-generated
+errata/**/*.init.yaml -linguist-generated
+errata/**/*.fix.yaml -linguist-generated
 package-lock.json linguist-generated
 *.tgz binary
 `;
@@ -97,7 +99,8 @@ names the mirror's folder once for all commands.
 | \`policies/site.yaml\` | what holds for the whole mirror |
 | \`profiles/\` | what hosts have installed, where a team's policy names such lists |
 | \`baselines/\` | what an image or a kickstart installs, where a tier's policy names such lists |
-| \`errata/<set>/<date>.yaml\` | dated sets, as \`sluice errata\` writes them |
+| \`errata/<set>/<date>.yaml\` | dated sets, as \`sluice errata\` writes them; \`.init.yaml\` and \`.fix.yaml\` beside them are by hand |
+| \`policies/errata.yaml\` | which of them hosts get, by default and by group |
 | \`snapshots/<team>/<tier>/\` | the pinned builds: \`.yaml\` for people, \`.lock\` for machines |
 | \`examples/\` | nginx and systemd |
 
