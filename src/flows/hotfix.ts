@@ -37,10 +37,10 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
   const { repo, main } = await openState(world);
   const state = await readState(repo, main);
   const asked = await scopesWith(world, state, mirror, named, request);
-  const delivered: Delivered[] = [];
+  const { reason, overrideHolds, how, all } = request;
+  const ready: { plan: Plan; o: HotfixOptions }[] = []; // of every team, before anything is proposed for one
   for (const scope of asked) {
     refuseEmpty(state, scope);
-    const { reason, overrideHolds } = request;
     const fresh = { named, reason, overrideHolds, by: world.by, now: world.now };
     const o = request.how === 'propose' ? await asBefore(world, state, scope, fresh) : fresh;
     const planned = await hotfixPlan(state, mirror.catalog, scope, o);
@@ -48,8 +48,10 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
       if (!world.json) world.print(`${nothingToDo(planned)}\n`);
       continue;
     }
-    const plan = await withUpgradesOfTiers(planned, state, mirror, scope);
-    const { how, all } = request;
+    ready.push({ plan: await withUpgradesOfTiers(planned, state, mirror, scope), o });
+  }
+  const delivered: Delivered[] = [];
+  for (const { plan, o } of ready) {
     delivered.push(await deliver(world, { plan, state, repo, mirror, asked: askedOf(plan, o), how, all }));
   }
   const numbers = delivered.flatMap(({ pull }) => pull?.number ?? []);
