@@ -46,10 +46,10 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
   const { repo, main } = await openState(world);
   const state = await readState(repo, main);
   const asked = await scopesWith(world, state, mirror, named, request);
-  const delivered: Delivered[] = [];
-  const { reason, overrideHolds } = request;
+  const { reason, overrideHolds, how, all } = request;
   const fresh = { named, reason, overrideHolds, by: world.by, now: world.now };
   for (const scope of asked) refuseEmpty(state, scope);
+  const ready: { plan: Plan; o: HotfixOptions }[] = []; // of every team, before anything is proposed for one
   for (const group of await atOnce(state, mirror, asked, fresh, request)) {
     const [scope] = group;
     const o = request.how === 'propose' ? await asBefore(world, state, scope, fresh) : fresh;
@@ -58,8 +58,10 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
       if (!world.json) world.print(`${nothingToDo(planned)}\n`);
       continue;
     }
-    const plan = await withUpgradesOfTeams(planned, state, mirror.catalog);
-    const { how, all } = request;
+    ready.push({ plan: await withUpgradesOfTeams(planned, state, mirror.catalog), o });
+  }
+  const delivered: Delivered[] = [];
+  for (const { plan, o } of ready) {
     delivered.push(await deliver(world, { plan, state, repo, mirror, asked: askedOf(plan, o), how, all }));
   }
   const numbers = delivered.flatMap(({ pull }) => pull?.number ?? []);

@@ -1,5 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import type { TeamPolicy, TierPolicy } from '../manifest/policy.ts';
+import type { Snapshot } from '../manifest/snapshot.ts';
 import { alongOf, planRemoval, type RemoveRepository, unknownWords } from '../plan/remove.ts';
 import type { StaysOut } from '../plan/staysOut.ts';
 import type { Plan } from '../plan/types.ts';
@@ -19,6 +20,15 @@ export interface RemovalRequest {
   readonly below: boolean;
   readonly staysOut: StaysOut;
   readonly now: Date;
+}
+
+/** The manifests that a removal from this tier takes from. */
+export function removableFrom(state: State, scope: PromoteScope, andBelow: boolean): Snapshot[] {
+  const tiers = [scope.tier, ...(andBelow ? below(scope.team, scope.tier.name) : [])];
+  const upstreams = upstreamsInSet(state, scope);
+  return tiers.flatMap(({ name }) =>
+    upstreams.flatMap((u) => state.snapshot(targetName(scope.team, name, u)) ?? []),
+  );
 }
 
 /**

@@ -1,11 +1,15 @@
 import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
 import type { TeamPolicy } from '../manifest/policy.ts';
+import type { Plan } from '../plan/types.ts';
+import type { Catalog } from '../pool/catalog.ts';
 import { mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
+import { scopesWithWords } from './known-words.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
-import { type PromoteScope, promotionPlan } from './plan-promote.ts';
-import { clientSets, readState, type State, teamOf, tierOf, upstreamsOf } from './state.ts';
+import { type PromoteScope, promotionPlan, upstreamsInSet } from './plan-promote.ts';
+import type { Asked } from './proposal.ts';
+import { clientSets, parentName, readState, type State, teamOf, tierOf, upstreamsOf } from './state.ts';
 import { withUpgrades } from './upgrades.ts';
 
 export interface PromoteRequest {
@@ -25,8 +29,15 @@ export async function promote(world: World, request: PromoteRequest): Promise<De
   if (overrideHolds !== undefined) checkOverride(overrideHolds, packages);
   const { repo, main } = await openState(world);
   const state = await readState(repo, main);
+  const { how, all } = request;
   const delivered: Delivered[] = [];
-  for (const scope of scopes(state, request)) {
+  const ready: { plan: Plan; asked: Asked }[] = [];
+  const deliverReady = async () => {
+    for (const { plan, asked } of ready.splice(0)) {
+      delivered.push(await deliver(world, { plan, state, repo, mirror, asked, how, all }));
+    }
+  };
+  for (const scope of await meant(state, mirror.catalog, request)) {
     const promotion = await promotionPlan(state, mirror.catalog, scope, {
       named: packages,
       overrideHolds,
@@ -42,11 +53,24 @@ export async function promote(world: World, request: PromoteRequest): Promise<De
         ...(overrideHolds === undefined ? [] : [['Sluice-Override-Hold', overrideHolds] as [string, string]]),
       ],
     };
-    delivered.push(
-      await deliver(world, { plan, state, repo, mirror, asked, how: request.how, all: request.all }),
-    );
+    ready.push({ plan, asked });
+    if (packages.length === 0) await deliverReady(); // what a person named is all planned before any of it is proposed
   }
+  await deliverReady();
   return delivered;
+}
+
+/** What was asked for; of named packages the client sets whose parent has one, and a fault for a name that none has. */
+async function meant(state: State, catalog: Catalog, request: PromoteRequest): Promise<PromoteScope[]> {
+  const { packages, team } = request;
+  const all = scopes(state, request);
+  if (packages.length === 0) return all;
+  const parents = (scope: PromoteScope) =>
+    upstreamsInSet(state, scope).flatMap((u) => state.snapshot(parentName(scope.team, scope.tier, u)) ?? []);
+  const looked = all.map((scope) => ({ scope, snapshots: parents(scope) }));
+  const froms = [...new Set(all.map(({ tier }) => tier.from))].join(' and ');
+  const hint = `Name a package or a source package that ${froms} has; sluice explain NAME --team ${team ?? 'TEAM'} looks everywhere.`;
+  return await scopesWithWords(catalog, looked, packages, { where: froms, hint });
 }
 
 function checkOverride(reason: string, packages: readonly string[]): void {

@@ -4,8 +4,9 @@ import type { Plan } from '../plan/types.ts';
 import { terminal } from '../report/terminal.ts';
 import { mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
+import { scopesWithWords } from './known-words.ts';
 import type { PromoteScope } from './plan-promote.ts';
-import { refuseCascade, removalPlan } from './plan-remove.ts';
+import { refuseCascade, removableFrom, removalPlan } from './plan-remove.ts';
 import { scopes } from './promote.ts';
 import { readState, teamOf, tierOf } from './state.ts';
 import { staysOutOf, staysOutTrailers } from './stays-out.ts';
@@ -42,16 +43,16 @@ export async function remove(world: World, request: RemoveRequest): Promise<Deli
   tierOf(team, request.tier);
   const { sources, cascade, below } = request;
   const planned: { plan: Plan; scope: PromoteScope }[] = [];
-  for (const scope of scopes(state, { team: team.team, to: request.tier })) {
+  const where = `${team.team}/${request.tier}`;
+  const looked = scopes(state, { team: team.team, to: request.tier }).map((scope) => ({
+    scope,
+    snapshots: removableFrom(state, scope, below),
+  }));
+  const hint = `Name a package, a source package or a NEVRA that it has: sluice explain NAME --team ${team.team}.`;
+  for (const scope of await scopesWithWords(mirror.catalog, looked, named, { where, hint })) {
     const o = { named, sources, cascade, below, staysOut, now: world.now };
     const plan = await removalPlan(state, mirror.catalog, scope, o);
     if (plan) planned.push({ plan: await withUpgrades(plan, state, mirror.catalog, scope), scope });
-  }
-  if (planned.length === 0) {
-    throw new Fault('NOT_FOUND', `${team.team}/${request.tier} has no ${named.join(', ')}`, {
-      hint: `Name a package, a source package or a NEVRA that it has: sluice explain NAME --team ${team.team}.`,
-      at: `${team.team}/${request.tier}`,
-    });
   }
   if (!cascade) {
     for (const { plan } of planned) refuseShown(world, plan);

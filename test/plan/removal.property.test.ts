@@ -85,6 +85,11 @@ it('a removal leaves nothing that lost its last provider, and takes only what lo
         const known = before[i]?.map(({ b, need }) => `${b[0]} ${base(need)}`) ?? [];
         expect(broken.filter(({ b, need }) => !known.includes(`${b[0]} ${base(need)}`))).toEqual([]);
       }
+      const along = (plan.cascade ?? [])
+        .filter(({ needs }) => needs !== undefined)
+        .map(({ build }) => build[0]);
+      const lost = set.filter((b) => !left.includes(b)).map((b) => b[0] as string);
+      expect(lost.filter((name) => !present.includes(name as 'a') && !along.includes(name))).toEqual([]);
       for (const row of plan.cascade ?? []) {
         const { name, evr } = parseNevra(row.build);
         if (row.needs === undefined) continue;
