@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { Forge } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
+import { lockWorkTree } from '../pool/disk.ts';
 import { toJson } from '../report/json.ts';
 import { terminal } from '../report/terminal.ts';
 import { localForge, type Mirror, type World } from './context.ts';
@@ -53,6 +56,7 @@ export async function deliver(
   if (o.how === 'show') return { plan, files };
   if (files.size === 0) return { plan, files };
   if (o.how === 'write') {
+    await using _lock = await lockWorkTree(repo.gitDir); // two plans must not become a mixture
     await refuseOverwriting(repo, files);
     await repo.write(files);
     if (!world.json) world.print(`wrote ${[...files.keys()].join(', ')}\n`);
@@ -65,9 +69,15 @@ export async function deliver(
   return { plan, files, pull };
 }
 
-/** What a person has not committed yet is never overwritten. */
+/** What a person has not committed yet is never overwritten; what says already what the plan says is in nobody's way. */
 async function refuseOverwriting(repo: Repository, files: ReadonlyMap<string, string>): Promise<void> {
-  const edited = (await repo.uncommitted()).filter((path) => files.has(path));
+  const changed = (await repo.uncommitted()).filter((path) => files.has(path));
+  if (changed.length === 0) return;
+  const edited: string[] = [];
+  for (const path of changed) {
+    const there = await readFile(join(repo.root, path), 'utf8').catch(() => undefined); // deleted, or no file
+    if (there !== files.get(path)) edited.push(path);
+  }
   if (edited.length === 0) return;
   throw new Fault('USAGE', `the plan would overwrite what is not committed: ${edited.join(', ')}`, {
     hint: 'Commit or undo those changes first.',
