@@ -57,6 +57,7 @@ export async function deliver(
   if (files.size === 0) return { plan, files };
   if (o.how === 'write') {
     await using _lock = await lockWorkTree(repo.gitDir); // two plans must not become a mixture
+    await refuseOtherBase(repo, state, files);
     await refuseOverwriting(repo, files);
     await repo.write(files);
     if (!world.json) world.print(`wrote ${[...files.keys()].join(', ')}\n`);
@@ -81,6 +82,24 @@ async function refuseOverwriting(repo: Repository, files: ReadonlyMap<string, st
   if (edited.length === 0) return;
   throw new Fault('USAGE', `the plan would overwrite what is not committed: ${edited.join(', ')}`, {
     hint: 'Commit or undo those changes first.',
+    at: repo.root,
+  });
+}
+
+/** A plan says whole files: written over those of a branch that has other ones, it would quietly undo them, or bring along what else main has. */
+async function refuseOtherBase(
+  repo: Repository,
+  state: State,
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
+  const head = await repo.resolve('HEAD');
+  if (head === state.commit) return;
+  const there = await repo.readCommitted(head, [...files.keys()]);
+  const other = [...files.keys()].filter((path) => there.get(path)?.text !== state.files.get(path));
+  if (other.length === 0) return;
+  const message = `the plan is of main, and the commit that is checked out here has another ${other.join(', ')}`;
+  throw new Fault('USAGE', message, {
+    hint: 'Check out main first, or merge origin/main into this branch; or use --propose, which needs no work tree.',
     at: repo.root,
   });
 }

@@ -200,6 +200,15 @@ it('--write never overwrites what is not committed, goes on where it was cut off
     message: `the plan would overwrite what is not committed: ${STABLE}.yaml`,
   });
   expect(readFileSync(join(site.repoDir, `${STABLE}.yaml`), 'utf8')).toBe(mine);
+
+  git(site, 'commit', '-qam', 'Mine'); // another base than main, which the plan is of
+  await expect(promote(site.world(), request)).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining(`checked out here has another ${STABLE}.lock, ${STABLE}.yaml`),
+  });
+  git(site, 'switch', '-qC', 'topic', 'origin/main');
+  await promote(site.world(), request);
+  expect(git(site, 'diff')).toBe(whole);
 });
 
 const BROKEN = {
