@@ -151,7 +151,23 @@ export async function prepare(site: CrashSite, o: { quick: boolean }): Promise<O
   await site.must(sync.args, sync.day);
   if (o.quick) {
     await site.keep('before-publish');
-    return [sync, { name: 'publish', from: 'before-publish', args: ['publish'], day: '2026-03-03' }];
+    const rest = { from: 'before-publish', day: '2026-03-03' };
+    const hotfix = [
+      'hotfix',
+      'harbor-edit',
+      '--team',
+      'infra',
+      '--to',
+      'stable',
+      '--reason',
+      'now',
+      '--write',
+    ];
+    return [
+      sync,
+      { ...rest, name: 'publish', args: ['publish'] },
+      { ...rest, name: 'hotfix-write', args: hotfix },
+    ];
   }
   const promoted = await site.must(
     ['promote', '--team', 'infra', '--to', 'unstable', '--propose'],
