@@ -232,15 +232,17 @@ export async function checkMoves(main: State, merged: State, spoken: Spoken): Pr
   return complaints;
 }
 
-/** A rollback is one state as a whole: merged with what came to the tier since, it would be one that nobody ever saw. */
+/** A rollback is one state of a client set as a whole: merged with what came there since, it would be one that nobody ever saw. */
 export function movedUnder(claim: Claim, head: State, merged: State): Fault[] {
   if (claim.verb !== 'rollback') return [];
-  const folder = `snapshots/${claim.team}/${claim.tier}/`;
+  const set = `snapshots/${claim.team}/${claim.tier}/${claim.set}`; // of an upstream that stands alone: its id
   const moved = [...head.files.keys()].filter(
-    (path) => path.startsWith(folder) && head.files.get(path) !== merged.files.get(path),
+    (path) =>
+      (path.startsWith(`${set}-`) || path.startsWith(`${set}.`)) &&
+      head.files.get(path) !== merged.files.get(path),
   );
   if (moved.length === 0) return [];
-  const message = `${claim.team}/${claim.tier} changed on main since this rollback was planned`;
+  const message = `${claim.team}/${claim.tier} ${claim.set} changed on main since this rollback was planned`;
   return [new Fault('FORGE_CONFLICT', message, { hint: 'Run the command again.', at: moved[0] })];
 }
 

@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { Forge } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
+import { lockWorkTree } from '../pool/disk.ts';
 import { toJson } from '../report/json.ts';
 import { terminal } from '../report/terminal.ts';
 import { checkLockstepGroups } from './check-lockstep.ts';
@@ -58,6 +61,8 @@ export async function deliver(
   if (o.how === 'show') return { plan, files };
   if (files.size === 0) return { plan, files };
   if (o.how === 'write') {
+    await using _lock = await lockWorkTree(repo.gitDir); // two plans must not become a mixture
+    await refuseOtherBase(repo, state, files);
     await refuseOverwriting(repo, files);
     await repo.write(files);
     if (!world.json) world.print(`wrote ${[...files.keys()].join(', ')}\n`);
@@ -78,12 +83,36 @@ function partsTeams(plan: Plan, state: State, files: ReadonlyMap<string, string>
   return checkLockstepGroups(state, after, { claim, proven: true }).complaints;
 }
 
-/** What a person has not committed yet is never overwritten. */
+/** What a person has not committed yet is never overwritten; what says already what the plan says is in nobody's way. */
 async function refuseOverwriting(repo: Repository, files: ReadonlyMap<string, string>): Promise<void> {
-  const edited = (await repo.uncommitted()).filter((path) => files.has(path));
+  const changed = (await repo.uncommitted()).filter((path) => files.has(path));
+  if (changed.length === 0) return;
+  const edited: string[] = [];
+  for (const path of changed) {
+    const there = await readFile(join(repo.root, path), 'utf8').catch(() => undefined); // deleted, or no file
+    if (there !== files.get(path)) edited.push(path);
+  }
   if (edited.length === 0) return;
   throw new Fault('USAGE', `the plan would overwrite what is not committed: ${edited.join(', ')}`, {
     hint: 'Commit or undo those changes first.',
+    at: repo.root,
+  });
+}
+
+/** A plan says whole files: written over those of a branch that has other ones, it would quietly undo them, or bring along what else main has. */
+async function refuseOtherBase(
+  repo: Repository,
+  state: State,
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
+  const head = await repo.resolve('HEAD');
+  if (head === state.commit) return;
+  const there = await repo.readCommitted(head, [...files.keys()]);
+  const other = [...files.keys()].filter((path) => there.get(path)?.text !== state.files.get(path));
+  if (other.length === 0) return;
+  const message = `the plan is of main, and the commit that is checked out here has another ${other.join(', ')}`;
+  throw new Fault('USAGE', message, {
+    hint: 'Check out main first, or merge origin/main into this branch; or use --propose, which needs no work tree.',
     at: repo.root,
   });
 }

@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { constants, lstat, mkdir, open, readdir, readFile, readlink, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { constants, lstat, mkdir, open, readdir, readFile, readlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
 import { BOT, checkLine, checkTrailers, commitMessage } from './forge.ts';
 import { type Git, gitFault, OBJECT_ID, openGit, withLocks } from './git.ts';
@@ -26,6 +25,7 @@ import {
   resolveCommit,
   updateRefs,
 } from './refs.ts';
+import { statOf, writeInto } from './write-file.ts';
 
 export interface RepositoryFile {
   readonly text: string;
@@ -156,15 +156,6 @@ async function firstExisting(dir: string, paths: Iterable<string>): Promise<stri
   return undefined;
 }
 
-async function statOf(path: string) {
-  try {
-    return await lstat(path);
-  } catch (cause) {
-    if (codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR') return undefined;
-    throw cause;
-  }
-}
-
 async function originOf(git: Git): Promise<string | undefined> {
   const found = await git.attempt(['config', '--local', '--get', 'remote.origin.url']);
   const url = found.stdout.toString('utf8').trim();
@@ -259,31 +250,6 @@ async function readRegular(full: string, path: string): Promise<RepositoryFile> 
   await using file = await open(full, constants.O_RDONLY | constants.O_NOFOLLOW);
   const { mode } = await file.stat();
   return { text: decodeText(await file.readFile(), path), mode: mode & 0o100 ? '100755' : '100644' };
-}
-
-async function writeInto(root: string, path: string, text: string | null): Promise<void> {
-  const target = join(root, path);
-  for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) {
-    const found = await statOf(join(root, parent));
-    if (!found || found.isDirectory()) continue;
-    throw new Fault('UNSAFE_PATH', `${parent} is not a folder`, { hint: 'Remove what is there.', at: path });
-  }
-  if (text === null) return rm(target, { force: true });
-  const found = await statOf(target);
-  if (found && !found.isFile()) {
-    throw new Fault('UNSAFE_PATH', 'not a regular file', { hint: 'Remove what is there.', at: path });
-  }
-  await mkdir(dirname(target), { recursive: true });
-  const next = `${target}.${randomUUID()}.tmp`; // beside it, so that rename(2) is atomic
-  try {
-    await using file = await open(next, 'wx', 0o644);
-    await file.writeFile(text);
-    await file.sync();
-    await rename(next, target);
-  } catch (cause) {
-    await rm(next, { force: true });
-    throw cause;
-  }
 }
 
 async function uncommitted(git: Git, folders: readonly string[]): Promise<string[]> {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, Fault } from '../base/fault.ts';
 import { onDisk } from './disk-fault.ts';
 
-/** A mirror that is held by this process until it is released or the process ends. */
+/** A mirror or a work tree that is held by this process until it is released or the process ends. */
 export interface MirrorLock extends AsyncDisposable {
   release(): Promise<void>;
 }
@@ -26,15 +26,24 @@ const BEAT_MS = 10_000;
 const SILENT_MS = 12 * BEAT_MS;
 const ROUNDS = 5;
 
+/** Nobody else publishes, frees or adds meanwhile. Fault LOCKED names who does. */
+export function lockMirror(mirrorRoot: string): Promise<MirrorLock> {
+  return lockFolder(join(mirrorRoot, 'locks'), 'the mirror');
+}
+
+/** Nobody else writes a plan into the clone's work tree meanwhile. */
+export function lockWorkTree(gitDir: string): Promise<MirrorLock> {
+  return lockFolder(join(gitDir, 'sluice', 'locks'), 'the work tree');
+}
+
 /**
- * Takes `<mirror>/locks`: every contender first writes a file of its own, then looks at everyone else's, and gives
+ * Takes the folder: every contender first writes a file of its own, then looks at everyone else's, and gives
  * up if one of them lives. Whoever writes later sees whoever wrote before, so two never hold it; two that meet both
  * step back and try again. Dead holders' files are removed. Fault LOCKED names the holder.
  */
-export async function lockMirror(mirrorRoot: string): Promise<MirrorLock> {
-  const folder = join(mirrorRoot, 'locks');
+async function lockFolder(folder: string, what: string): Promise<MirrorLock> {
   const me = await self();
-  return await onDisk('locking the mirror', folder, async () => {
+  return await onDisk(`locking ${what}`, folder, async () => {
     await mkdir(folder, { recursive: true });
     let other: Holder | undefined;
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -44,7 +53,7 @@ export async function lockMirror(mirrorRoot: string): Promise<MirrorLock> {
       await rm(mine, { force: true });
       await sleep(20 + Math.random() * 60); // two that met must not meet again
     }
-    throw new Fault('LOCKED', `another run holds the mirror: process ${other?.pid} on ${other?.host}`, {
+    throw new Fault('LOCKED', `another run holds ${what}: process ${other?.pid} on ${other?.host}`, {
       hint: 'Wait until it is done.',
       at: folder,
     });

@@ -23,7 +23,7 @@ export interface Task {
 
 /** `publish  KILL   sluice rename`: the line of the report that a task counts for. */
 export function rowOf({ operation, point: { what, git, call } }: Task): string {
-  return `${operation.name.padEnd(8)} ${what.padEnd(6)} ${git === undefined ? 'sluice' : 'git   '} ${call}`;
+  return `${operation.name.padEnd(17)} ${what.padEnd(6)} ${git === undefined ? 'sluice' : 'git   '} ${call}`;
 }
 
 /** Every call of every process, in order; `counts` as `countCalls` gives them. */

@@ -58,8 +58,9 @@ export async function photograph(site: CrashSite, o: { tidy: boolean }): Promise
   ]);
   const [pulls, work] = await Promise.all([
     run('git', ['-C', site.bare, 'fsck', '--full', '--no-dangling', '--no-progress']),
-    run('git', ['-C', join(site.dir, 'state'), 'status', '--porcelain']),
+    run('git', ['-C', join(site.dir, 'state'), 'status', '--porcelain', '--untracked-files=all']),
   ]);
+  const written = work.stdout.split('\n').filter(Boolean);
   return [
     ...(await files(site.mirror, [
       'public',
@@ -70,8 +71,14 @@ export async function photograph(site: CrashSite, o: { tidy: boolean }): Promise
     ])),
     ...refs.stdout.trimEnd().split('\n'),
     ...pulls.stdout.split('\n').filter(Boolean),
-    ...work.stdout.split('\n').filter(Boolean),
+    ...(await Promise.all(written.map((line) => writtenFile(join(site.dir, 'state'), line)))),
   ];
+}
+
+/** A line of `git status --porcelain`, with what the file says now. */
+async function writtenFile(root: string, line: string): Promise<string> {
+  const bytes = await readFile(join(root, line.slice(3))).catch(() => 'gone');
+  return `${line} ${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
 /** What one has and the other has not; empty where they are equal. */

@@ -199,22 +199,31 @@ export async function cutAndRepeat(
     wrong.push(`the next run ended with ${again.status}: ${again.output}`);
   }
   wrong.push(...(await reader.stop()));
-  const found = await photograph(site, { tidy: operation.name === 'publish' });
+  const found = await photograph(site, { tidy: isPublish(operation) });
   wrong.push(...differences(expected, found));
   return { wrong, rounds: reader.rounds };
 }
 
 /** A merge that was recorded before the kill is refused the second time: there is nothing left to do. */
-function doneBefore({ name }: Operation, { status, output }: Ended): boolean {
-  return name === 'merge' && status === 1 && /FORGE_REFUSED: #\d+ is merged/.test(output);
+function doneBefore({ args }: Operation, { status, output }: Ended): boolean {
+  return args[1] === 'merge' && status === 1 && /FORGE_REFUSED: #\d+ is merged/.test(output);
 }
 
-/** git's locks outlive a killed git; Sluice removes those that are ten seconds old. Here those seconds pass at once. */
+function isPublish({ args }: Operation): boolean {
+  return args[0] === 'publish';
+}
+
+/** git's locks and half-written files outlive the killed; Sluice removes those that are ten seconds old. Here those seconds pass at once. */
 async function ageLocks(site: CrashSite): Promise<void> {
   const then = new Date(Date.now() - 60_000);
-  for (const folder of [site.bare, join(site.dir, 'state', '.git')]) {
+  const state = join(site.dir, 'state');
+  for (const [folder, ending] of [
+    [site.bare, '.lock'],
+    [join(state, '.git'), '.lock'],
+    [state, '.tmp'],
+  ] as const) {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile() && entry.name.endsWith('.lock'))
+      if (entry.isFile() && entry.name.endsWith(ending))
         await utimes(join(entry.parentPath, entry.name), then, then);
     }
   }
@@ -224,5 +233,5 @@ async function ageLocks(site: CrashSite): Promise<void> {
 export async function expectedOf(site: CrashSite, operation: Operation): Promise<string[]> {
   await site.restore(operation.from);
   await site.must(operation.args, operation.day);
-  return await photograph(site, { tidy: operation.name === 'publish' });
+  return await photograph(site, { tidy: isPublish(operation) });
 }

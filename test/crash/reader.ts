@@ -35,7 +35,21 @@ async function readAll(open: string, id: string, sound: Set<string>): Promise<Re
     }
     sound.add(key);
   }
+  await readInstallationTree(tree, sound);
   return { id, repomd };
+}
+
+/** As an installer does: `.treeinfo`, then what it names. */
+async function readInstallationTree(tree: string, sound: Set<string>): Promise<void> {
+  const text = await readFile(join(tree, '.treeinfo'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return ''; // most have none
+    throw error;
+  });
+  for (const [, path = '', hex = ''] of text.matchAll(/^(\S+) = sha256:([0-9a-f]{64})$/gm)) {
+    const known = `${tree}/${path} ${hex}`;
+    await checked(join(tree, path), hex, undefined, sound.has(known));
+    sound.add(known);
+  }
 }
 
 async function checked(path: string, hex: string, size?: number, quick = false): Promise<Buffer> {

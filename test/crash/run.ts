@@ -1,15 +1,17 @@
 /**
  * test/crash/run.ts — `npm run test:crash [-- --only publish --what KILL --call rename --stride 3 --offset 1 --lanes 2]`: cuts sync, merge,
- * publish and add at every system call that changes the disk, runs them again, and compares every byte; a client reads all the while.
+ * publish, add and the verbs of day 2 at every system call that changes the disk, runs them again, and compares every byte; a client
+ * reads all the while.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { prepareAll } from './day2.ts';
 import { runMatrix, tasksOf } from './matrix.ts';
 import { countCalls, expectedOf, type Point } from './points.ts';
-import { CrashSite, type Operation, prepare } from './site.ts';
+import { CrashSite, type Operation } from './site.ts';
 
 const KINDS = ['KILL', 'ENOSPC', 'EXDEV', 'EIO', 'EROFS'] as const satisfies readonly Point['what'][];
 
@@ -24,22 +26,18 @@ const { values } = parseArgs({
   },
 });
 const kinds = KINDS.filter((kind) => values.what.length === 0 || values.what.includes(kind));
-const wanted = (o: Operation) => values.only.length === 0 || values.only.includes(o.name);
 const started = performance.now();
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 interface Lane {
   readonly site: CrashSite;
   readonly operations: readonly Operation[];
-  readonly states: ReadonlyMap<string, readonly string[]>;
 }
 
 async function openLane(): Promise<Lane> {
   const site = new CrashSite(await mkdtemp(join(tmpdir(), 'sluice-crash-')));
-  const operations = (await prepare(site, { quick: false })).filter(wanted);
-  const states = new Map<string, string[]>();
-  for (const operation of operations) states.set(operation.name, await expectedOf(site, operation));
-  return { site, operations, states };
+  const operations = await prepareAll(site, values.only);
+  return { site, operations };
 }
 
 const lanes = await Promise.all(Array.from({ length: Number(values.lanes) }, openLane));
@@ -51,13 +49,15 @@ try {
     const tasks = tasksOf(operation, counts, kinds)
       .filter(({ point }) => values.call.length === 0 || values.call.includes(point.call))
       .filter((_, n) => n % Number(values.stride) === Number(values.offset));
-    const places = lanes.map(({ site, states }) => ({ site, expected: states.get(operation.name) ?? [] }));
+    const places = await Promise.all(
+      lanes.map(async ({ site }) => ({ site, expected: await expectedOf(site, operation) })),
+    );
     const rows = await runMatrix(places, tasks, say);
     for (const [name, { reached, rounds, wrong }] of rows) {
       bad += wrong.length;
       const verdict = wrong.length === 0 ? 'same bytes, no client failed' : `${wrong.length} WRONG`;
       say(
-        `${name.padEnd(30)} ${String(reached).padStart(4)} points, ${rounds} rounds of a client: ${verdict}`,
+        `${name.padEnd(40)} ${String(reached).padStart(4)} points, ${rounds} rounds of a client: ${verdict}`,
       );
     }
     const points = [...rows.values()].reduce((n, row) => n + row.reached, 0);

@@ -79,6 +79,23 @@ export class CrashSite {
     return output;
   }
 
+  /** What a person changes in the state repository, by a branch, a pull request and its merge. */
+  async change(title: string, day: string, edit: (state: string) => Promise<void>): Promise<void> {
+    const state = join(this.dir, 'state');
+    const git = (...args: string[]) =>
+      run('git', ['-C', state, '-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args]);
+    const branch = title.toLowerCase().replaceAll(' ', '-');
+    await git('fetch', '-q', 'origin');
+    await git('switch', '-qc', branch, 'origin/main');
+    await edit(state);
+    await git('add', '-A');
+    await git('commit', '-qm', title);
+    await git('push', '-q', 'origin', branch);
+    await git('switch', '-q', 'main');
+    const opened = await this.must(['pr', 'open', branch, '--title', title], day);
+    await this.must(['pr', 'merge', pullOf(opened)], day);
+  }
+
   async keep(name: string): Promise<void> {
     await clone(this.dir, join(this.root, name));
   }
@@ -102,7 +119,7 @@ async function clone(from: string, to: string): Promise<void> {
 
 /** One verb in one state of the site: what is killed, and run again. */
 export interface Operation {
-  readonly name: 'sync' | 'merge' | 'publish' | 'add';
+  readonly name: string;
   /** The copy that it starts from. */
   readonly from: string;
   readonly args: readonly string[];
@@ -134,7 +151,23 @@ export async function prepare(site: CrashSite, o: { quick: boolean }): Promise<O
   await site.must(sync.args, sync.day);
   if (o.quick) {
     await site.keep('before-publish');
-    return [sync, { name: 'publish', from: 'before-publish', args: ['publish'], day: '2026-03-03' }];
+    const rest = { from: 'before-publish', day: '2026-03-03' };
+    const hotfix = [
+      'hotfix',
+      'harbor-edit',
+      '--team',
+      'infra',
+      '--to',
+      'stable',
+      '--reason',
+      'now',
+      '--write',
+    ];
+    return [
+      sync,
+      { ...rest, name: 'publish', args: ['publish'] },
+      { ...rest, name: 'hotfix-write', args: hotfix },
+    ];
   }
   const promoted = await site.must(
     ['promote', '--team', 'infra', '--to', 'unstable', '--propose'],
@@ -163,13 +196,10 @@ const DEMO = join(ROOT, 'test/fixtures/demo');
 
 /** An upstream of one's own that has a build, and another build that is to be added. */
 async function prepareAdd(site: CrashSite): Promise<Operation> {
-  const state = join(site.dir, 'state');
-  const git = (...args: string[]) =>
-    run('git', ['-C', state, '-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args]);
-  await git('switch', '-qc', 'own', 'origin/main');
-  await writeFile(
-    join(state, `policies/upstreams/${OWN}.yaml`),
-    `apiVersion: sluice/v1
+  await site.change('Builds of our own', '2026-03-06', async (state) => {
+    await writeFile(
+      join(state, `policies/upstreams/${OWN}.yaml`),
+      `apiVersion: sluice/v1
 kind: Upstream
 id: ${OWN}
 source: added
@@ -177,15 +207,10 @@ keys: [{ file: keys/harbor-9, fingerprint: "0382C2028B06C48C21F7B3B0DB998B770C17
 packages: { signatures: required }
 metadata: { signatures: none, reason: "made by sluice add" }
 `,
-  );
-  await mkdir(join(state, 'policies/keys'), { recursive: true });
-  await copyFile(join(DEMO, 'keys/RPM-GPG-KEY-harbor-9'), join(state, 'policies/keys/harbor-9'));
-  await git('add', '-A');
-  await git('commit', '-qm', 'Builds of our own');
-  await git('push', '-q', 'origin', 'own');
-  await git('switch', '-q', 'main');
-  const opened = await site.must(['pr', 'open', 'own', '--title', 'Builds of our own'], '2026-03-06');
-  await site.must(['pr', 'merge', pullOf(opened)], '2026-03-06');
+    );
+    await mkdir(join(state, 'policies/keys'), { recursive: true });
+    await copyFile(join(DEMO, 'keys/RPM-GPG-KEY-harbor-9'), join(state, 'policies/keys/harbor-9'));
+  });
   const add = (release: number) => [
     'add',
     join(DEMO, `packages/apps/harbor-monitor-4.2-${release}.h9.x86_64.rpm`),
@@ -197,7 +222,7 @@ metadata: { signatures: none, reason: "made by sluice add" }
   return { name: 'add', from: 'before-add', args: add(2), day: '2026-03-07' };
 }
 
-function pullOf(output: string): string {
+export function pullOf(output: string): string {
   const [, number] = /pull request #(\d+)/.exec(output) ?? [];
   if (!number) throw new Error(`no pull request was opened:\n${output}`);
   return number;

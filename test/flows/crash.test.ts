@@ -24,6 +24,7 @@ describe.skipIf(!oracle('strace'))('cut off, then run again, with a client readi
     ['publish', { call: 'link', when: 1, what: 'EXDEV' }],
     ['publish', { call: 'mkdir', when: 12, what: 'EROFS' }],
     ['sync', { call: 'fsync', when: 30, what: 'KILL' }],
+    ['hotfix-write', { call: 'rename', when: 4, what: 'KILL' }],
   ];
   it.each(points)('%s: %o', async (name, point) => {
     const operation = operations.find((o) => o.name === name) as Operation;

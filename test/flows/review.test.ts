@@ -10,6 +10,7 @@ import { promote } from '../../src/flows/promote.ts';
 import { pullApprove, pullMerge } from '../../src/flows/pull.ts';
 import { pullOpen } from '../../src/flows/pull-open.ts';
 import { initLocalForge } from '../../src/forge/local.ts';
+import { lockWorkTree } from '../../src/pool/disk.ts';
 import { makeSite, type Site } from './site.ts';
 
 const BASE = 'harbor-9-x86_64-base';
@@ -176,16 +177,38 @@ it('a merge outside of the tier’s window is refused, with the time from which 
   await pullMerge(site.world(), number);
 });
 
-it('--write never overwrites what is not committed', async () => {
+it('--write never overwrites what is not committed, goes on where it was cut off, and does not mix with another', async () => {
   const site = await siteWithWave();
+  const request = { packages: [], team: 'infra', to: 'stable', how: 'write', all: false } as const;
+  const other = await lockWorkTree(join(site.repoDir, '.git'));
+  await expect(promote(site.world(), request)).rejects.toMatchObject({
+    code: 'LOCKED',
+    message: expect.stringContaining('another run holds the work tree: process'),
+  });
+  expect(git(site, 'status', '--porcelain')).toBe('');
+  await other.release();
+  await promote(site.world(), request);
+  const whole = git(site, 'diff');
+  git(site, 'checkout', '-q', `${STABLE}.yaml`);
+  await promote(site.world(), request); // the lock says already what the plan says
+  expect(git(site, 'diff')).toBe(whole);
+
   edit(site, `${STABLE}.yaml`, (text) => text.replace('harbor-shell', 'harbor-shell'.toUpperCase()));
   const mine = readFileSync(join(site.repoDir, `${STABLE}.yaml`), 'utf8');
-  const request = { packages: [], team: 'infra', to: 'stable', how: 'write', all: false } as const;
   await expect(promote(site.world(), request)).rejects.toMatchObject({
     code: 'USAGE',
-    message: expect.stringContaining(`${STABLE}.yaml`),
+    message: `the plan would overwrite what is not committed: ${STABLE}.yaml`,
   });
   expect(readFileSync(join(site.repoDir, `${STABLE}.yaml`), 'utf8')).toBe(mine);
+
+  git(site, 'commit', '-qam', 'Mine'); // another base than main, which the plan is of
+  await expect(promote(site.world(), request)).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringContaining(`checked out here has another ${STABLE}.lock, ${STABLE}.yaml`),
+  });
+  git(site, 'switch', '-qC', 'topic', 'origin/main');
+  await promote(site.world(), request);
+  expect(git(site, 'diff')).toBe(whole);
 });
 
 const BROKEN = {

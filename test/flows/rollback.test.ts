@@ -126,14 +126,20 @@ function manifests(site: Moved, commit: string): Map<string, string> {
 }
 
 it('merged with what came to the tier since it would be a state that nobody saw', () => {
-  const claim = { verb: 'rollback', team: 'infra', tier: 'stable' } as Claim;
+  const claim = { verb: 'rollback', team: 'infra', tier: 'stable', set: 'acme-9-x86_64' } as Claim;
   const state = (files: Record<string, string>) =>
     ({ files: new Map(Object.entries(files)) }) as unknown as State;
-  const head = state({ 'snapshots/infra/stable/x.lock': 'a', 'snapshots/infra/unstable/x.lock': 'b' });
-  const elsewhere = state({ 'snapshots/infra/stable/x.lock': 'a', 'snapshots/infra/unstable/x.lock': 'c' });
-  expect(movedUnder(claim, head, elsewhere)).toEqual([]);
-  const under = state({ 'snapshots/infra/stable/x.lock': 'a2', 'snapshots/infra/unstable/x.lock': 'b' });
-  expect(movedUnder(claim, head, under)).toMatchObject([{ code: 'FORGE_CONFLICT' }]);
+  const paths = ['stable/acme-9-x86_64', 'stable/acme-8-x86_64', 'unstable/acme-9-x86_64'].map(
+    (path) => `snapshots/infra/${path}-base.lock`,
+  );
+  const [own = '', ...others] = paths;
+  const head = Object.fromEntries(paths.map((path) => [path, 'as planned']));
+  const elsewhere = { ...head, ...Object.fromEntries(others.map((path) => [path, 'another'])) };
+  expect(movedUnder(claim, state(head), state(elsewhere))).toEqual([]); // another client set, another tier
+  const under = state({ ...head, [own]: 'another' });
+  expect(movedUnder(claim, state(head), under)).toMatchObject([{ code: 'FORGE_CONFLICT', at: own }]);
+  const alone = { ...claim, set: 'acme-9-x86_64-base' };
+  expect(movedUnder(alone, state(head), under)).toMatchObject([{ code: 'FORGE_CONFLICT', at: own }]);
 });
 
 function request(o: Partial<RollbackRequest>): RollbackRequest {

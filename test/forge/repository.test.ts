@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createRepository, openRepository } from '../../src/forge/repository.ts';
@@ -129,6 +129,25 @@ describe('writing', () => {
     expect(await made.uncommitted(['README'])).toEqual(['README']);
     expect([...(await made.readWorkTree()).keys()]).toEqual(['snapshots/infra/stable/a.yaml']);
     expect(await filesBelow(join(made.root, 'snapshots'))).toEqual(['infra/stable/a.yaml']); // no temporary left
+  });
+
+  it('sweeps what a killed process was writing, and nothing that is young or not its own', async () => {
+    const made = await repository();
+    const left = (name: string, seconds: number) => {
+      const path = join(made.root, 'policies', name);
+      writeFileSync(path, 'half a t');
+      const time = Date.now() / 1000 - seconds;
+      utimesSync(path, time, time);
+    };
+    left('site.yaml.6cbb3ed6-c6dd-4ee8-98fd-51b66a07d5e8.tmp', 60);
+    left('site.yaml.83f17b52-5de0-4f08-9a33-3c2e51ab9d6a.tmp', 1);
+    left('notes.tmp', 60);
+    await made.write(new Map([['policies/site.yaml', 'grace: 80h\n']]));
+    expect((await filesBelow(join(made.root, 'policies'))).sort()).toEqual([
+      'notes.tmp',
+      'site.yaml',
+      'site.yaml.83f17b52-5de0-4f08-9a33-3c2e51ab9d6a.tmp',
+    ]);
   });
 
   it.each([
