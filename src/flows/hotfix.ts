@@ -29,6 +29,8 @@ export interface HotfixRequest {
   readonly to: string;
   readonly reason: string;
   readonly overrideHolds: string | undefined;
+  /** One plan for all teams of a client set: one review, by somebody who may speak for all of them. */
+  readonly together?: boolean;
   /** First takes in what upstreams have now. */
   readonly sync: boolean;
   readonly how: Delivery;
@@ -73,18 +75,20 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
   return delivered;
 }
 
-/** One plan for each team and client set, but one for all teams of a set that would be parted. */
+/** One plan for each team and client set; one for all teams of a set where that was asked for, or they would be parted. */
 async function atOnce(
   state: State,
   { catalog }: Mirror,
   asked: readonly PromoteScope[],
   o: HotfixOptions,
-  { team }: HotfixRequest,
+  { team, together }: HotfixRequest,
 ): Promise<[PromoteScope, ...PromoteScope[]][]> {
   const each = asked.map((scope): [PromoteScope, ...PromoteScope[]] => [scope]);
+  const sets = [...groupBy(asked, ({ set }) => set).values()];
+  if (together) return sets.flatMap(([first, ...others]) => (first ? [[first, ...others]] : []));
   if (team !== undefined || state.policies.lockstep.size === 0) return each;
   const groups: [PromoteScope, ...PromoteScope[]][] = [];
-  for (const own of groupBy(asked, ({ set }) => set).values()) {
+  for (const own of sets) {
     const planned: { scope: PromoteScope; plan: Plan }[] = [];
     for (const scope of own) planned.push({ scope, plan: await hotfixPlan(state, catalog, scope, o) });
     const [first, ...others] = partedBy(state, planned);

@@ -174,10 +174,22 @@ export async function pullClose(world: World, number: number, comment: string | 
   world.print(`closed #${number}\n`);
 }
 
-/** Checks, then merges: what stands at main afterwards is what was checked, or nothing happened. */
-export async function pullMerge(world: World, number: number): Promise<void> {
+/** Checks, then merges, one after the other: what stands at main afterwards is what was checked, or nothing happened. */
+export async function pullMerge(world: World, ...numbers: readonly number[]): Promise<void> {
   const { repo } = await openState(world);
   const forge = await localForge(repo);
+  let merged = 0;
+  try {
+    for (const number of numbers) {
+      await mergeOne(world, repo, forge, number);
+      merged += 1;
+    }
+  } finally {
+    if (merged > 0) await repo.update();
+  }
+}
+
+async function mergeOne(world: World, repo: Repository, forge: Forge, number: number): Promise<void> {
   const pull = await forge.get(number);
   if (pull.state !== 'open') {
     const hint =
@@ -189,7 +201,6 @@ export async function pullMerge(world: World, number: number): Promise<void> {
     for (const fault of verdict.warnings) world.progress.say(`warning: ${faultLine(fault, false)}`);
     return true;
   });
-  await repo.update();
   world.print(`merged #${number} as ${commit?.slice(0, 12)}; now: sluice publish\n`);
 }
 

@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { History } from '../forge/history.ts';
 import type { Repository } from '../forge/repository.ts';
@@ -13,7 +12,7 @@ import {
   type RepositoryName,
   snapshotPath,
 } from '../manifest/ids.ts';
-import { parseNear } from '../manifest/near.ts';
+import { readSnapshot } from '../manifest/near.ts';
 import {
   loadPolicies,
   type Policies,
@@ -21,7 +20,7 @@ import {
   type TierPolicy,
   type UpstreamPolicy,
 } from '../manifest/policy.ts';
-import { parseSnapshot, type Snapshot, type SnapshotFiles } from '../manifest/snapshot.ts';
+import type { Snapshot } from '../manifest/snapshot.ts';
 
 /** What a state repository says at one commit. */
 export interface State {
@@ -68,33 +67,11 @@ export function stateOf(history: History, files: ReadonlyMap<string, string>): S
         const hint = 'Run sluice fix, which completes the lock from the catalog.';
         throw new Fault('LOCK_MISMATCH', `${lockPath(name)} is missing`, { hint, at: path });
       }
-      const snapshot = readOnce({ yaml, lock }, path);
+      const snapshot = readSnapshot({ yaml, lock }, path);
       parsed.set(path, snapshot);
       return snapshot;
     },
   };
-}
-
-/** As many large ones as a few teams have; each is some megabytes. */
-const MOST_KEPT = 24;
-const kept: { readonly path: string; readonly files: SnapshotFiles; readonly snapshot: Snapshot }[] = [];
-
-/** Main, the base of a pull request, its head and its merge have most texts in common: the same ones are one snapshot. */
-function readOnce(files: SnapshotFiles, path: string): Snapshot {
-  const at = kept.findIndex(
-    (k) => k.path === path && k.files.lock === files.lock && k.files.yaml === files.yaml,
-  );
-  const [known = { path, files, snapshot: read(files, path) }] = at < 0 ? [] : kept.splice(at, 1);
-  kept.unshift(known);
-  kept.splice(MOST_KEPT);
-  return known.snapshot;
-}
-
-/** Tiers of one upstream, and one tier before and after, have most of their lines in common. */
-function read(files: SnapshotFiles, path: string): Snapshot {
-  const name = posix.basename(path);
-  const near = kept.find((k) => posix.basename(k.path) === name);
-  return (near && parseNear(files, path, near)) ?? parseSnapshot(files, path);
 }
 
 /** A time before the base commit would let waits end early or run backwards. */

@@ -10,6 +10,10 @@ export const HOTFIX: Verb = {
   options: {
     team: TEAM,
     'all-teams': { type: 'boolean', help: 'every team that has it: one plan each' },
+    together: {
+      type: 'boolean',
+      help: 'with --all-teams: one pull request, and one review, for all of them',
+    },
     to: { type: 'string', value: 'TIER', help: 'the tier; those between live and it get it too' },
     reason: { type: 'string', value: 'TEXT', help: 'why; it stands in the commit and the pull request' },
     'override-hold': { type: 'string', value: 'REASON', help: 'past holds; the reason is in the commit' },
@@ -24,12 +28,18 @@ export const HOTFIX: Verb = {
         hint: 'Add either --team TEAM or --all-teams.',
       });
     }
+    if (args.flag('together') && !args.flag('all-teams')) {
+      throw new Fault('USAGE', '--together is of several teams', {
+        hint: 'Add --all-teams, or leave it out.',
+      });
+    }
     const request = {
       named: args.operands,
       team: args.text('team'),
       to: args.need('to'),
       reason: args.need('reason'),
       overrideHolds: args.text('override-hold'),
+      together: args.flag('together'),
       sync: args.flag('sync'),
       how: args.how,
       all: args.flag('all'),

@@ -355,7 +355,7 @@ export const VERBS: readonly Verb[] = [
           await pullApprove(world, pullNumber(number));
           return undefined;
         case 'merge':
-          for (const one of [number, ...others].map(pullNumber)) await pullMerge(world, one);
+          await pullMerge(world, ...[number, ...others].map(pullNumber));
           return undefined;
         case 'close':
           await pullClose(world, pullNumber(number), args.text('comment'));

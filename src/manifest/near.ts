@@ -1,9 +1,41 @@
+import { posix } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { compareNevra, parseNevra } from '../rpm/nevra.ts';
 import { snapshotPath } from './ids.ts';
 import { readLockLine } from './lock.ts';
 import { readHead } from './manifest-text.ts';
-import { amendSnapshot, type Pin, renderSnapshot, type Snapshot, type SnapshotFiles } from './snapshot.ts';
+import {
+  amendSnapshot,
+  type Pin,
+  parseSnapshot,
+  renderSnapshot,
+  type Snapshot,
+  type SnapshotFiles,
+} from './snapshot.ts';
+
+/** As many large ones as a few teams have; each is some megabytes. */
+const MOST_KEPT = 24;
+const kept: (Known & { readonly path: string })[] = [];
+
+/**
+ * As `parseSnapshot`, and each pair once: main, the base of a pull request, its head and its merge have most texts in common, and
+ * tiers of one upstream, or one tier before and after, most of their lines.
+ */
+export function readSnapshot(files: SnapshotFiles, path: string): Snapshot {
+  const at = kept.findIndex(
+    (k) => k.path === path && k.files.lock === files.lock && k.files.yaml === files.yaml,
+  );
+  const [known = { path, files, snapshot: read(files, path) }] = at < 0 ? [] : kept.splice(at, 1);
+  kept.unshift(known);
+  kept.splice(MOST_KEPT);
+  return known.snapshot;
+}
+
+function read(files: SnapshotFiles, path: string): Snapshot {
+  const name = posix.basename(path);
+  const near = kept.find((k) => posix.basename(k.path) === name);
+  return (near && parseNear(files, path, near)) ?? parseSnapshot(files, path);
+}
 
 /** A pair of files that was read, and what it says. */
 export interface Known {

@@ -11,6 +11,7 @@ import {
   upstreamId,
 } from '../manifest/ids.ts';
 import type { ManifestText } from '../manifest/manifest-text.ts';
+import { readSnapshot } from '../manifest/near.ts';
 import { loadPolicies, type Policies } from '../manifest/policy.ts';
 import { parseSnapshot, readPins, type Snapshot } from '../manifest/snapshot.ts';
 import { type Content, contentOf, FORMAT } from './content.ts';
@@ -146,8 +147,13 @@ function textKey(repository: RepositoryName, commit: string): string {
 
 function snapshotOf(repository: RepositoryName, texts: ReadonlyMap<string, string>): Snapshot {
   const [yamlPath, lock] = [snapshotPath(repository), lockPath(repository)];
-  // Canonical form is for `check` to ask of pull requests; what was merged says what it says.
-  return parseSnapshot({ yaml: need(texts, yamlPath), lock: need(texts, lock) }, yamlPath, { lenient: true });
+  const files = { yaml: need(texts, yamlPath), lock: need(texts, lock) };
+  try {
+    return readSnapshot(files, yamlPath);
+  } catch (error) {
+    if (!(error instanceof Fault && error.code === 'MANIFEST_NOT_CANONICAL')) throw error;
+    return parseSnapshot(files, yamlPath, { lenient: true }); // that is for `check` to ask; what was merged says what it says
+  }
 }
 
 function viewOf(live: Snapshot | ManifestText): LiveView {
