@@ -1,6 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { COMPILED } from './test/fixtures/compiled.ts';
 import { SummaryReporter } from './test/reporter.ts';
 
 /** Hundreds of repositories are made and removed: in memory, where there is plenty of it, and no disk waits for them. */
@@ -11,6 +12,8 @@ function temporaryFolder(): Record<string, string> {
   } catch {} // not a Linux with a tmpfs there
   return {};
 }
+
+Object.assign(process.env, COMPILED); // before the workers start: each file's process loads some hundred modules
 
 export default defineConfig({
   test: {

@@ -1,6 +1,7 @@
-import type { Agent, Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { Fault } from '../base/fault.ts';
 import type { AddressGuard } from './address.ts';
+import type { Agents } from './agents.ts';
 import { connectionError, retryAfter, type Timing, TryAgain } from './attempt.ts';
 import { type Credentials, saidBack } from './credentials.ts';
 import { redirected, shownUrl } from './url.ts';
@@ -18,10 +19,7 @@ export interface Validators {
 }
 
 export interface HttpContext {
-  /** For what the policy itself names; it has the client certificate. */
-  readonly agent: Agent;
-  /** For whatever a list or a redirect named: without the certificate. */
-  readonly stranger: Agent;
+  readonly agents: Agents;
   readonly credentials: Credentials;
   readonly guard: AddressGuard;
   readonly timing: Timing;
@@ -81,13 +79,14 @@ function follow({ credentials }: HttpContext, from: URL, location: string): URL 
 }
 
 async function get(
-  { agent, stranger, credentials }: HttpContext,
+  { agents, credentials }: HttpContext,
   url: URL,
   at: string,
   { headers, named }: { readonly headers: Readonly<Record<string, string>>; readonly named: boolean },
 ): Promise<Dispatcher.ResponseData> {
+  const agent = await agents.of(named);
   try {
-    return await (named ? agent : stranger).request({
+    return await agent.request({
       origin: url.origin,
       path: named ? credentials.target(url) : url.pathname + url.search,
       method: 'GET',

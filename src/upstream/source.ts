@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { Agent } from 'undici';
 import { Fault } from '../base/fault.ts';
 import type { Auth, ClientCertificate, SecretFile } from '../manifest/policy.ts';
 import { AddressGuard, type Resolve } from './address.ts';
+import { agentsWith } from './agents.ts';
 import { TIMING, type Timing } from './attempt.ts';
 import { readCredentials } from './credentials.ts';
 import type { HttpContext } from './http.ts';
@@ -38,17 +38,18 @@ export async function openSource(o: SourceOptions): Promise<Source> {
   const guard = new AddressGuard(o.bases, o.resolve);
   const credentials = await readCredentials(o.auth, o.bases, o.env);
   const { ca, ...certified } = await certificate(o);
-  const trusted = ca ? { ca } : {};
-  const agentWith = (tls: object) =>
-    new Agent({
+  const connect = { timeout: timing.connect, lookup: guard.lookup, ...(ca ? { ca } : {}) };
+  const agents = agentsWith(
+    {
       connections: REQUESTS_AT_ONCE,
       headersTimeout: timing.idle,
       bodyTimeout: timing.idle,
       keepAliveTimeout: 10_000,
-      connect: { timeout: timing.connect, lookup: guard.lookup, ...trusted, ...tls },
-    });
-  const [agent, stranger] = [agentWith(certified), agentWith({})];
-  const http: HttpContext = { agent, stranger, credentials, guard, timing };
+      connect,
+    },
+    certified,
+  );
+  const http: HttpContext = { agents, credentials, guard, timing };
   const web = webTransport(http);
   const rsync = rsyncTransport({ guard, credentials, timing, named: o.bases, mirrorRoot: o.mirrorRoot });
   const transportOf = ({ protocol }: URL): Transport =>
@@ -57,7 +58,7 @@ export async function openSource(o: SourceOptions): Promise<Source> {
     atOnce: o.bases.some((base) => base.protocol === 'rsync:') ? RSYNCS_AT_ONCE : REQUESTS_AT_ONCE,
     read: (url, options) => transportOf(url).read(url, options),
     download: (url, incoming, options) => transportOf(url).download(url, incoming, options),
-    [Symbol.asyncDispose]: async () => void (await Promise.all([agent.destroy(), stranger.destroy()])),
+    [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose](),
   };
 }
 

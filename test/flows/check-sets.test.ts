@@ -90,7 +90,9 @@ describe('main that cannot be read', () => {
     const mended = await state({ ...live, [stableBase]: [TLS], [stableApps]: [] });
     expect(await faults(main, mended)).toEqual([]);
     const breaking = await state({ ...live, [stableBase]: [TLS], [stableApps]: [WEB] });
-    expect(await faults(main, breaking)).toMatchObject([{ code: 'BROKEN_SET', message: /needs extra/ }]);
+    expect(await faults(main, breaking)).toMatchObject([
+      { code: 'BROKEN_SET', message: expect.stringMatching(/needs extra/) },
+    ]);
     await expect(faults(mended, main)).rejects.toMatchObject({ code: 'CATALOG_MISSING' });
   });
 });

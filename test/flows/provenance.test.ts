@@ -293,7 +293,7 @@ describe('signatures are proved', () => {
       text.replace('keys/vendor.asc', 'keys/next.asc').replace(vendor.fingerprint, next.fingerprint);
     await expect(site.change({ [upstream]: rotate })).rejects.toMatchObject({
       code: 'PROVENANCE',
-      message: /alpha-3:1\.0-1\.el9\.x86_64 is not signed as infra\/stable wants it/,
+      message: expect.stringMatching(/alpha-3:1\.0-1\.el9\.x86_64 is not signed as infra\/stable wants it/),
       at: `${lockOf('infra/stable')}:1:1`,
     });
     const both = `keys: [{ file: keys/vendor.asc, fingerprint: "${vendor.fingerprint}" }, { file: keys/next.asc, fingerprint: "${next.fingerprint}" }]`;
@@ -327,7 +327,10 @@ describe("a team's rule", () => {
         [lockOf('infra/stable')]: renamed,
         [`snapshots/infra/stable/${MAIN}.yaml`]: (text) => text.replace('beta.x86_64', 'delta.x86_64'),
       }),
-    ).rejects.toMatchObject({ code: 'PROVENANCE', message: /delta-\S+ is foreign to infra\/stable/ });
+    ).rejects.toMatchObject({
+      code: 'PROVENANCE',
+      message: expect.stringMatching(/delta-\S+ is foreign to infra\/stable/),
+    });
   });
 
   it('lets nobody write a build into live, from where it would be an upstream’s for ever', async () => {
@@ -335,7 +338,10 @@ describe("a team's rule", () => {
       site.change({
         [lockOf('vendor/live')]: (text) => text.replace(/(beta\S+ sha256:)[0-9a-f]{8}/, '$100000000'),
       }),
-    ).rejects.toMatchObject({ code: 'PROVENANCE', message: /without a sync that found it upstream/ });
+    ).rejects.toMatchObject({
+      code: 'PROVENANCE',
+      message: expect.stringMatching(/without a sync that found it upstream/),
+    });
   });
 
   it('is asked of what a pull request changes: a debt of one tier does not stop live', async () => {
@@ -377,7 +383,9 @@ describe("a team's rule", () => {
       }),
     ).rejects.toMatchObject({
       code: 'PROVENANCE',
-      message: /^#\d+ is not green: gamma-\S+ of test-9-x86_64-other, and infra\/stable takes only builds of/,
+      message: expect.stringMatching(
+        /^#\d+ is not green: gamma-\S+ of test-9-x86_64-other, and infra\/stable takes only builds of/,
+      ),
       at: `${lockOf('infra/stable', OTHER)}:1:1`,
     });
   });

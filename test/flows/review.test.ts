@@ -11,17 +11,18 @@ import { pullApprove, pullMerge } from '../../src/flows/pull.ts';
 import { pullOpen } from '../../src/flows/pull-open.ts';
 import { initLocalForge } from '../../src/forge/local.ts';
 import { lockWorkTree } from '../../src/pool/disk.ts';
-import { makeSite, type Site } from './site.ts';
+import { tempDir } from '../fixtures/tempDir.ts';
+import { makeSite, type Site, siteAgain } from './site.ts';
 
 const BASE = 'harbor-9-x86_64-base';
 const STABLE = `snapshots/infra/stable/${BASE}`;
 
 /** Live, unstable and stable as the vendor was before its wave; then the wave is in live and unstable. */
-async function siteWithWave(team: Readonly<Record<string, unknown>> = {}): Promise<Site> {
-  const vendor = await vendorFolder();
+const siteWithWave = siteAgain(async (dir) => {
+  const vendor = join(dir, 'vendor');
   const site = await makeSite({
+    dir,
     upstreams: { [BASE]: { baseurl: [`file://${vendor}/base`], content: 'thin' } },
-    team,
   });
   await layDemoUpstream(vendor, 'before');
   await site.merge(await site.sync());
@@ -32,16 +33,8 @@ async function siteWithWave(team: Readonly<Record<string, unknown>> = {}): Promi
   await site.sync(); // merges itself
   await site.merge(await site.promote('unstable'));
   site.days(2);
-  vendors.set(site, vendor);
-  return site;
-}
-
-const vendors = new Map<Site, string>();
-
-async function vendorFolder(): Promise<string> {
-  const { tempDir } = await import('../fixtures/tempDir.ts');
-  return tempDir();
-}
+  return Object.assign(site, { vendor });
+});
 
 function git(site: Site, ...args: string[]): string {
   const identity = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org'];
@@ -149,7 +142,7 @@ function mergeByForge(site: Site, branch: string, date: string): void {
 it('a pull request that was opened before upstream pulled a build back is not merged', async () => {
   const site = await siteWithWave();
   const number = (await site.promote('stable')) ?? 0;
-  await layDemoUpstream(vendors.get(site) ?? '', 'later');
+  await layDemoUpstream(site.vendor, 'later');
   await site.merge(await site.sync());
   await expect(pullMerge(site.world(), number)).rejects.toMatchObject({
     message: expect.stringContaining('upstream pulled harbor-edit-9.1-1.h9.x86_64 back'),
@@ -162,7 +155,7 @@ it('a pull request that was opened before upstream pulled a build back is not me
 it('a merge outside of the tier’s window is refused, with the time from which it goes', async () => {
   const window = { days: ['tue'], from: '09:00', to: '17:00', zone: 'UTC' };
   const tiers = { unstable: { from: 'live' }, stable: { from: 'unstable', window } };
-  const vendor = await vendorFolder();
+  const vendor = await tempDir();
   const upstreams = { [BASE]: { baseurl: [`file://${vendor}/base`], content: 'thin' } };
   const site = await makeSite({ upstreams, team: { tiers }, start: '2026-03-10T10:00:00Z' }); // a Tuesday
   await layDemoUpstream(vendor, 'before');

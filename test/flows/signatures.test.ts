@@ -203,6 +203,9 @@ describe('metadata.signatures: required', () => {
     serve(await signed(repository(), vendor));
     await site.merge(await site.sync());
     serve(repository(1_700_086_400));
-    await expect(site.sync()).rejects.toMatchObject({ code: 'SIGNATURE_INVALID', message: /downgrade/ });
+    await expect(site.sync()).rejects.toMatchObject({
+      code: 'SIGNATURE_INVALID',
+      message: expect.stringMatching(/downgrade/),
+    });
   });
 });

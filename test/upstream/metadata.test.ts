@@ -175,7 +175,7 @@ describe('group 7: an upstream that is not what it was', () => {
     const mirror = await emptyMirror();
     await expect(mirror.fetch(policyOf(server.url))).rejects.toMatchObject({
       code: 'UPSTREAM_INCONSISTENT',
-      message: /filelists/,
+      message: expect.stringMatching(/filelists/),
     });
   });
 
@@ -216,7 +216,7 @@ describe('group 7: an upstream that is not what it was', () => {
     const mirror = await emptyMirror();
     await expect(mirror.fetch(policyOf(server.url))).rejects.toMatchObject({
       code: 'UPSTREAM_INCONSISTENT',
-      message: /twice/,
+      message: expect.stringMatching(/twice/),
     });
   });
 });
@@ -287,7 +287,7 @@ describe('a document that is listed', () => {
     files.delete(hrefOf(files, 'group_gz'));
     files.delete(hrefOf(files, 'group'));
     await expect((await emptyMirror()).fetch(policyOf(server.url))).rejects.toMatchObject({
-      message: /lists group/,
+      message: expect.stringMatching(/lists group/),
     });
   });
 

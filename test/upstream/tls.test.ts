@@ -101,7 +101,10 @@ it.skipIf(!oracle('openssl'))('a client certificate opens a content network', as
   expect(await read({ client: byVariable, env: { CLIENT_KEY: file('client.key') } })).toBe('content');
   const other = await contentNetwork();
   const stranger = { ...other.client, ca: client.ca };
-  await expect(read({ client: stranger })).rejects.toMatchObject({ code: 'HTTP_STATUS', message: /403/ });
+  await expect(read({ client: stranger })).rejects.toMatchObject({
+    code: 'HTTP_STATUS',
+    message: expect.stringMatching(/403/),
+  });
 });
 
 it.skipIf(!oracle('openssl'))('a server whose certificate is unknown is not asked twice', async () => {
@@ -121,7 +124,11 @@ it.skipIf(!oracle('openssl'))(
       return await source.read(at, { maxBytes: 100 });
     };
     expect(await read([url], url)).toMatchObject({ kind: 'bytes' });
-    const stranger = { code: 'HTTP_STATUS', message: /403/, hint: /Name this server in the policy/ };
+    const stranger = {
+      code: 'HTTP_STATUS',
+      message: expect.stringMatching(/403/),
+      hint: expect.stringMatching(/Name this server in the policy/),
+    };
     await expect(read([away], away)).rejects.toMatchObject(stranger); // along a redirect
     await expect(read([away], url)).rejects.toMatchObject(stranger); // a mirror of a list
   },
