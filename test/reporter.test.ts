@@ -70,7 +70,7 @@ function vitest(text: string): { status: number | null; lines: string[] } {
   );
   const config = `
     import config from '${ROOT}vitest.config.ts';
-    export default { ...config, test: { ...config.test, include: ['*.test.ts'], exclude: [] } };`;
+    export default { ...config, test: { ...config.test, projects: undefined, include: ['*.test.ts'], exclude: [] } };`;
   writeFileSync(join(dir, 'vitest.config.ts'), config);
   const command = [process.execPath, join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', '--root', dir];
   const run = spawnSync('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...command], {

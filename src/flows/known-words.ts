@@ -30,9 +30,10 @@ export async function scopesWithWords(
   }
   const unknown = words.filter((word) => !found.has(word));
   if (unknown.length === 0) return having;
+  const tiers = new Set(looked.map(({ scope: { team, tier } }) => `${team.team}/${tier.name}`));
   throw new Fault('NOT_FOUND', `${o.where} has no ${unknown.map(quote).join(', ')}`, {
     hint: o.hint,
-    at: o.where,
+    at: [...tiers].join(', '),
   });
 }
 
