@@ -20,6 +20,8 @@ export function markdown(text: string, max = 200): string {
   return plain(text, max)
     .replace(/[&<>"]/g, (c) => ENTITIES[c] ?? c)
     .replace(/[\\`*_{}[\]()#|~!]/g, (c) => `\\${c}`)
+    .replace(/\$/g, '&#36;') // GitHub's formulas
+    .replace(/^\/(?=sluice\b)/i, '/\u200b')
     .replace(/@/g, '@\u200b')
     .replace(/(\bGH)-(?=\d)/gi, '$1-\u200b')
     .replace(/\\#(?=\d)/g, '\\#\u200b')
@@ -28,19 +30,32 @@ export function markdown(text: string, max = 200): string {
     .replace(/\b([0-9a-f]{7})([0-9a-f]{33})\b/gi, '$1\u200b$2');
 }
 
+/**
+ * Names and versions in Markdown, as far as their allow-list lets something through: two versions with a `~` would be struck out from
+ * the one to the other, `_` counts where it is not inside of a word.
+ */
+export function name(text: string): string {
+  return text.replace(/~|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, (c) => `\\${c}`);
+}
+
 /** A fenced block, closed by more backticks than any line has; each line as `plain` leaves it. */
 export function fence(lines: readonly string[], language: string, indent = ''): string {
-  const clean = lines.map((line) => plain(line, 200));
+  const clean = lines.map((line) => plain(line, 200).replace(/^\/(?=sluice\b)/i, '/\u200b'));
   const longest = Math.max(2, ...clean.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)));
   const ticks = '`'.repeat(longest + 1);
   return [`${ticks}${language}`, ...clean, ticks].map((line) => `${indent}${line}`).join('\n');
 }
 
-/** A link, where the address is plain https; else only its text. */
+const GITHUB = /^https:\/\/(?:www\.)?github\.com\//i;
+
+/**
+ * A link, where the address is plain https; else only its text. GitHub writes "mentioned this" into every issue that a body links to;
+ * by its own redirector it does not (what Renovate does, renovatebot/renovate#2558).
+ */
 export function link(text: string, url: string | undefined): string {
   const label = markdown(text, 80);
   return url !== undefined && /^https:\/\/[A-Za-z0-9.-]+(\/[A-Za-z0-9._~:/?&=%+-]*)?$/.test(url)
-    ? `[${label}](${url})`
+    ? `[${label}](${url.replace(GITHUB, 'https://redirect.github.com/')})`
     : label;
 }
 
