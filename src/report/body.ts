@@ -17,7 +17,7 @@ import { type Digest, digest } from './digest.ts';
 import { type Cut, fitted } from './fitted.ts';
 import { hotfixSections } from './hotfix.ts';
 import { BODY_LIMIT, JOB_SUMMARY_LIMIT } from './limits.ts';
-import { attention, lost, routine, security } from './sections.ts';
+import { attention, lost, routine, routineRows, security } from './sections.ts';
 import { summary } from './summary.ts';
 import { join } from './tables.ts';
 import { vendor } from './vendor.ts';
@@ -37,43 +37,48 @@ export const PLAIN_FORGE: ForgeWords = {
  */
 export function body(plan: Plan, from: Provenance, forge: ForgeWords = PLAIN_FORGE): string {
   const d = digest(plan);
-  const render = (cut: Cut) => `${join(sections(plan, d, from, forge, cut))}\n`;
-  return fitted(render, forge.bodyLimit) ?? shortest(plan, d, from);
+  return fitted(renderer(plan, d, from, forge), forge.bodyLimit) ?? shortest(plan, d, from);
 }
 
 /** The same for the summary of a job, where nearly everything fits. */
 export function jobSummary(plan: Plan, from: Provenance): string {
   const d = digest(plan);
-  const render = (cut: Cut) => `${join(sections(plan, d, from, PLAIN_FORGE, cut))}\n`;
-  return fitted(render, JOB_SUMMARY_LIMIT, (text) => Buffer.byteLength(text)) ?? shortest(plan, d, from);
+  const bytes = (text: string) => Buffer.byteLength(text);
+  return fitted(renderer(plan, d, from, PLAIN_FORGE), JOB_SUMMARY_LIMIT, bytes) ?? shortest(plan, d, from);
 }
 
-function sections(plan: Plan, d: Digest, from: Provenance, forge: ForgeWords, cut: Cut): string[] {
-  const hotfix = hotfixSections(plan, cut.routine);
-  const rows = cut.routine;
-  return [
-    summary(plan, d),
-    hotfix.head,
-    vendor(plan, d),
-    follows(plan, rows),
-    attention(plan, d, cut.attention),
-    security(plan, d, cut.security),
-    lost(d, cut.security),
-    cascade(plan, rows),
-    undone(plan, rows),
-    routine(plan, d, rows),
-    resigned(d, rows),
-    inside(d, rows),
-    modules(d, rows),
-    trees(d),
-    plan.cascade || plan.verb === 'recall' ? '' : dropped(d, rows),
-    staying(plan, d, rows),
-    notes(d, rows),
-    checked(plan, d, from.base),
-    hotfix.tail,
-    acting(plan, forge),
-    provenance(plan, from),
-  ];
+/** What is the same however many rows there are is made once. */
+function renderer(plan: Plan, d: Digest, from: Provenance, forge: ForgeWords): (cut: Cut) => string {
+  const [said, vendors, checks] = [summary(plan, d), vendor(plan, d), checked(plan, d, from.base)];
+  const rest = routineRows(d);
+  const end = [acting(plan, forge), provenance(plan, from)];
+  return (cut) => {
+    const rows = cut.routine;
+    const hotfix = hotfixSections(plan, rows);
+    const sections = [
+      said,
+      hotfix.head,
+      vendors,
+      follows(plan, rows),
+      attention(plan, d, cut.attention),
+      security(plan, d, cut.security),
+      lost(d, cut.security),
+      cascade(plan, rows),
+      undone(plan, rows),
+      routine(plan, rest, rows),
+      resigned(d, rows),
+      inside(d, rows),
+      modules(d, rows),
+      trees(d),
+      plan.cascade || plan.verb === 'recall' ? '' : dropped(d, rows),
+      staying(plan, d, rows),
+      notes(d, rows),
+      checks,
+      hotfix.tail,
+      ...end,
+    ];
+    return `${join(sections)}\n`;
+  };
 }
 
 /** Of a plan of which not even the sentences fit: names of a thousand teams, say. */

@@ -17,6 +17,8 @@ export interface Row {
   readonly from: string | undefined;
   readonly to: string;
   readonly builds: readonly Pin[];
+  /** What is known of each of them. */
+  readonly told: readonly (About | undefined)[];
   readonly bytes: number;
   readonly seen: Stay | undefined;
   readonly inParent: Stay | undefined;
@@ -139,7 +141,8 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
     const [first] = group as [Moving, ...Moving[]];
     const builds = group.map((c) => c.to);
     const main = builds.find((pin) => pin.nevra.name === first.source) ?? first.to;
-    const about = aboutOf(main, plan);
+    const told = builds.map((pin) => aboutOf(pin, plan));
+    const about = told[builds.indexOf(main)];
     return {
       source: first.source,
       repository,
@@ -148,8 +151,9 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
       to: formatEvr(first.to.nevra.evr),
       builds,
       bytes: builds.reduce((sum, pin) => sum + pin.size, 0),
-      seen: youngest(builds.map((pin) => aboutOf(pin, plan)?.seen)),
-      inParent: youngest(builds.map((pin) => aboutOf(pin, plan)?.inParent)),
+      seen: youngest(told.map((one) => one?.seen)),
+      inParent: youngest(told.map((one) => one?.inParent)),
+      told,
       summary: about?.summary ?? '',
       changelog: changelogOf(builds, plan),
       flags: [
@@ -197,6 +201,7 @@ function flagsOf(group: readonly Moving[]): string[] {
 
 function insideFlags(group: readonly Moving[], plan: Plan): string[] {
   const flags = new Set<string>();
+  if (!plan.inside || plan.inside.changes.size === 0) return [];
   for (const change of group) {
     if (change.kind === 'add') continue; // a new name is a row of its own, and all in it is new
     const inside = plan.inside?.changes.get(formatNevra(change.to.nevra)) ?? [];
@@ -206,6 +211,7 @@ function insideFlags(group: readonly Moving[], plan: Plan): string[] {
 }
 
 function insideRows(group: readonly Moving[], plan: Plan): InsideRow[] {
+  if (!plan.inside || plan.inside.changes.size === 0) return [];
   const rows = new Map<string, { words: string; lines: readonly string[]; packages: Set<string> }>();
   for (const { to } of group) {
     for (const change of plan.inside?.changes.get(formatNevra(to.nevra)) ?? []) {
@@ -283,7 +289,7 @@ function stayRows(staying: Plan['repositories'][number]['staying'], repository: 
 }
 
 function changelogOf(builds: readonly Pin[], { changelogs }: Plan): ChangelogNews | undefined {
-  if (!changelogs) return undefined;
+  if (!changelogs || changelogs.size === 0) return undefined;
   for (const { nevra } of builds) {
     const news = changelogs.get(formatNevra(nevra));
     if (news) return news;

@@ -10,11 +10,14 @@ export interface Cut {
 const ORDER = ['routine', 'security', 'attention'] as const;
 
 /** A row has never less: no more of them can fit, and no more are made. */
-const SHORTEST_ROW = 20;
+const SHORTEST_ROW = 32;
+
+/** Texts that are made to find how many rows fit; the last of them is within a few rows of what is possible. */
+const MOST_TRIES = 8;
 
 /**
- * The text with as many rows as fit into `limit`, by `size`. A text grows with its rows, so the number is found by halving: a dozen
- * texts for any number of rows. Undefined: not even the one without any row fits.
+ * The text with as many rows as fit into `limit`, by `size`. A text grows with its rows, nearly evenly: the number is looked for where
+ * it should be, and in the middle where that did not help. Undefined: not even the one without any row fits.
  */
 export function fitted(
   render: (cut: Cut) => string,
@@ -24,17 +27,25 @@ export function fitted(
   const most = Math.ceil(limit / SHORTEST_ROW);
   let cut: Cut = { routine: most, security: most, attention: most };
   const whole = render(cut);
-  if (size(whole) <= limit) return whole;
+  let longest = size(whole);
+  if (longest <= limit) return whole;
   for (const kind of ORDER) {
-    let [best, low, high]: [string | undefined, number, number] = [undefined, 0, most];
-    while (low <= high) {
-      const rows = Math.floor((low + high) / 2);
-      const text = render({ ...cut, [kind]: rows });
-      if (size(text) <= limit) [best, low] = [text, rows + 1];
-      else high = rows - 1;
+    const none = render({ ...cut, [kind]: 0 });
+    let [best, low, short, high, long] = [none, 0, size(none), most, longest];
+    if (short > limit) {
+      cut = { ...cut, [kind]: 0 };
+      longest = short;
+      continue;
     }
-    if (best !== undefined) return best;
-    cut = { ...cut, [kind]: 0 };
+    for (let tries = 1; tries <= MOST_TRIES && high - low > 1; tries += 1) {
+      const share = tries % 3 === 0 ? 0.5 : (limit - short) / (long - short);
+      const rows = Math.min(high - 1, Math.max(low + 1, low + Math.floor(share * (high - low))));
+      const text = render({ ...cut, [kind]: rows });
+      const length = size(text);
+      if (length <= limit) [best, low, short] = [text, rows, length];
+      else [high, long] = [rows, length];
+    }
+    return best;
   }
   return undefined;
 }

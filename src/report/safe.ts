@@ -7,8 +7,15 @@
 const UNSEEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]+/gu;
 
+/** Printable ASCII with one space between words, as most texts are: `plain` leaves it as it is. */
+const PLAIN = /^[!-~]+(?: [!-~]+)*$/;
+
+/** Whatever `markdown` would change is in here: most words are not read ten times. */
+const ACTIVE = /[&<>"\\`*_{}[\]()#|~!$@/:]|GH-\d|www\.|[0-9a-f]{40}/i;
+
 /** One line of plain text without anything that a terminal or a reader would take for something else. */
 export function plain(text: string, max = 200): string {
+  if (text.length <= max && PLAIN.test(text)) return text;
   const line = text.replace(UNSEEN, ' ').replace(/ {2,}/g, ' ').trim();
   return line.length > max ? `${line.slice(0, max - 1)}…` : line;
 }
@@ -17,7 +24,9 @@ const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 
 /** For Markdown, inside or outside of a table: no markup, mention, reference, closing keyword or autolink survives. */
 export function markdown(text: string, max = 200): string {
-  return plain(text, max)
+  const line = plain(text, max);
+  if (!ACTIVE.test(line)) return line;
+  return line
     .replace(/[&<>"]/g, (c) => ENTITIES[c] ?? c)
     .replace(/[\\`*_{}[\]()#|~!]/g, (c) => `\\${c}`)
     .replace(/\$/g, '&#36;') // GitHub's formulas

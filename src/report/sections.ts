@@ -110,10 +110,14 @@ export function lost(d: Digest, max: number): string {
   ]);
 }
 
-/** What neither needs eyes nor fixes a known hole, by source package: that is what reviewers think in. */
-export function routine(plan: Plan, d: Digest, max: number): string {
+/** What neither needs eyes nor fixes a known hole. */
+export function routineRows(d: Digest): readonly Row[] {
   const fixing = new Set(d.security.flatMap((s) => s.rows));
-  const rows = d.rows.filter((row) => row.kind !== 'resigned' && row.flags.length === 0 && !fixing.has(row));
+  return d.rows.filter((row) => row.kind !== 'resigned' && row.flags.length === 0 && !fixing.has(row));
+}
+
+/** By source package: that is what reviewers think in. */
+export function routine(plan: Plan, rows: readonly Row[], max: number): string {
   const updates = rows.filter((row) => row.kind !== 'add');
   const added = rows.filter((row) => row.kind === 'add');
   const back = plan.verb === 'rollback';

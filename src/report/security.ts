@@ -25,18 +25,18 @@ export function securityRows(plan: Plan, all: readonly Row[]): SecurityRow[] {
   if (plan.verb === 'rollback') return []; // what it loses is what counts
   const found = new Map<string, { advisory: AdvisoryFacts; moving: Set<string>; rows: Set<Row> }>();
   for (const row of all) {
-    for (const { nevra } of row.builds) {
-      const build = formatNevra(nevra);
-      for (const advisory of plan.about.get(build)?.advisories ?? []) {
+    for (const [i, { nevra }] of row.builds.entries()) {
+      for (const advisory of row.told[i]?.advisories ?? []) {
         if (advisory.type !== 'security') continue;
         const key = `${advisory.id}\n${advisory.title}`;
         const entry = found.get(key) ?? { advisory, moving: new Set(), rows: new Set() };
         found.set(key, entry);
-        entry.moving.add(build);
+        entry.moving.add(formatNevra(nevra));
         entry.rows.add(row);
       }
     }
   }
+  if (found.size === 0) return [];
   const presence = presenceIn(plan);
   return [...found.values()]
     .map(({ advisory, moving, rows }): SecurityRow => {
