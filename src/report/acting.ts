@@ -99,14 +99,18 @@ function wordsOf(plan: Plan): readonly [head: string, words: string] {
   }
 }
 
+/** `sha256:` and twelve digits: whole ones are in the trailers of the commit. */
+const DIGEST = 19;
+
 export function provenance(plan: Plan, from: Provenance): string {
   // what changes a policy says its days itself: a bot that runs again the next day changes nothing
   const at = plan.repositories.length > 0 ? ` at ${plan.now.toISOString()}` : '';
-  const upstreams = from.catalog.slice(0, 8).map(code).join(', ');
+  const short = (line: string) => code(line.replace(/(?<=sha256:[0-9a-f]{12})[0-9a-f]+$/, ''));
+  const upstreams = from.catalog.slice(0, 8).map(short).join(', ');
   const more = from.catalog.length > 8 ? ` and ${from.catalog.length - 8} more` : '';
   return [
     `<sub>Plan ${code(from.plan)} of base ${code(from.base.slice(0, 12))}${at}`,
-    from.policies === undefined ? '' : `policies ${code(from.policies)}`,
+    from.policies === undefined ? '' : `policies ${code(from.policies.slice(0, DIGEST))}`,
     upstreams === '' ? '' : `upstream ${upstreams}${more}`,
     `sluice ${from.version}</sub>`,
   ]

@@ -45,10 +45,10 @@ export function checkPage(found: Findings): CheckPage {
   const open = changed > 0 && !found.approved;
   const conclusion = found.complaints.length > 0 || open ? 'failure' : 'success';
   const all = [
-    ...found.complaints.map((fault) => annotation(fault, 'failure')),
-    ...found.warnings.map((fault) => annotation(fault, 'warning')),
-  ].filter((one) => one !== undefined);
-  const shown = all.slice(0, ANNOTATIONS_LIMIT);
+    ...found.complaints.map((fault) => ({ fault, level: 'failure' as const })),
+    ...found.warnings.map((fault) => ({ fault, level: 'warning' as const })),
+  ].filter(({ fault }) => placeOf(fault) !== undefined);
+  const shown = all.slice(0, ANNOTATIONS_LIMIT).flatMap(({ fault, level }) => annotation(fault, level) ?? []);
   return {
     conclusion,
     title: titleOf(found, open),
@@ -85,13 +85,14 @@ function summaryOf(found: Findings, unshown: number): string {
 
 function textOf({ complaints, warnings, differences = [] }: Findings, cut: Cut): string {
   return join([
-    section('Complaints', complaints.map(faultItem), cut.attention),
+    section('Complaints', complaints, faultItem, cut.attention),
     section(
       'Beyond the plan',
-      differences.map(({ path, kind }) => `- ${code(path)}: ${KINDS[kind]}`),
+      differences,
+      ({ path, kind }) => `- ${code(path)}: ${KINDS[kind]}`,
       cut.security,
     ),
-    section('Warnings', warnings.map(faultItem), cut.routine),
+    section('Warnings', warnings, faultItem, cut.routine),
   ]);
 }
 
@@ -101,9 +102,9 @@ const KINDS = {
   other: 'other bytes than the plan’s',
 } as const;
 
-function section(head: string, items: readonly string[], max: number): string {
+function section<T>(head: string, items: readonly T[], line: (item: T) => string, max: number): string {
   if (items.length === 0) return '';
-  const shown = items.slice(0, max);
+  const shown = items.slice(0, max).map(line);
   const rest = items.length - shown.length;
   return join([
     `### ${head} (${number(items.length)})`,
@@ -121,11 +122,17 @@ const PLACE =
   /^(?<path>[A-Za-z0-9._+~^-]+(?:\/[A-Za-z0-9._+~^-]+)*)(?::(?<line>\d{1,7})(?::(?<column>\d{1,7}))?)?$/;
 
 /** Undefined where it is of no file of the repository: of the pull request, a host, an address. */
-function annotation(fault: Fault, level: Annotation['annotation_level']): Annotation | undefined {
+function placeOf(fault: Fault): { path: string; line: number; column: number | undefined } | undefined {
   const { path = '', line, column } = PLACE.exec(fault.at ?? '')?.groups ?? {};
   if (!path.includes('/') || path.split('/').some((part) => /^\.+$/.test(part))) return undefined;
-  const start = Math.max(1, Number(line ?? 1));
   const at = column === undefined ? undefined : Math.max(1, Number(column));
+  return { path, line: Math.max(1, Number(line ?? 1)), column: at };
+}
+
+function annotation(fault: Fault, level: Annotation['annotation_level']): Annotation | undefined {
+  const place = placeOf(fault);
+  if (!place) return undefined;
+  const { path, line: start, column: at } = place;
   const words = `${fault.message}\n${fault.hint}`.split('\n').map((one) => plain(one, 1_500));
   return {
     path,

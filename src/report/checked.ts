@@ -24,7 +24,7 @@ export function checked(plan: Plan, d: Digest, base: string): string {
   if (plan.repositories.length > 0 && plan.repositories.every((r) => r.troubles !== undefined)) {
     const troubles = plan.repositories.reduce((n, r) => n + (r.troubles?.length ?? 0), 0);
     const said =
-      troubles === 0 ? '✓ no client that could loses it' : `**${number(troubles)} cannot**: see above`;
+      troubles === 0 ? '✓ who could before still can' : `**${number(troubles)} cannot**: see above`;
     rows.push(['clients and profiles can upgrade and install', said]);
   }
   if (plan.inside) {

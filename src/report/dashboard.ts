@@ -191,9 +191,7 @@ function holds({ holds: all, now }: Dashboard, max: number): string {
   const cells = (hold: QueuedHold) => {
     const since = sinceOf(hold);
     const waited =
-      since === undefined
-        ? ''
-        : `, since ${count(Math.floor((now.getTime() - since.getTime()) / DAY), 'day')}`;
+      since === undefined ? '' : `, for ${count(Math.floor((now.getTime() - since.getTime()) / DAY), 'day')}`;
     return [
       name(hold.team),
       code(hold.pattern),

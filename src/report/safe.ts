@@ -11,13 +11,18 @@ const UNSEEN =
 const PLAIN = /^[!-~]+(?: [!-~]+)*$/;
 
 /** Whatever `markdown` would change is in here: most words are not read ten times. */
-const ACTIVE = /[&<>"\\`*_{}[\]()#|~!$@/:]|GH-\d|www\.|[0-9a-f]{40}/i;
+const ACTIVE = /[&<>"\\`*_{}[\]()#|~!$@/:]|GH-\d|www\.|[0-9a-f]{40}|\S{61}/i;
+
+/** Where a browser may break a word that would push the columns beside it out of sight. */
+const LONG_WORD = /\S{60}(?=\S)/gu;
 
 /** One line of plain text without anything that a terminal or a reader would take for something else. */
 export function plain(text: string, max = 200): string {
   if (text.length <= max && PLAIN.test(text)) return text;
-  const line = text.replace(UNSEEN, ' ').replace(/ {2,}/g, ' ').trim();
-  return line.length > max ? `${line.slice(0, max - 1)}…` : line;
+  const read = text.slice(0, max * 8); // a summary of megabytes is not read to its end for a line
+  const line = read.replace(UNSEEN, ' ').replace(/ {2,}/g, ' ').trim().toWellFormed();
+  const isCut = line.length > max || read.length < text.length;
+  return isCut ? `${line.slice(0, max - 1).toWellFormed()}…` : line;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
@@ -27,6 +32,7 @@ export function markdown(text: string, max = 200): string {
   const line = plain(text, max);
   if (!ACTIVE.test(line)) return line;
   return line
+    .replace(LONG_WORD, '$&\u200b')
     .replace(/[&<>"]/g, (c) => ENTITIES[c] ?? c)
     .replace(/[\\`*_{}[\]()#|~!]/g, (c) => `\\${c}`)
     .replace(/\$/g, '&#36;') // GitHub's formulas

@@ -23,6 +23,10 @@ function facts(plan: Plan) {
   };
 }
 
+/** Made once: the first import has 17,649 builds and some. */
+const IMPORT = wave(7_100, { verb: 'init' });
+const WAVE = wave(4_000, { eyes: 80 });
+
 describe('the body of a pull request, as committed beside this test', () => {
   it.each([
     ['small', small()],
@@ -38,19 +42,19 @@ describe('the body of a pull request, as committed beside this test', () => {
   it('of 500 and 4,000 source packages and of a first import: within the limit, all that need eyes there', async () => {
     const large = {
       500: facts(wave(500, { eyes: 12 })),
-      4000: facts(wave(4_000, { eyes: 80 })),
-      'first import of 17,649': facts(wave(7_020, { verb: 'init' })),
+      4000: facts(WAVE),
+      'first import of 17,649': facts(IMPORT),
     };
     await expect(`${JSON.stringify(large, null, 2)}\n`).toMatchFileSnapshot('golden/large.json');
   });
 
   it('has all of 4,000 in the summary of a job', () => {
-    const text = jobSummary(wave(4_000, { eyes: 80 }), FROM);
+    const text = jobSummary(WAVE, FROM);
     expectWellFormed(text);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(JOB_SUMMARY_LIMIT);
     expect(text).toContain('| package-03999 |');
     expect(text).not.toContain('… and');
-    const most = jobSummary(wave(7_020, { verb: 'init' }), FROM);
+    const most = jobSummary(IMPORT, FROM);
     expect(Buffer.byteLength(most)).toBeLessThanOrEqual(JOB_SUMMARY_LIMIT);
   });
 });
@@ -85,12 +89,13 @@ it('routine rows go first, then advisories; what needs eyes only where it does n
 });
 
 it('17,649 builds are words within 300 ms', () => {
-  const plan = wave(7_020, { verb: 'init' });
+  const plan = IMPORT;
   expect(digest(plan).moving).toBeGreaterThanOrEqual(17_649);
   const times = Array.from({ length: 6 }, () => {
-    const began = performance.now();
+    const before = process.threadCpuUsage(); // other tests run beside this one
     body(plan, FROM, GITHUB);
-    return performance.now() - began;
+    const { user, system } = process.threadCpuUsage(before);
+    return (user + system) / 1_000;
   });
   expect(Math.min(...times)).toBeLessThan(300);
 });

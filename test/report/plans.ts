@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { RepositoryName } from '../../src/manifest/ids.ts';
 import { makeSnapshot, type Pin } from '../../src/manifest/snapshot.ts';
 import type { ChangelogNews } from '../../src/plan/changelog.ts';
@@ -138,11 +137,11 @@ export function advisory(id: string, o: Partial<AdvisoryFacts> = {}): AdvisoryFa
 }
 
 /** Numbers that look like nothing, and are the same every time. */
-export function dice(seed: string): (sides: number) => number {
-  let n = 0;
+export function dice(seed: number): (sides: number) => number {
+  let state = seed;
   return (sides) => {
-    n += 1;
-    return createHash('sha256').update(`${seed} ${n}`).digest().readUInt32LE(0) % sides;
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0; // Numerical Recipes' generator
+    return (state >>> 8) % sides;
   };
 }
 
@@ -150,7 +149,7 @@ const SEVERITIES = ['critical', 'important', 'moderate', 'low'] as const;
 
 /** A promotion of that many source packages: some with advisories, some that need eyes, some that stay. */
 export function wave(count: number, o: { readonly eyes?: number; readonly verb?: Plan['verb'] } = {}): Plan {
-  const roll = dice(`wave ${count}`);
+  const roll = dice(count);
   const moving = Array.from({ length: count }, (_, i): Moving => {
     const source = `package-${String(i).padStart(5, '0')}`;
     const names = Array.from({ length: 1 + roll(4) }, (_, k) => (k === 0 ? source : `${source}-part${k}`));
