@@ -7,6 +7,7 @@ import type { Plan } from '../plan/types.ts';
 import { lockWorkTree } from '../pool/disk.ts';
 import { toJson } from '../report/json.ts';
 import { terminal } from '../report/terminal.ts';
+import { readChangelogs } from './changelogs.ts';
 import { checkLockstepGroups } from './check-lockstep.ts';
 import { localForge, type Mirror, type World } from './context.ts';
 import { lookInside } from './inside.ts';
@@ -52,7 +53,8 @@ export async function deliver(
   if (fetching)
     world.progress.say(shown(o.plan, planFiles([o.plan], state).size, false).split('\n')[0] ?? '');
   const fetched = fetching ? await o.prepare?.() : undefined;
-  const plan = await lookInside(fetched ?? o.plan, state, mirror);
+  const looked = await lookInside(fetched ?? o.plan, state, mirror);
+  const plan = await readChangelogs(looked, mirror.catalog);
   const files = planFiles([plan], state);
   const [apart] = partsTeams(plan, state, files);
   if (apart && o.how === 'propose') throw apart;

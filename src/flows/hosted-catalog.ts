@@ -109,6 +109,7 @@ export class HostedCatalog {
       },
       getRecords: (ids) => after(ids, () => local.getRecords(ids)),
       getPrimaries: (ids) => after(ids, () => local.getPrimaries(ids)),
+      getOthers: (ids) => after(ids, () => local.getOthers(ids)),
       async *scanFilelists(ids) {
         await served(() => hosted.#bring(ids));
         yield* local.scanFilelists(ids);

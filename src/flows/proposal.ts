@@ -5,7 +5,8 @@ import { branchName, type Draft } from '../forge/forge.ts';
 import { lockPath, snapshotPath } from '../manifest/ids.ts';
 import { renderSnapshot } from '../manifest/snapshot.ts';
 import type { Plan } from '../plan/types.ts';
-import { body } from '../report/body.ts';
+import type { ForgeWords } from '../report/acting.ts';
+import { body, PLAIN_FORGE } from '../report/body.ts';
 import { title } from '../report/title.ts';
 import { liveName, type State, upstreamOf } from './state.ts';
 import { VERSION } from './version.ts';
@@ -35,6 +36,11 @@ export function filesDigest(files: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256');
   for (const [path, text] of files) hash.update(`${path}\0${text.length}\0${text}\0`);
   return `sha256:${hash.digest('hex')}`;
+}
+
+function policyFiles(state: State): Map<string, string> {
+  const paths = [...state.files.keys()].filter((path) => path.startsWith('policies/')).sort(byCodeUnit);
+  return new Map(paths.map((path) => [path, state.files.get(path) ?? '']));
 }
 
 /** What was asked, in words that the check can ask again: the trailers of the bot's commit. */
@@ -71,11 +77,18 @@ export function catalogLines(plan: Plan, state: State): string[] {
 }
 
 /** One plan as a pull request: branch, title, body, files, trailers. */
-export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, string>, asked: Asked): Draft {
+export function draftOf(
+  plan: Plan,
+  state: State,
+  files: ReadonlyMap<string, string>,
+  asked: Asked,
+  forge: ForgeWords = PLAIN_FORGE,
+): Draft {
   const catalog = catalogLines(plan, state);
   const from = {
     base: state.commit,
     plan: filesDigest(files),
+    policies: filesDigest(policyFiles(state)),
     catalog,
     mirrorUrl: state.policies.site.mirrorUrl,
     version: VERSION,
@@ -84,7 +97,7 @@ export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, str
     branch: branchOf(plan, asked),
     base: state.commit,
     title: title(plan),
-    body: body(plan, from),
+    body: body(plan, from, forge),
     files,
     trailers: trailers(asked, catalog),
     ...(plan.verb === 'hotfix' ? { labels: ['hotfix'] } : {}),

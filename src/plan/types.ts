@@ -1,6 +1,7 @@
 import type { Checksum } from '../base/checksum.ts';
 import type { RepositoryName } from '../manifest/ids.ts';
 import type { Accepted, Pin, Snapshot } from '../manifest/snapshot.ts';
+import type { ChangelogNews } from './changelog.ts';
 import type { InsidePlan } from './inside.ts';
 import type { Trouble } from './upgrades.ts';
 
@@ -288,6 +289,8 @@ export interface Plan {
   readonly about: ReadonlyMap<string, About>;
   /** What is other inside of the packages; absent until somebody looked. */
   readonly inside?: InsidePlan;
+  /** By the build that comes: what its changelog says since the one before; absent until somebody looked. */
+  readonly changelogs?: ReadonlyMap<string, ChangelogNews>;
 }
 
 export interface AcceptRerolled {

@@ -1,10 +1,12 @@
 import { formatChecksum } from '../base/checksum.ts';
 import { byCodeUnit, groupBy } from '../base/order.ts';
-import type { About, AdvisoryFacts, Change, LostAdvisory, Pin, Plan, Reason, Stay } from '../plan/types.ts';
+import type { ChangelogNews } from '../plan/changelog.ts';
+import type { About, Change, LostAdvisory, Pin, Plan, Reason, Stay } from '../plan/types.ts';
 import { compareEvr, formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import { placeOf, presence } from './hotfix.ts';
+import { placeOf } from './hotfix.ts';
 import { insideWords, needsEyes } from './inside.ts';
+import { type SecurityRow, securityRows } from './security.ts';
 import { day } from './words.ts';
 
 /** The builds of one source package that move together from and to the same versions: one line of a report. */
@@ -15,11 +17,15 @@ export interface Row {
   readonly from: string | undefined;
   readonly to: string;
   readonly builds: readonly Pin[];
+  /** What is known of each of them. */
+  readonly told: readonly (About | undefined)[];
   readonly bytes: number;
   readonly seen: Stay | undefined;
   readonly inParent: Stay | undefined;
   readonly summary: string;
   readonly flags: readonly string[];
+  /** What its changelog says between the two. */
+  readonly changelog: ChangelogNews | undefined;
   /** What is other inside of these builds, each thing once. */
   readonly inside: readonly InsideRow[];
 }
@@ -42,12 +48,13 @@ export interface StayRow {
   readonly reason: Reason;
 }
 
-export interface SecurityRow {
-  readonly advisory: AdvisoryFacts;
-  /** NEVRA texts that move with this plan. */
-  readonly moving: readonly string[];
-  /** `7 of 9 present`: of the builds that it names, how many are there after the plan. */
-  readonly presence: string;
+/** What a person must look at. */
+export interface AttentionRow {
+  /** A source package and its versions, a build, or a host's profile. */
+  readonly what: string;
+  readonly repository: string;
+  readonly why: string;
+  readonly inParent: Stay | undefined;
 }
 
 export interface TreeRow {
@@ -64,7 +71,7 @@ export interface Digest {
   readonly rows: readonly Row[];
   readonly security: readonly SecurityRow[];
   readonly staying: readonly StayRow[];
-  readonly attention: readonly { readonly what: string; readonly repository: string; readonly why: string }[];
+  readonly attention: readonly AttentionRow[];
   readonly dropped: readonly { readonly build: string; readonly repository: string; readonly why: string }[];
   readonly modules: readonly { readonly nsvca: string; readonly gone: boolean }[];
   /** Installation trees that come or go. */
@@ -77,8 +84,6 @@ export interface Digest {
   readonly unseen: number;
 }
 
-const SEVERITIES = ['critical', 'important', 'moderate', 'low', 'none'];
-
 export function digest(plan: Plan): Digest {
   const rows = plan.repositories.flatMap((r) => rowsOf(r.changes, placeOf(plan, r.repository), plan));
   const builds = rows.flatMap((row) => row.builds);
@@ -88,7 +93,7 @@ export function digest(plan: Plan): Digest {
       : builds;
   return {
     rows,
-    security: securityRows(plan),
+    security: securityRows(plan, rows),
     staying: plan.repositories.flatMap((r) => stayRows(r.staying, placeOf(plan, r.repository))),
     attention: [...troublesOf(plan), ...attentionOf(plan), ...flagged(rows)],
     dropped: plan.repositories.flatMap((r) =>
@@ -136,7 +141,8 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
     const [first] = group as [Moving, ...Moving[]];
     const builds = group.map((c) => c.to);
     const main = builds.find((pin) => pin.nevra.name === first.source) ?? first.to;
-    const about = aboutOf(main, plan);
+    const told = builds.map((pin) => aboutOf(pin, plan));
+    const about = told[builds.indexOf(main)];
     return {
       source: first.source,
       repository,
@@ -145,9 +151,11 @@ function rowsOf(changes: readonly Change[], repository: string, plan: Plan): Row
       to: formatEvr(first.to.nevra.evr),
       builds,
       bytes: builds.reduce((sum, pin) => sum + pin.size, 0),
-      seen: youngest(builds.map((pin) => aboutOf(pin, plan)?.seen)),
-      inParent: youngest(builds.map((pin) => aboutOf(pin, plan)?.inParent)),
+      seen: youngest(told.map((one) => one?.seen)),
+      inParent: youngest(told.map((one) => one?.inParent)),
+      told,
       summary: about?.summary ?? '',
+      changelog: changelogOf(builds, plan),
       flags: [
         ...(isSaid(plan) ? [] : flagsOf(group)),
         ...(plan.verb === 'recall' ? [] : insideFlags(group, plan)),
@@ -193,6 +201,7 @@ function flagsOf(group: readonly Moving[]): string[] {
 
 function insideFlags(group: readonly Moving[], plan: Plan): string[] {
   const flags = new Set<string>();
+  if (!plan.inside || plan.inside.changes.size === 0) return [];
   for (const change of group) {
     if (change.kind === 'add') continue; // a new name is a row of its own, and all in it is new
     const inside = plan.inside?.changes.get(formatNevra(change.to.nevra)) ?? [];
@@ -202,6 +211,7 @@ function insideFlags(group: readonly Moving[], plan: Plan): string[] {
 }
 
 function insideRows(group: readonly Moving[], plan: Plan): InsideRow[] {
+  if (!plan.inside || plan.inside.changes.size === 0) return [];
   const rows = new Map<string, { words: string; lines: readonly string[]; packages: Set<string> }>();
   for (const { to } of group) {
     for (const change of plan.inside?.changes.get(formatNevra(to.nevra)) ?? []) {
@@ -216,32 +226,35 @@ function insideRows(group: readonly Moving[], plan: Plan): InsideRow[] {
   return [...rows.values()].map((row) => ({ ...row, packages: [...row.packages].sort() }));
 }
 
-function flagged(rows: readonly Row[]) {
+function flagged(rows: readonly Row[]): AttentionRow[] {
   return rows
     .filter((row) => row.flags.length > 0)
     .map((row) => ({
       what: `${row.source} ${row.from === undefined ? '' : `${row.from} → `}${row.to}`,
       repository: row.repository,
       why: row.flags.join('; '),
+      inParent: row.inParent,
     }));
 }
 
-function attentionOf(plan: Plan) {
+function attentionOf(plan: Plan): AttentionRow[] {
   return plan.repositories.flatMap((r) =>
     r.attention.map(({ build, why }) => ({
       what: formatNevra(build.nevra),
       repository: placeOf(plan, r.repository),
       why,
+      inParent: undefined,
     })),
   );
 }
 
-function troublesOf(plan: Plan) {
+function troublesOf(plan: Plan): AttentionRow[] {
   return plan.repositories.flatMap((r) =>
     (r.troubles ?? []).map(({ who, build, what, because }) => ({
       what: who,
       repository: placeOf(plan, r.repository),
       why: `${build !== undefined && what === 'cannot upgrade' ? 'who has it ' : ''}${what} after this: ${because.join('; ')}`,
+      inParent: undefined,
     })),
   );
 }
@@ -275,30 +288,11 @@ function stayRows(staying: Plan['repositories'][number]['staying'], repository: 
   return rows.sort((a, b) => byCodeUnit(a.source, b.source) || byCodeUnit(a.build, b.build));
 }
 
-function securityRows(plan: Plan): SecurityRow[] {
-  if (plan.verb === 'rollback') return []; // what it loses is what counts
-  const rows = new Map<string, { advisory: AdvisoryFacts; moving: Set<string> }>();
-  for (const r of plan.repositories) {
-    for (const change of r.changes.filter(isMoving)) {
-      const nevra = formatNevra(change.to.nevra);
-      for (const advisory of plan.about.get(nevra)?.advisories ?? []) {
-        if (advisory.type !== 'security') continue;
-        const key = `${advisory.id}\n${advisory.title}`;
-        const row = rows.get(key);
-        if (row) row.moving.add(nevra);
-        else rows.set(key, { advisory, moving: new Set([nevra]) });
-      }
-    }
+function changelogOf(builds: readonly Pin[], { changelogs }: Plan): ChangelogNews | undefined {
+  if (!changelogs || changelogs.size === 0) return undefined;
+  for (const { nevra } of builds) {
+    const news = changelogs.get(formatNevra(nevra));
+    if (news) return news;
   }
-  return [...rows.values()]
-    .map(({ advisory, moving }) => ({
-      advisory,
-      moving: [...moving],
-      presence: presence(advisory.builds, plan),
-    }))
-    .sort(
-      (a, b) =>
-        SEVERITIES.indexOf(a.advisory.severity) - SEVERITIES.indexOf(b.advisory.severity) ||
-        byCodeUnit(a.advisory.id, b.advisory.id),
-    );
+  return undefined;
 }

@@ -1,9 +1,10 @@
 import { type RepositoryName, upstreamId } from '../manifest/ids.ts';
 import type { Plan } from '../plan/types.ts';
 import { archesFor } from '../rpm/arches.ts';
-import { formatNevra } from '../rpm/nevra.ts';
+import { formatNevra, parseNevra } from '../rpm/nevra.ts';
 import type { Digest } from './digest.ts';
 import { code, markdown } from './safe.ts';
+import { list } from './tables.ts';
 import { count, moment, setName, teamNames } from './words.ts';
 
 /** `openssl-3.2.2-6.el9 (RHSA-2026:1234 and 2 more) to infra/stable and unstable`. */
@@ -36,22 +37,38 @@ export function placeOf(plan: Plan, repository: RepositoryName): string {
   return tiersOf(plan).length > 1 ? `${tier} ${upstream}` : upstream;
 }
 
+/** How much of an advisory a plan leaves behind it. */
+export interface Presence {
+  /** `7 of 9 present`, of each tier that the plan changes where they differ. */
+  readonly said: string;
+  /** Names of packages of the builds that count and are not there, sorted. */
+  readonly lacking: readonly string[];
+}
+
 /**
- * `7 of 9 present`, of each tier that the plan changes where they differ. Of the builds that the advisory names only those count that
- * clients of this arch can install: vendors name the src and the other arches along.
+ * Of the builds that an advisory names only those count that clients of this arch can install: vendors name the src and the other
+ * arches along.
  */
-export function presence(builds: readonly string[], plan: Plan): string {
-  const counts = tiersOf(plan).map((tier) => {
+export function presenceIn(plan: Plan): (builds: readonly string[]) => Presence {
+  const tiers = tiersOf(plan).map((tier) => {
     const own = plan.repositories.filter(({ repository }) => !plan.hotfix || repository.tier === tier);
     const arches = new Set(own.flatMap(({ repository }) => archesFor(repository.arch)));
     const has = new Set(own.flatMap(({ after }) => after.pins.map((pin) => formatNevra(pin.nevra))));
-    const present = builds.filter((build) => has.has(build)).length;
-    const named = builds.filter((build) => has.has(build) || arches.has(archOf(build))).length;
-    return { tier, said: `${present} of ${named} present` };
+    return { tier, arches, has };
   });
-  const [first] = counts;
-  if (counts.every(({ said }) => said === first?.said)) return first?.said ?? '';
-  return counts.map(({ tier, said }) => `${said} in ${tier}`).join(', ');
+  return (builds) => {
+    const lacking = new Set<string>();
+    const counts = tiers.map(({ tier, arches, has }) => {
+      const named = builds.filter((build) => has.has(build) || arches.has(archOf(build)));
+      const absent = named.filter((build) => !has.has(build));
+      for (const build of absent) lacking.add(parseNevra(build).name);
+      return { tier, said: `${named.length - absent.length} of ${named.length} present` };
+    });
+    const [first] = counts;
+    const same = counts.every(({ said }) => said === first?.said);
+    const said = same ? (first?.said ?? '') : counts.map((c) => `${c.said} in ${c.tier}`).join(', ');
+    return { said, lacking: [...lacking].sort() };
+  };
 }
 
 function archOf(nevra: string): string {
@@ -89,14 +106,13 @@ export function undoLines(plan: Plan): string[] {
 }
 
 /** Sections of the pull request that other plans do not have: who and why first, what to do afterwards last. */
-export function hotfixSections(plan: Plan): { readonly head: string; readonly tail: string } {
+export function hotfixSections(plan: Plan, max: number): { readonly head: string; readonly tail: string } {
   if (!plan.hotfix) return { head: '', tail: '' };
-  const list = (lines: readonly string[]) => lines.map((line) => `- ${line}`).join('\n');
   const said = (text: string) => markdown(text, 300);
-  const review = list(reviewLines(plan).map(said));
-  const undo = undoLines(plan).map(code).join(', ');
+  const review = list(reviewLines(plan).map(said), max);
+  const undo = undoLines(plan).slice(0, 10).map(code).join(', ');
   return {
-    head: `### A hotfix\n\n${list(hotfixLines(plan, said))}`,
+    head: `### A hotfix\n\n${list(hotfixLines(plan, said), 20)}`,
     tail:
       '### Afterwards\n\nThis was faster than it was looked at. Look at what it brought, in the packages and on a host that has it:\n\n' +
       `${review}\n\nWhere it turns out wrong: ${undo}. ${plan.teams ? 'That takes it from all teams at once, which are in lockstep.' : 'That proposes what stood there before, without what was merged into the tier since.'}`,

@@ -7,19 +7,36 @@
 const UNSEEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]+/gu;
 
+/** Printable ASCII with one space between words, as most texts are: `plain` leaves it as it is. */
+const PLAIN = /^[!-~]+(?: [!-~]+)*$/;
+
+/** Whatever `markdown` would change is in here: most words are not read ten times. */
+const ACTIVE = /[&<>"\\`*_{}[\]()#|~!$@/:]|GH-\d|www\.|[0-9a-f]{40}|\S{61}/i;
+
+/** Where a browser may break a word that would push the columns beside it out of sight. */
+const LONG_WORD = /\S{60}(?=\S)/gu;
+
 /** One line of plain text without anything that a terminal or a reader would take for something else. */
 export function plain(text: string, max = 200): string {
-  const line = text.replace(UNSEEN, ' ').replace(/ {2,}/g, ' ').trim();
-  return line.length > max ? `${line.slice(0, max - 1)}…` : line;
+  if (text.length <= max && PLAIN.test(text)) return text;
+  const read = text.slice(0, max * 8); // a summary of megabytes is not read to its end for a line
+  const line = read.replace(UNSEEN, ' ').replace(/ {2,}/g, ' ').trim().toWellFormed();
+  const isCut = line.length > max || read.length < text.length;
+  return isCut ? `${line.slice(0, max - 1).toWellFormed()}…` : line;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
 /** For Markdown, inside or outside of a table: no markup, mention, reference, closing keyword or autolink survives. */
 export function markdown(text: string, max = 200): string {
-  return plain(text, max)
+  const line = plain(text, max);
+  if (!ACTIVE.test(line)) return line;
+  return line
+    .replace(LONG_WORD, '$&\u200b')
     .replace(/[&<>"]/g, (c) => ENTITIES[c] ?? c)
     .replace(/[\\`*_{}[\]()#|~!]/g, (c) => `\\${c}`)
+    .replace(/\$/g, '&#36;') // GitHub's formulas
+    .replace(/^\/(?=sluice\b)/i, '/\u200b')
     .replace(/@/g, '@\u200b')
     .replace(/(\bGH)-(?=\d)/gi, '$1-\u200b')
     .replace(/\\#(?=\d)/g, '\\#\u200b')
@@ -28,19 +45,32 @@ export function markdown(text: string, max = 200): string {
     .replace(/\b([0-9a-f]{7})([0-9a-f]{33})\b/gi, '$1\u200b$2');
 }
 
+/**
+ * Names and versions in Markdown, as far as their allow-list lets something through: two versions with a `~` would be struck out from
+ * the one to the other, `_` counts where it is not inside of a word.
+ */
+export function name(text: string): string {
+  return text.replace(/~|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, (c) => `\\${c}`);
+}
+
 /** A fenced block, closed by more backticks than any line has; each line as `plain` leaves it. */
 export function fence(lines: readonly string[], language: string, indent = ''): string {
-  const clean = lines.map((line) => plain(line, 200));
+  const clean = lines.map((line) => plain(line, 200).replace(/^\/(?=sluice\b)/i, '/\u200b'));
   const longest = Math.max(2, ...clean.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)));
   const ticks = '`'.repeat(longest + 1);
   return [`${ticks}${language}`, ...clean, ticks].map((line) => `${indent}${line}`).join('\n');
 }
 
-/** A link, where the address is plain https; else only its text. */
+const GITHUB = /^https:\/\/(?:www\.)?github\.com\//i;
+
+/**
+ * A link, where the address is plain https; else only its text. GitHub writes "mentioned this" into every issue that a body links to;
+ * by its own redirector it does not (what Renovate does, renovatebot/renovate#2558).
+ */
 export function link(text: string, url: string | undefined): string {
   const label = markdown(text, 80);
   return url !== undefined && /^https:\/\/[A-Za-z0-9.-]+(\/[A-Za-z0-9._~:/?&=%+-]*)?$/.test(url)
-    ? `[${label}](${url})`
+    ? `[${label}](${url.replace(GITHUB, 'https://redirect.github.com/')})`
     : label;
 }
 

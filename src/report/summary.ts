@@ -8,7 +8,7 @@ import { bytes, count, number, setName } from './words.ts';
 export function summary(plan: Plan, d: Digest): string {
   const gone =
     d.dropped.length > 0 && plan.verb !== 'remove' && plan.verb !== 'rollback'
-      ? ` ${count(d.dropped.length, 'older build')} leave.`
+      ? ` ${count(d.dropped.length, 'older build')} ${d.dropped.length === 1 ? 'leaves' : 'leave'}.`
       : '';
   const reason = plan.reason === undefined || plan.hotfix ? '' : ` Reason: ${markdown(plan.reason, 300)}`;
   const eyes = d.attention.length > 0 ? `\n\n> [!WARNING]\n> ${rowsNeedEyes(d.attention.length)}` : '';

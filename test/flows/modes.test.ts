@@ -120,7 +120,7 @@ describe('a frozen tier', () => {
     const plan = await promotionPlan(main, catalog, scope(main), { named: [], now: NOW });
     expect(has(plan)).toEqual(['a-1-1.noarch', 'a-2-1.noarch', 'b-1-1.noarch']);
     const text = body(plan, { base: 'b', plan: 'p', catalog: [], mirrorUrl: undefined, version: '0' });
-    expect(text).toContain('moves by exception: ^a$ until 2026-03-10 \\(CVE-2026-1, ops\\)');
+    expect(text).toContain('moves by exception: ^a&#36; until 2026-03-10 \\(CVE-2026-1, ops\\)');
     expect((await checked(main)).warnings).toEqual([]);
   });
 
