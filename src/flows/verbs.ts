@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Fault } from '../base/fault.ts';
 import { add } from './add.ts';
+import { checkMerged } from './check-merged.ts';
 import { checkWorkTree, fixWorkTree } from './check-tree.ts';
 import type { World } from './context.ts';
 import { diff } from './diff.ts';
@@ -296,11 +297,19 @@ export const VERBS: readonly Verb[] = [
     operands: '',
     options: {
       base: { type: 'string', value: 'REV', help: 'what the work tree is compared with (default: main)' },
+      merged: {
+        type: 'string',
+        value: 'REV',
+        help: 'instead of the work tree: the merges that a code host made beyond origin/main (GITHUB_SHA)',
+      },
       provenance: { type: 'boolean', help: 'name every build with its upstream and its signers' },
     },
     example: 'sluice check --base origin/main',
-    run: async (world, args) =>
-      checkWorkTree(world, { base: args.text('base'), provenance: args.flag('provenance') }),
+    run: async (world, args) => {
+      const merged = args.text('merged');
+      if (merged !== undefined) return checkMerged(world, merged);
+      return checkWorkTree(world, { base: args.text('base'), provenance: args.flag('provenance') });
+    },
   },
   {
     name: 'fix',

@@ -48,6 +48,8 @@ export interface Repository {
   history(rev?: string): Promise<History>;
   /** Those of one commit's message. */
   trailers(rev: string): Promise<readonly (readonly [string, string])[]>;
+  /** Ids of a commit's parents; main's first. */
+  parents(rev: string): Promise<readonly string[]>;
   /** Where `origin` is, as git has it. */
   origin(): Promise<string | undefined>;
   /** All files below STATE_FOLDERS (or the folders named) at a commit or a tree. */
@@ -91,6 +93,7 @@ export async function openRepository(dir: string): Promise<Repository> {
     resolve: (rev) => resolveCommit(git, rev),
     history: (rev = 'HEAD') => openHistory(root, rev),
     trailers: async (rev) => (await readCommit(git, await resolveCommit(git, rev))).trailers,
+    parents: async (rev) => (await readCommit(git, await resolveCommit(git, rev))).parents,
     origin,
     readCommitted: async (rev, folders = STATE_FOLDERS) =>
       readCommitted(git, await treeOf(git, rev), folders),
