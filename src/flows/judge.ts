@@ -16,6 +16,7 @@ import { checkLockstepGroups } from './check-lockstep.ts';
 import { builtByHand, checkRules } from './check-provenance.ts';
 import { checkScope, checkTrailers } from './check-scope.ts';
 import { brokenSets, isExcusable } from './check-sets.ts';
+import { CODEOWNERS, checkCodeowners } from './codeowners.ts';
 import type { Mirror, World } from './context.ts';
 import { changedOutside, checkPaths } from './outside.ts';
 import { type Claim, recompute } from './recompute.ts';
@@ -86,6 +87,10 @@ export async function judgeMerge(
     const together = checkLockstepGroups(main, state, spoken);
     moves.push(...together.complaints);
     warnings.push(...together.warnings);
+    const owners = async (rev: string) => (await repo.readCommitted(rev, [CODEOWNERS])).get(CODEOWNERS);
+    if (checkCodeowners(main.policies, await owners(main.commit)).length === 0) {
+      moves.push(...checkCodeowners(state.policies, await owners(tree))); // what main has wrong is not this merge's
+    }
     if (claim) moves.push(...movedUnder(claim, found.state, state));
     moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
     moves.push(...(await checkErrata(main, state, catalog)));

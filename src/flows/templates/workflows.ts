@@ -143,10 +143,14 @@ ${job.writes ? WRITES : READS}    steps:
 ${TOOL}
 ${job.writes ? TOKEN : ''}      - run: npx --no -- sluice ${job.command}
         env:
-          GITHUB_TOKEN: \${{ ${job.writes ? 'steps.app.outputs.token || ' : ''}github.token }}
+${job.writes ? APP : ''}          GITHUB_TOKEN: \${{ github.token }}
           SLUICE_MIRROR: \${{ vars.SLUICE_MIRROR }}
 ${job.env ?? ''}`;
 }
+
+/** Empty where there is no App: then the tool takes the job's own, and says what that cannot do. */
+const APP = `          SLUICE_GITHUB_TOKEN: \${{ steps.app.outputs.token }}
+`;
 
 const READS = `    permissions:
       contents: read # to fetch main
