@@ -52,7 +52,7 @@ export async function checkMerged(world: World, rev: string): Promise<boolean> {
 
 /** Main's own last commit, then each of the merges on it. */
 async function stepsTo(repo: Repository, rev: string): Promise<Step[]> {
-  const main = new Set((await repo.history('origin/main')).chain.map(({ id }) => id));
+  const main = new Set((await repo.history('refs/remotes/origin/main')).chain.map(({ id }) => id));
   const { chain } = await repo.history(rev);
   const fork = chain.findIndex(({ id }) => main.has(id));
   if (fork === -1) {

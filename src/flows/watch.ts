@@ -104,7 +104,7 @@ async function waitingSince(
 ): Promise<{ readonly main?: string; readonly since?: Date }> {
   try {
     const repo = await openRepository(world.repoDir);
-    const { commit, chain } = await repo.history(repo.bare ? 'main' : 'origin/main');
+    const { commit, chain } = await repo.history(repo.bare ? 'main' : 'refs/remotes/origin/main');
     const at = chain.findIndex(({ id }) => id === published);
     const first = at === -1 ? chain.at(-1) : chain[at - 1];
     return { main: commit, ...(first ? { since: first.time } : {}) };
