@@ -104,7 +104,7 @@ function watch(given: Site, repoDir: string, o: Partial<World> = {}): Watching {
     said,
     stop: ended,
     async until(is) {
-      for (let tries = 0; tries < 200; tries += 1) {
+      for (let tries = 0; tries < 800; tries += 1) {
         const seen = existsSync(path) ? report() : undefined;
         const got = { ...seen, fault: seen?.fault?.code ?? null };
         if (seen && Object.entries(is).every(([key, value]) => got[key] === value)) return seen;
