@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import type { Repository, RepositoryFile } from '../forge/repository.ts';
 import { formatRepositoryId, LIVE_TEAM, LIVE_TIER, lockPath, snapshotPath } from '../manifest/ids.ts';
 import { salvageLock } from '../manifest/lock.ts';
 import { completeSnapshot, type Pin, readPins, renderSnapshot, type Snapshot } from '../manifest/snapshot.ts';
@@ -22,6 +23,7 @@ import { checkLockstepGroups } from './check-lockstep.ts';
 import { type Claimed, claimOf, comparePlan, planFault } from './check-plan.ts';
 import { provenanceFaults } from './check-provenance.ts';
 import { brokenReason, type CheckedSet, checkSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
+import { CODEOWNERS, checkCodeowners, codeowners } from './codeowners.ts';
 import { mirrorOf, openState, type World } from './context.ts';
 import { type Asked, askCatalog } from './hosted.ts';
 import { faultLine } from './main.ts';
@@ -48,6 +50,7 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
   if (state && complaints.length === 0) {
     const claimed = await claimOf(repo, before);
     provenance = await provenanceOf(world, state, tierRepositories(state), { full: o.provenance === true });
+    complaints.push(...checkCodeowners(state.policies, await codeownersOf(repo, main)));
     complaints.push(...provenanceFaults(state, provenance, { mirror: world.mirrorDir !== undefined }));
     const question = { main: before, state, claimed };
     asked = await askCatalog(world, before, claimed ? [claimed.base, state] : [state], (catalog, hosted) =>
@@ -74,6 +77,11 @@ export async function checkWorkTree(world: World, o: CheckOptions = {}): Promise
   if (world.json) printJson(world, said, o);
   else printText(world, files.size, said, o);
   return complaints.length === 0;
+}
+
+async function codeownersOf(repo: Repository, main: string): Promise<RepositoryFile | undefined> {
+  const files = repo.bare ? repo.readCommitted(main, [CODEOWNERS]) : repo.readWorkTree([CODEOWNERS]);
+  return (await files).get(CODEOWNERS);
 }
 
 /** What takes a catalog: what builds require stands there. */
@@ -218,6 +226,9 @@ export async function fixWorkTree(world: World): Promise<void> {
       if (text !== texts.get(path)) written.set(path, text);
     }
   }
+  const owners = codeowners(state.policies);
+  if (owners !== undefined && (await codeownersOf(repo, main))?.text !== owners)
+    written.set(CODEOWNERS, owners);
   await repo.write(written);
   for (const { repository, build, behind } of added) {
     world.print(`${snapshotPath(repository)}: ${build} is there too now, because ${behind} has it\n`);

@@ -34,7 +34,7 @@ import { readProfiles } from './profiles.ts';
 import { planFiles } from './proposal.ts';
 import type { Claim } from './recompute.ts';
 import { liveName, parentName, type State, stateOf } from './state.ts';
-import { siteTrust, trustOf } from './trust.ts';
+import { mainTrust, siteTrust, trustOf } from './trust.ts';
 
 /** What a check says of a state: complaints stop a merge, warnings are shown. */
 export interface Checked {
@@ -105,6 +105,7 @@ async function checkKeys(state: State): Promise<Fault[]> {
     complaints.set(`${error.at} ${error.message}`, error); // one file may be named by many upstreams
   };
   await siteTrust(state).catch(note);
+  await mainTrust(state, new Date(0)).catch(note);
   for (const upstream of state.policies.upstreams.values()) {
     for (const what of ['packages', 'metadata'] as const) {
       try {

@@ -14,6 +14,8 @@ export interface World {
   /** Where a host without a mirror keeps upstream documents from one run to the next; absent: nowhere. */
   readonly cacheDir?: string | undefined;
   readonly now: Date;
+  /** What the time is by now, for a command that stays; absent: it is always `now`. */
+  readonly clock?: () => Date;
   /** Who acts: the name that approvals, merges and comments carry. */
   readonly by: string;
   readonly env: Readonly<Record<string, string | undefined>>;

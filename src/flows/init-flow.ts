@@ -16,6 +16,7 @@ export interface InitRequest {
   readonly arch?: string | undefined;
   readonly content?: string | undefined;
   readonly mirrorUrl?: string | undefined;
+  readonly github?: string | undefined;
   /** Files with the keys of distributions that are named by their URL. */
   readonly keys: readonly string[];
   readonly tool?: Buffer | undefined;
@@ -51,6 +52,7 @@ export async function initFlow(world: World, request: InitRequest): Promise<void
     ...(request.arch === undefined ? {} : { arch: request.arch }),
     ...(content === undefined ? {} : { content }),
     ...(request.tool === undefined ? {} : { tool: request.tool }),
+    ...(request.github === undefined ? {} : { github: request.github }),
     ...(request.mirrorUrl === undefined ? {} : { mirrorUrl: request.mirrorUrl }),
   });
   world.print(`state repository ${made.root}, its forge ${made.bare}: ${made.files.length} files on main\n`);

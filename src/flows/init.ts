@@ -9,8 +9,10 @@ import { updateRefs } from '../forge/refs.ts';
 import { openRepository } from '../forge/repository.ts';
 import { ERRATA_TEAM, isWord, LIVE_TEAM } from '../manifest/ids.ts';
 import { loadPolicies } from '../manifest/policy.ts';
+import { CODEOWNERS, codeowners as codeownersOf } from './codeowners.ts';
 import type { VendorKey } from './distro-table.ts';
 import { type NewUpstream, upstreamsOf } from './distros.ts';
+import { ACTIONLINT, ruleset } from './templates/github.ts';
 import { keysReadme, sitePolicy, teamPolicy, upstreamPolicy } from './templates/policies.ts';
 import {
   codeowners,
@@ -22,6 +24,7 @@ import {
   toolPath,
 } from './templates/project.ts';
 import { nginxConf, systemdUnits } from './templates/server.ts';
+import { workflows } from './templates/workflows.ts';
 
 export interface InitOptions {
   /** The work clone: a folder that is not there yet, or is empty. */
@@ -39,6 +42,8 @@ export interface InitOptions {
   readonly keys?: readonly VendorKey[];
   /** Armored keys by file name: those of `keys`, and of known distributions as far as they could be had. */
   readonly keyFiles?: ReadonlyMap<string, string>;
+  /** `acme/rpm-state`: where it will be hosted; its workflows, ruleset and owners are written too. */
+  readonly github?: string;
   readonly now: Date;
   readonly by: string;
   readonly sluiceVersion: string;
@@ -97,8 +102,9 @@ function stateFiles(o: InitOptions): Map<string, string | Buffer> {
     );
   }
   const upstreams = upstreamsOf(o.distros, o.arch ?? 'x86_64', o.keys);
-  const policies = policyFiles(o, upstreams);
-  loadPolicies(policies); // our own templates under the same judge as everybody's files
+  const owner = ownerOf(o);
+  const policies = policyFiles(o, upstreams, owner);
+  const loaded = loadPolicies(policies); // our own templates under the same judge as everybody's files
   const { team, sluiceVersion } = o;
   const readme = { team, sluiceVersion, upstreams, toolIncluded: o.tool !== undefined };
   return new Map<string, string | Buffer>([
@@ -107,7 +113,8 @@ function stateFiles(o: InitOptions): Map<string, string | Buffer> {
     ['.npmrc', NPMRC],
     ['.gitattributes', GITATTRIBUTES],
     ['.gitignore', GITIGNORE],
-    ['.github/CODEOWNERS', codeowners(team)],
+    [CODEOWNERS, codeownersOf(loaded) ?? codeowners(team)],
+    ...(o.github === undefined ? [] : hosted()),
     ...policies,
     ['policies/keys/README.md', keysReadme(upstreams)],
     ...[...(o.keyFiles ?? [])].map(([name, text]) => [`policies/keys/${name}`, text] as const),
@@ -117,15 +124,33 @@ function stateFiles(o: InitOptions): Map<string, string | Buffer> {
   ]);
 }
 
-function policyFiles(o: InitOptions, upstreams: readonly NewUpstream[]): Map<string, string> {
+function hosted(): [string, string][] {
+  return [...workflows(), ['.github/actionlint.yaml', ACTIONLINT], ['docs/ruleset.json', ruleset()]];
+}
+
+/** A team of the organisation, which is to be there and to have write access; on no host, a name. */
+function ownerOf({ github, team }: InitOptions): string {
+  if (github === undefined) return `@${team}`;
+  const [, organisation] = /^([A-Za-z0-9][A-Za-z0-9-]{0,38})\/[A-Za-z0-9._-]{1,100}$/.exec(github) ?? [];
+  if (organisation === undefined) throw malformed('repository on GitHub (OWNER/REPO)', github, '--github');
+  return `@${organisation}/${team}`;
+}
+
+function policyFiles(o: InitOptions, upstreams: readonly NewUpstream[], owner: string): Map<string, string> {
   const { team } = o;
   const repositories = upstreams.map(({ id }) => id);
   const until = new Date(o.now);
   until.setUTCFullYear(until.getUTCFullYear() + 1);
   const day = until.toISOString().slice(0, 10);
   return new Map([
-    ['policies/site.yaml', sitePolicy(o.mirrorUrl)],
-    [`policies/teams/${team}.yaml`, teamPolicy({ team, repositories, owner: `@${team}`, until: day })],
+    [
+      'policies/site.yaml',
+      sitePolicy(o.mirrorUrl, o.github === undefined ? undefined : { owner, github: o.github }),
+    ],
+    [
+      `policies/teams/${team}.yaml`,
+      teamPolicy({ team, repositories, owner, until: day, hosted: o.github !== undefined }),
+    ],
     ...upstreams.map(
       (u) => [`policies/upstreams/${u.id}.yaml`, upstreamPolicy(u, o.content ?? 'full')] as const,
     ),

@@ -8,7 +8,7 @@ import { lockPath, parseSnapshotPath, type RepositoryName, snapshotPath } from '
 import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { gc } from '../publish/gc.ts';
-import { publish } from '../publish/publish.ts';
+import { type Published, publish } from '../publish/publish.ts';
 import { repofile, repofileOf } from '../publish/repofile.ts';
 import { signerOf } from '../publish/sign.ts';
 import { verify } from '../publish/verify.ts';
@@ -18,6 +18,7 @@ import { bytes, count, number } from '../report/words.ts';
 import { baseUrl } from '../upstream/url.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
 import { errataOfCommits, errataOfHosts } from './errata-views.ts';
+import { acceptMain } from './main-signature.ts';
 import { lastKnownGood } from './past.ts';
 import { everyScope } from './promote.ts';
 import { refuseRecalled } from './publish-recalls.ts';
@@ -26,17 +27,23 @@ import { readState, type State } from './state.ts';
 import { isTree } from './trees.ts';
 import { type VerifiedUrl, verifyUrl } from './verify-url.ts';
 
-/** Reconciles the mirror with main, or puts an earlier commit beside it below public/at/. */
-export async function publishMain(world: World, at: string | undefined): Promise<boolean> {
+/** Brings the mirror to what main says, or puts an earlier commit beside it below public/at/. `onAsked`: main could be asked. */
+export async function reconcile(
+  world: World,
+  at: string | undefined,
+  onAsked: () => void = () => {},
+): Promise<Published> {
   const { root: mirror, catalog, pool } = mirrorOf(world);
   const { repo, main } = await openState(world);
+  onAsked();
   const tip = await repo.history(main);
+  await acceptMain(repo, tip, mirror, world.now);
   const history = at === undefined ? tip : await repo.history(await repo.resolve(at));
   const refuse = await refuseRecalled(tip, history);
   const view = at === undefined ? {} : { view: { kind: 'at', commit: history.commit } as const };
   const { now, progress } = world;
   const signer = signerOf(world.env);
-  const done = await publish({
+  return await publish({
     mirror,
     history,
     catalog,
@@ -47,6 +54,10 @@ export async function publishMain(world: World, at: string | undefined): Promise
     ...view,
     ...(refuse ? { refuse } : {}),
   });
+}
+
+export async function publishMain(world: World, at: string | undefined): Promise<boolean> {
+  const done = await reconcile(world, at);
   if (world.json) {
     const failed = done.failed.map(({ id, fault }) => ({
       id,

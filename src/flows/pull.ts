@@ -5,18 +5,13 @@ import type { Plan } from '../plan/types.ts';
 import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
-import { checkMoves, compareWithPlan, type Difference, movedUnder, stateAt } from './check.ts';
-import { checkErrata } from './check-errata.ts';
-import { checkErrataViews } from './check-errata-views.ts';
-import { endedHolds, holdWarnings } from './check-holds.ts';
-import { checkLockstepGroups } from './check-lockstep.ts';
-import { builtByHand, checkRules } from './check-provenance.ts';
-import { checkScope, checkTrailers } from './check-scope.ts';
-import { brokenReason, brokenSets, isExcusable, ON_PURPOSE } from './check-sets.ts';
+import { type Difference, stateAt } from './check.ts';
+import { brokenReason, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { judgeMerge } from './judge.ts';
 import { faultLine } from './main.ts';
-import { changedOutside, checkPaths } from './outside.ts';
-import { readClaim, recompute } from './recompute.ts';
+import { checkPaths } from './outside.ts';
+import { readClaim } from './recompute.ts';
 import { readState } from './state.ts';
 
 /** What the check `sluice/plan` says of a pull request. */
@@ -44,7 +39,7 @@ export async function checkPull(world: World, repo: Repository, pull: PullReques
 }
 
 async function judge(world: World, repo: Repository, pull: PullRequest): Promise<Verdict> {
-  const { catalog } = mirrorOf(world);
+  const mirror = mirrorOf(world);
   const forge = await localForge(repo);
   const local = await forgeRepository(repo);
   const claim = readClaim(pull.trailers);
@@ -53,50 +48,12 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   if (paths.length > 0) return { complaints: paths, warnings: [], differences: undefined, tip: undefined };
   const preview = await forge.preview(pull.number);
   const main = preview.tip === base.commit ? base : await readState(local, preview.tip);
-  if (claim && claim.now > world.now) {
-    const hint = 'Check the clocks of whoever proposed it and of this host.';
-    throw new Fault('HISTORY_REFUSED', `Sluice-Now (${claim.now.toISOString()}) lies ahead of this clock`, {
-      hint,
-    });
-  }
-  const head = await stateAt(local, pull.head, base.history);
-  if (!head.state) return { ...head.checked, differences: undefined, tip: undefined };
-  const plan = claim && (await recompute(claim, base, head.state, catalog));
-  if (plan) checkTrailers(pull, plan);
-  const differences = plan && [
-    ...compareWithPlan(plan, base, head.state),
-    ...(await changedOutside(base.history, pull.base, pull.head)),
-  ];
-  const merged = await stateAt(local, preview.tree, main.history, head);
-  const { state } = merged;
-  const spoken = { claim, proven: differences?.length === 0, now: world.now };
-  const moves = state ? await checkMoves(main, state, spoken) : [];
-  const warnings = [...merged.checked.warnings];
-  if (state && plan) moves.push(...checkScope(plan, main, state));
-  if (state && merged.checked.complaints.length === 0) {
-    const ended = await endedHolds(main, state, spoken, catalog);
-    moves.push(...ended.complaints);
-    warnings.push(...(await holdWarnings(state, world.now)), ...ended.warnings);
-    const differs = new Set(differences?.map((d) => d.path));
-    const planned = (path: string) => claim !== undefined && !differs.has(path);
-    const together = checkLockstepGroups(main, state, spoken);
-    moves.push(...together.complaints);
-    warnings.push(...together.warnings);
-    if (claim) moves.push(...movedUnder(claim, head.state, state));
-    moves.push(...(await builtByHand(main, state, planned)), ...(await checkRules(world, main, state)));
-    moves.push(...(await checkErrata(main, state, catalog)));
-    moves.push(...(await checkErrataViews(main, state, mirrorOf(world))));
-    const broken = await brokenSets(main, state, catalog);
-    const goesBack = claim?.verb === 'rollback' && differences?.length === 0; // its pull request names what it breaks
-    const excused = goesBack || (broken.some(isExcusable) && (await isOnPurpose(local, pull)));
-    for (const fault of broken) (excused && isExcusable(fault) ? warnings : moves).push(fault);
-  }
-  return {
-    complaints: [...(await checkPaths(main.history, preview.tree)), ...merged.checked.complaints, ...moves],
-    warnings,
-    differences,
-    tip: preview.tip,
-  };
+  const { trailers, head } = pull;
+  const found = await stateAt(local, head, base.history);
+  const excused = () => isOnPurpose(local, pull);
+  const merging = { claim, trailers, base, head, found, main, merged: preview.tree, excused };
+  const { reached, ...judged } = await judgeMerge(world, local, merging, mirror.catalog, mirror);
+  return { ...judged, tip: reached ? preview.tip : undefined };
 }
 
 /** The head's own commit says why the set may break, and somebody approved of just that head. */

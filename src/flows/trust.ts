@@ -20,6 +20,12 @@ export async function siteTrust(state: Pick<State, 'files' | 'policies'>): Promi
   return await open(state, signing.length > 0, [], signing, new Date(0));
 }
 
+/** Whose signature main's tip must have before it is published. */
+export async function mainTrust(state: Pick<State, 'files' | 'policies'>, now: Date): Promise<Trust> {
+  const { mainSignedBy } = state.policies.site;
+  return await open(state, mainSignedBy.length > 0, [], mainSignedBy, now);
+}
+
 async function open(
   state: Pick<State, 'files'>,
   required: boolean,

@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { hotfix } from './hotfix.ts';
-import { DELIVERY, delivering, TEAM, type Verb } from './verb.ts';
+import { hotfixByInputs } from './hotfix-inputs.ts';
+import { type Args, DELIVERY, delivering, TEAM, type Verb } from './verb.ts';
 
 /** The verb for emergencies. */
 export const HOTFIX: Verb = {
@@ -17,12 +18,27 @@ export const HOTFIX: Verb = {
     to: { type: 'string', value: 'TIER', help: 'the tier; those between live and it get it too' },
     reason: { type: 'string', value: 'TEXT', help: 'why; it stands in the commit and the pull request' },
     'override-hold': { type: 'string', value: 'REASON', help: 'past holds; the reason is in the commit' },
+    inputs: {
+      type: 'boolean',
+      help: 'what, for whom, where and why come from SLUICE_INPUT_PACKAGES, _TEAMS (or all), _TIER and _REASON: a form',
+    },
     sync: { type: 'boolean', help: 'take in what upstreams have now first; with --propose' },
     ...DELIVERY,
   },
   example:
     'sluice hotfix CVE-2026-1234 --team infra --to stable --reason "exploited since this morning" --propose',
   run: async (world, args) => {
+    const common = {
+      overrideHolds: args.text('override-hold'),
+      together: args.flag('together'),
+      sync: args.flag('sync'),
+      how: args.how,
+      all: args.flag('all'),
+    };
+    if (args.flag('inputs')) {
+      refuseBeside(args);
+      return delivering(world, hotfixByInputs(world, common));
+    }
     if (args.flag('all-teams') === (args.text('team') !== undefined)) {
       throw new Fault('USAGE', 'for whom is missing, or said twice', {
         hint: 'Add either --team TEAM or --all-teams.',
@@ -33,17 +49,21 @@ export const HOTFIX: Verb = {
         hint: 'Add --all-teams, or leave it out.',
       });
     }
-    const request = {
+    const asked = {
       named: args.operands,
       team: args.text('team'),
       to: args.need('to'),
       reason: args.need('reason'),
-      overrideHolds: args.text('override-hold'),
-      together: args.flag('together'),
-      sync: args.flag('sync'),
-      how: args.how,
-      all: args.flag('all'),
     };
-    return delivering(world, hotfix(world, request));
+    return delivering(world, hotfix(world, { ...common, ...asked }));
   },
 };
+
+/** What the form says and what the command line says must not be two things. */
+function refuseBeside(args: Args): void {
+  const twice = ['team', 'to', 'reason', 'all-teams'].find((name) => args.values[name] !== undefined);
+  if (twice === undefined && args.operands.length === 0) return;
+  throw new Fault('USAGE', '--inputs stands alone: everything comes from the environment', {
+    hint: `Leave ${twice === undefined ? args.operands.join(' ') : `--${twice}`} out.`,
+  });
+}

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { parseDuration } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
 import { add } from './add.ts';
+import { checkMerged } from './check-merged.ts';
 import { checkWorkTree, fixWorkTree } from './check-tree.ts';
 import type { World } from './context.ts';
 import { diff } from './diff.ts';
@@ -25,6 +27,7 @@ import { BACK_VERBS } from './verbs-back.ts';
 import { ERRATA, IMPORT } from './verbs-errata.ts';
 import { HOLD_VERBS } from './verbs-hold.ts';
 import { HOTFIX } from './verbs-hotfix.ts';
+import { watchMain } from './watch.ts';
 
 function pullNumber(text: string | undefined): number {
   const number = Number((text ?? '').replace(/^#/, ''));
@@ -56,6 +59,11 @@ function promoting(world: World, request: PromoteRequest & { readonly lockstep: 
   throw new Fault('USAGE', '--lockstep moves all packages of its group, for all of its teams', {
     hint: `Leave ${team === undefined ? packages.join(' ') : `--team ${team}`} out.`,
   });
+}
+
+/** At least a second: what is asked of a code host is asked by everybody. */
+function intervalOf(text: string): number {
+  return Math.max(1_000, parseDuration(text, '--interval'));
 }
 
 /** A date is a date; anything else is a file. */
@@ -91,6 +99,11 @@ export const VERBS: readonly Verb[] = [
         help: 'the armored key that signs the packages of what --distro names by its URL',
       },
       'mirror-url': { type: 'string', value: 'URL', help: 'where clients will find <mirror>/public' },
+      github: {
+        type: 'string',
+        value: 'OWNER/REPO',
+        help: 'where it will be hosted: workflows, CODEOWNERS and a ruleset are written for it',
+      },
       start: {
         type: 'string',
         value: 'latest|empty|DATE|FILE',
@@ -114,6 +127,7 @@ export const VERBS: readonly Verb[] = [
         arch: args.text('arch'),
         content: args.text('content'),
         mirrorUrl: args.text('mirror-url'),
+        github: args.text('github'),
         tool: toolAt(args.text('tool')),
         start: start === 'empty' ? undefined : startOf(start),
       });
@@ -296,11 +310,19 @@ export const VERBS: readonly Verb[] = [
     operands: '',
     options: {
       base: { type: 'string', value: 'REV', help: 'what the work tree is compared with (default: main)' },
+      merged: {
+        type: 'string',
+        value: 'REV',
+        help: 'instead of the work tree: the merges that a code host made beyond origin/main (GITHUB_SHA)',
+      },
       provenance: { type: 'boolean', help: 'name every build with its upstream and its signers' },
     },
     example: 'sluice check --base origin/main',
-    run: async (world, args) =>
-      checkWorkTree(world, { base: args.text('base'), provenance: args.flag('provenance') }),
+    run: async (world, args) => {
+      const merged = args.text('merged');
+      if (merged !== undefined) return checkMerged(world, merged);
+      return checkWorkTree(world, { base: args.text('base'), provenance: args.flag('provenance') });
+    },
   },
   {
     name: 'fix',
@@ -377,11 +399,31 @@ export const VERBS: readonly Verb[] = [
         value: 'REV',
         help: 'publish an earlier commit below public/at/, beside the present',
       },
+      watch: {
+        type: 'boolean',
+        help: 'stay, and do it whenever main has moved; <mirror>/state/watch.json has the lag',
+      },
+      interval: {
+        type: 'string',
+        value: 'DURATION',
+        help: '--watch: between two looks at main (default: 1m)',
+      },
     },
     example: 'sluice publish --mirror /srv/sluice',
     run: async (world, args) => {
-      await publishMain(world, args.text('at'));
-      return undefined;
+      const [at, interval] = [args.text('at'), args.text('interval')];
+      if (!args.flag('watch') && interval === undefined) {
+        await publishMain(world, at);
+        return undefined;
+      }
+      if (!args.flag('watch') || at !== undefined) {
+        throw new Fault('USAGE', '--watch follows main, and --interval is for it', {
+          hint: 'sluice publish --watch [--interval DURATION], or sluice publish --at REV.',
+        });
+      }
+      const stop = new AbortController();
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+      return watchMain(world, { interval: intervalOf(interval ?? '1m'), stop: stop.signal });
     },
   },
   {

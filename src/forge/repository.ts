@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { constants, lstat, mkdir, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { codeOf, Fault } from '../base/fault.ts';
+import { readSignedCommit, type SignedCommit } from './commit-signature.ts';
 import { BOT, checkLine, checkTrailers, commitMessage } from './forge.ts';
 import { type Git, gitFault, OBJECT_ID, openGit, withLocks } from './git.ts';
 import { type History, openHistory } from './history.ts';
@@ -48,6 +49,10 @@ export interface Repository {
   history(rev?: string): Promise<History>;
   /** Those of one commit's message. */
   trailers(rev: string): Promise<readonly (readonly [string, string])[]>;
+  /** A commit, and the signature on it. */
+  signedCommit(rev: string): Promise<SignedCommit>;
+  /** Ids of a commit's parents; main's first. */
+  parents(rev: string): Promise<readonly string[]>;
   /** Where `origin` is, as git has it. */
   origin(): Promise<string | undefined>;
   /** All files below STATE_FOLDERS (or the folders named) at a commit or a tree. */
@@ -91,6 +96,8 @@ export async function openRepository(dir: string): Promise<Repository> {
     resolve: (rev) => resolveCommit(git, rev),
     history: (rev = 'HEAD') => openHistory(root, rev),
     trailers: async (rev) => (await readCommit(git, await resolveCommit(git, rev))).trailers,
+    signedCommit: async (rev) => readSignedCommit(git, await resolveCommit(git, rev)),
+    parents: async (rev) => (await readCommit(git, await resolveCommit(git, rev))).parents,
     origin,
     readCommitted: async (rev, folders = STATE_FOLDERS) =>
       readCommitted(git, await treeOf(git, rev), folders),

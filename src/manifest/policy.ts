@@ -169,6 +169,8 @@ export interface TeamPolicy {
   readonly complete: boolean;
   /** `loose`: binaries of one source package need not move together (those of a held one stay with it all the same). */
   readonly families: 'lockstep' | 'loose';
+  /** Who is asked to review its files, as the code host names them. */
+  readonly owners: readonly string[];
 }
 
 /** A further repository: an upstream's id (live's manifest of it) or the repository id of another team's tier. */
@@ -201,6 +203,10 @@ export interface SitePolicy {
   readonly forge: 'local' | 'github';
   /** Keys that sign every published repomd.xml and statement; empty: nobody does. */
   readonly signing: readonly KeyReference[];
+  /** Keys of which one has signed each tip of main that is published; empty: nobody is asked. */
+  readonly mainSignedBy: readonly KeyReference[];
+  /** Who is asked to review what belongs to no team, as the code host names them; empty: `.github/CODEOWNERS` is not ours. */
+  readonly owners: readonly string[];
   /** Of errata sets: before what a set or the operating system says. */
   readonly kernels: KernelChoices;
 }

@@ -15,6 +15,8 @@ export const DEFAULT_SITE: SitePolicy = {
   compression: 'zstd',
   forge: 'local',
   signing: [],
+  mainSignedBy: [],
+  owners: [],
   kernels: new Map(),
 };
 
@@ -26,6 +28,8 @@ export interface SiteData {
   readonly compression?: SitePolicy['compression'];
   readonly forge?: SitePolicy['forge'];
   readonly signing?: readonly KeyData[];
+  readonly mainSignedBy?: readonly KeyData[];
+  readonly owners?: readonly string[];
   readonly kernels?: Readonly<Record<string, string>>;
 }
 
@@ -44,6 +48,8 @@ export function readSitePolicy(data: SiteData, file: PolicyFile): SitePolicy {
     compression: data.compression ?? DEFAULT_SITE.compression,
     forge: data.forge ?? DEFAULT_SITE.forge,
     signing: (data.signing ?? []).map(keyOf),
+    mainSignedBy: (data.mainSignedBy ?? []).map(keyOf),
+    owners: data.owners ?? [],
     kernels: readKernels(data.kernels, file),
   };
 }

@@ -60,6 +60,7 @@ export interface TeamData {
   readonly allow?: readonly FilterData[];
   readonly deny?: readonly FilterData[];
   readonly provenance?: ProvenanceData;
+  readonly owners?: readonly string[];
 }
 
 export const validTeam = compileSchema<TeamData>(schema);
@@ -104,6 +105,7 @@ export function readTeamPolicy(data: TeamData, file: PolicyFile): TeamPolicy {
     profiles: readProfiles(data.profiles, file),
     complete: data.complete !== 'false',
     families: data.families ?? 'lockstep',
+    owners: data.owners ?? [],
   };
 }
 

@@ -2,7 +2,7 @@ import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { codeOf } from '../base/fault.ts';
 import { writeFileAtomic } from '../pool/disk.ts';
-import { isCommitId, type Layout } from './layout.ts';
+import { isCommitId, type Layout, layoutOf } from './layout.ts';
 
 /** An earlier tree of a repository, and when clients were switched away from it. */
 export interface EarlierTree {
@@ -74,6 +74,11 @@ export async function readTip(layout: Layout): Promise<PublishedTip | undefined>
     failed: Array.isArray(tip.failed) ? tip.failed : [],
     ...(typeof statement === 'string' ? { statement } : {}),
   };
+}
+
+/** Main's commit that was published last; undefined: none was. */
+export async function publishedCommit(mirror: string): Promise<string | undefined> {
+  return (await readTip(layoutOf(mirror)))?.commit;
 }
 
 export async function writeTip(layout: Layout, tip: PublishedTip, now: Date): Promise<void> {

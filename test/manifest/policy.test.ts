@@ -46,6 +46,8 @@ describe('policies', () => {
       compression: 'zstd',
       forge: 'local',
       signing: [],
+      mainSignedBy: [],
+      owners: [],
       kernels: new Map(),
     });
     const infra = teams.get('infra');

@@ -79,6 +79,8 @@ function metadataLines(reason: string, local: boolean): string[] {
 /** `policies/teams/<team>.yaml`; `until`: `2027-11-21`. */
 export function teamPolicy(o: {
   team: string;
+  /** Whether `owner` is one that the code host knows. */
+  hosted?: boolean;
   repositories: readonly string[];
   owner: string;
   until: string;
@@ -87,7 +89,7 @@ export function teamPolicy(o: {
 apiVersion: sluice/v1
 kind: Team
 team: ${o.team}
-
+${o.hosted ? `\n# Who reviews its pull requests.\nowners: [${quoted(o.owner)}]\n` : ''}
 repositories:
 ${o.repositories.map((id) => `  - ${id}\n`).join('')}
 tiers:
@@ -133,7 +135,7 @@ holds:
 }
 
 /** `policies/site.yaml`: every key with its default, so that it need not be looked up. */
-export function sitePolicy(mirrorUrl: string | undefined): string {
+export function sitePolicy(mirrorUrl: string | undefined, on?: { owner: string; github: string }): string {
   const url = mirrorUrl ?? 'https://mirror.example.com';
   return `# What holds for the whole mirror.
 apiVersion: sluice/v1
@@ -154,7 +156,19 @@ retain: 400d
 # gzip where clients of EL 7 or older are served.
 compression: zstd
 
-forge: local
+${
+  on === undefined
+    ? ''
+    : `# Who reviews what belongs to no team; \`sluice fix\` writes .github/CODEOWNERS from it and from the owners of teams.
+owners: [${quoted(on.owner)}]
+
+# Keys of which one has signed each tip of main that is published: docs/github.md of Sluice.
+# mainSignedBy:
+#   - { file: keys/github-web-flow.asc, fingerprint: "…" }
+
+# Once this repository is there: forge: { github: ${on.github} }
+`
+}forge: local
 `;
 }
 

@@ -94,18 +94,39 @@ export function systemdUnits(team: string): Map<string, string> {
     files.set(`examples/${job.name}.service`, service(job));
     files.set(`examples/${job.name}.timer`, timer(job));
   }
+  files.set('examples/sluice-watch.service', WATCH);
   return files;
 }
 
+/** Instead of the timer of publishing: it stays, and main is published within a minute. */
+const WATCH = service({
+  description: 'Sluice: make the mirror serve what main says, as soon as it says so',
+  command: 'publish --watch',
+  type: `Type=notify
+NotifyAccess=all
+WatchdogSec=30min
+Restart=on-failure
+RestartSec=30
+# What is under way is finished; where that takes longer it is cut off, and the next start finishes it.
+TimeoutStopSec=10min
+TimeoutStartSec=infinity`,
+  end: `
+[Install]
+WantedBy=multi-user.target
+`,
+});
+
 // MemoryDenyWriteExecute is not among them: Node compiles while it runs.
-function service(job: Job): string {
+function service(
+  job: Pick<Job, 'description' | 'command'> & { readonly type?: string; readonly end?: string },
+): string {
   return `[Unit]
 Description=${job.description}
 Wants=network-online.target
 After=network-online.target
 
 [Service]
-Type=oneshot
+${job.type ?? 'Type=oneshot\nTimeoutStartSec=6h'}
 User=sluice
 Group=sluice
 UMask=0022
@@ -114,7 +135,6 @@ Environment=SLUICE_MIRROR=${HOME}/mirror
 # What policies refer to ($NAME of auth and client), and proxies: NAME=value, one a line; chmod 600.
 EnvironmentFile=-/etc/sluice/environment
 ExecStart=${HOME}/state/node_modules/.bin/sluice ${job.command} --repo ${HOME}/state
-TimeoutStartSec=6h
 
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -137,7 +157,7 @@ LockPersonality=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallErrorNumber=EPERM
-`;
+${job.end ?? ''}`;
 }
 
 function timer(job: Job): string {
