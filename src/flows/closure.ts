@@ -48,7 +48,11 @@ export async function closureOf(
 ): Promise<ClosureOfSet> {
   if (beside.length > 0) return readClosure(state, catalog, scope, beside);
   const known = last.get(catalog);
-  if (known?.state === state && known.scope.team === scope.team && known.scope.set === scope.set) {
+  if (
+    known?.state.files === state.files &&
+    known.scope.team === scope.team &&
+    known.scope.set === scope.set
+  ) {
     return known.closure;
   }
   last.delete(catalog);

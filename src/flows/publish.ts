@@ -8,7 +8,7 @@ import { lockPath, parseSnapshotPath, type RepositoryName, snapshotPath } from '
 import { parseSnapshot, type Snapshot } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { gc } from '../publish/gc.ts';
-import { publish } from '../publish/publish.ts';
+import { type Published, publish } from '../publish/publish.ts';
 import { repofile, repofileOf } from '../publish/repofile.ts';
 import { signerOf } from '../publish/sign.ts';
 import { verify } from '../publish/verify.ts';
@@ -28,6 +28,13 @@ import { type VerifiedUrl, verifyUrl } from './verify-url.ts';
 
 /** Reconciles the mirror with main, or puts an earlier commit beside it below public/at/. */
 export async function publishMain(world: World, at: string | undefined): Promise<boolean> {
+  const done = await publishNow(world, at);
+  if (world.json) world.print(`${JSON.stringify(publishedData(done), null, 2)}\n`);
+  sayPublished(world, at ?? 'main', done);
+  return true;
+}
+
+export async function publishNow(world: World, at: string | undefined): Promise<Published> {
   const { root: mirror, catalog, pool } = mirrorOf(world);
   const { repo, main } = await openState(world);
   const tip = await repo.history(main);
@@ -36,7 +43,7 @@ export async function publishMain(world: World, at: string | undefined): Promise
   const view = at === undefined ? {} : { view: { kind: 'at', commit: history.commit } as const };
   const { now, progress } = world;
   const signer = signerOf(world.env);
-  const done = await publish({
+  return publish({
     mirror,
     history,
     catalog,
@@ -47,34 +54,38 @@ export async function publishMain(world: World, at: string | undefined): Promise
     ...view,
     ...(refuse ? { refuse } : {}),
   });
-  if (world.json) {
-    const failed = done.failed.map(({ id, fault }) => ({
-      id,
-      code: fault.code,
-      message: fault.message,
-      at: fault.at,
-    }));
-    world.print(`${JSON.stringify({ ...done, failed }, null, 2)}\n`);
-  } else {
+}
+
+/** For `--json`. */
+export function publishedData(done: Published) {
+  const failed = done.failed.map(({ id, fault }) => {
+    const { code, message, at } = fault;
+    return { id, code, message, at };
+  });
+  return { ...done, failed };
+}
+
+/** Says what became of it; throws what kept a repository from being published. */
+export function sayPublished(world: World, what: string, done: Published): void {
+  if (!world.json) {
     const rows = done.repositories.map((r) => [
       r.id,
       r.outcome,
       r.revision.slice(0, 12),
       r.linked > 0 ? count(r.linked, 'new link') : '',
     ]);
-    world.print(`${at === undefined ? 'main' : at} is ${done.commit.slice(0, 12)}\n${columns(rows, '  ')}`);
+    world.print(`${what} is ${done.commit.slice(0, 12)}\n${columns(rows, '  ')}`);
     for (const id of done.removed) world.print(`  ${id}  removed: main no longer has it\n`);
   }
   if (done.reformatted.length > 0) {
-    const what = count(done.reformatted.length, 'repository', 'repositories');
+    const which = count(done.reformatted.length, 'repository', 'repositories');
     world.progress.say(
-      `this version of Sluice writes other bytes than the last: ${what} were written anew (docs/upgrade.md)`,
+      `this version of Sluice writes other bytes than the last: ${which} were written anew (docs/upgrade.md)`,
     );
   }
   for (const { id, fault } of done.failed) world.progress.say(`${id}: ${fault.message}`);
   const [first] = done.failed;
   if (first) throw first.fault;
-  return true;
 }
 
 /** Proves that what is served is what the last published commit says; false where it is not. */

@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import { hotfixAndFollow } from './follow.ts';
 import { hotfix } from './hotfix.ts';
 import { DELIVERY, delivering, TEAM, type Verb } from './verb.ts';
 
@@ -17,6 +18,10 @@ export const HOTFIX: Verb = {
     to: { type: 'string', value: 'TIER', help: 'the tier; those between live and it get it too' },
     reason: { type: 'string', value: 'TEXT', help: 'why; it stands in the commit and the pull request' },
     'override-hold': { type: 'string', value: 'REASON', help: 'past holds; the reason is in the commit' },
+    follow: {
+      type: 'boolean',
+      help: 'with --propose: wait for the review, then check, merge and publish',
+    },
     sync: { type: 'boolean', help: 'take in what upstreams have now first; with --propose' },
     ...DELIVERY,
   },
@@ -44,6 +49,13 @@ export const HOTFIX: Verb = {
       how: args.how,
       all: args.flag('all'),
     };
+    if (args.flag('follow')) {
+      if (request.how !== 'propose') {
+        throw new Fault('USAGE', '--follow is of a pull request', { hint: 'Add --propose.' });
+      }
+      await hotfixAndFollow(world, request);
+      return undefined;
+    }
     return delivering(world, hotfix(world, request));
   },
 };
