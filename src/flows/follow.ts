@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../base/fault.ts';
 import { type Forge, isCurrent, type PullRequest } from '../forge/forge.ts';
 import { parseIdentity } from '../forge/objects.ts';
-import type { Repository } from '../forge/repository.ts';
+import { openRepository, type Repository } from '../forge/repository.ts';
+import type { Published } from '../publish/publish.ts';
 import { plain } from '../report/safe.ts';
-import { later, localForge, openState, type World } from './context.ts';
+import { forgeRepository, later, localForge, type World } from './context.ts';
 import { deliveredData } from './deliver.ts';
 import { type HotfixRequest, hotfix } from './hotfix.ts';
 import { publishedData, publishNow, sayPublished } from './publish.ts';
@@ -37,18 +38,23 @@ export async function hotfixAndFollow(
   const left = new Set(numbers);
   const merged: Followed[] = [];
   using advice = new Advice(world, left);
-  const { repo } = await openState(world);
+  const repo = await openRepository(world.repoDir);
   const forge = await localForge(repo);
+  const of = { world, repo, forge, steps, pollMs: o.pollMs ?? POLL_MS };
+  let published: Published;
   try {
     for (const number of numbers) {
-      merged.push(await followOne({ world, repo, forge, steps, pollMs: o.pollMs ?? POLL_MS }, number));
+      merged.push(await followOne(of, number));
       left.delete(number);
     }
+    published = await publishNow(later(world), undefined, {
+      repo: await forgeRepository(repo),
+      main: 'main',
+    });
+    steps.end('published');
   } finally {
-    if (merged.length > 0) await repo.update();
+    if (merged.length > 0 && !repo.bare) await repo.update(); // clients first
   }
-  const published = await publishNow(later(world), undefined);
-  steps.end('published');
   const [all, waited] = [steps.seconds(), steps.seconds('waited for the review of')];
   const data = { plans: deliveredData(delivered), merged, published: publishedData(published) };
   if (world.json) world.print(`${JSON.stringify({ ...data, steps: steps.done, seconds: all }, null, 2)}\n`);

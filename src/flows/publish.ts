@@ -34,9 +34,14 @@ export async function publishMain(world: World, at: string | undefined): Promise
   return true;
 }
 
-export async function publishNow(world: World, at: string | undefined): Promise<Published> {
+/** `from`: where main is read, where that is known already. */
+export async function publishNow(
+  world: World,
+  at: string | undefined,
+  from?: { readonly repo: Repository; readonly main: string },
+): Promise<Published> {
   const { root: mirror, catalog, pool } = mirrorOf(world);
-  const { repo, main } = await openState(world);
+  const { repo, main } = from ?? (await openState(world));
   const tip = await repo.history(main);
   const history = at === undefined ? tip : await repo.history(await repo.resolve(at));
   const refuse = await refuseRecalled(tip, history);

@@ -13,7 +13,7 @@ import type { Content } from './content.ts';
 import type { SideDocument } from './documents.ts';
 import type { Frame } from './frame.ts';
 import { type FrameStore, makeFrame } from './frames.ts';
-import { inlineDigest, type OpenDigest, workerDigest } from './open-digest.ts';
+import { digestOnce, inlineDigest, type OpenDigest, workerDigest } from './open-digest.ts';
 import { cutRuns, LISTS, type List, type Run } from './runs.ts';
 import { thinLocation } from './thin.ts';
 
@@ -112,6 +112,12 @@ class Output {
     };
   }
 
+  /** Its text is known then: the next tier that has nothing of the kind need not open it. */
+  async leaveOut(): Promise<void> {
+    await this.#open.digest();
+    await this.discard();
+  }
+
   async discard(): Promise<void> {
     await this.#open.close();
     await this.#sink.discard();
@@ -136,7 +142,12 @@ async function writeLists(
   try {
     for (const list of LISTS) {
       const apart = list === 'filelists' && content.pins.length >= MANY;
-      outputs.set(list, new Output(await sink.begin(), apart ? workerDigest(how) : inlineDigest(how)));
+      const open = sources.frames
+        ? digestOnce(keyOf(content, runs, list), how, apart)
+        : apart
+          ? workerDigest(how)
+          : inlineDigest(how);
+      outputs.set(list, new Output(await sink.begin(), open));
     }
     const edge = async (part: 'head' | 'tail') => {
       for (const [list, output] of outputs) {
@@ -154,13 +165,17 @@ async function writeLists(
     for (const [list, output] of outputs) {
       const wanted = list === 'primary' || output.present > 0; // an upstream without changelogs has no `other`
       if (wanted) written.push(await output.finish(list, `${list}.xml.${endingOf(how)}`, true));
-      else await output.discard();
+      else await output.leaveOut();
     }
     return written;
   } catch (cause) {
     for (const output of outputs.values()) await output.discard();
     throw cause;
   }
+}
+
+function keyOf({ compression, pins }: Content, runs: readonly Run[], list: List): string {
+  return `${list} ${compression} ${pins.length}\n${runs.map((run) => run.keys[list]).join('\n')}`;
 }
 
 interface MadeFrame {
