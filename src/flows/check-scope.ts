@@ -7,7 +7,7 @@ import { sameTree } from '../plan/kickstart.ts';
 import { beyond, sumOf } from '../plan/sums.ts';
 import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
-import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { formatNevra } from '../rpm/nevra.ts';
 import type { Claim } from './recompute.ts';
 import type { State } from './state.ts';
 
@@ -89,6 +89,7 @@ export function movesPastNoHold(claim: Pick<Claim, 'verb' | 'all'>): boolean {
 /** The tier that it would have come from has it, or something newer. */
 export function isNotAhead({ nevra }: Pin, parent: readonly Pin[]): boolean {
   return parent.some(
-    (pin) => nameArch(pin.nevra) === nameArch(nevra) && compareEvr(pin.nevra.evr, nevra.evr) >= 0,
+    ({ nevra: { name, arch, evr } }) =>
+      name === nevra.name && arch === nevra.arch && compareEvr(evr, nevra.evr) >= 0,
   );
 }

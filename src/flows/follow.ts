@@ -3,7 +3,6 @@ import { Fault } from '../base/fault.ts';
 import { type Forge, isCurrent, type PullRequest } from '../forge/forge.ts';
 import { parseIdentity } from '../forge/objects.ts';
 import { openRepository, type Repository } from '../forge/repository.ts';
-import type { Published } from '../publish/publish.ts';
 import { plain } from '../report/safe.ts';
 import { forgeRepository, later, localForge, type World } from './context.ts';
 import { deliveredData } from './deliver.ts';
@@ -41,20 +40,13 @@ export async function hotfixAndFollow(
   const repo = await openRepository(world.repoDir);
   const forge = await localForge(repo);
   const of = { world, repo, forge, steps, pollMs: o.pollMs ?? POLL_MS };
-  let published: Published;
-  try {
-    for (const number of numbers) {
-      merged.push(await followOne(of, number));
-      left.delete(number);
-    }
-    published = await publishNow(later(world), undefined, {
-      repo: await forgeRepository(repo),
-      main: 'main',
-    });
-    steps.end('published');
-  } finally {
-    if (merged.length > 0 && !repo.bare) await repo.update(); // clients first
+  for (const number of numbers) {
+    merged.push(await followOne(of, number));
+    left.delete(number);
   }
+  const main = { repo: await forgeRepository(repo), main: 'main' }; // the clone moves on when clients have the fix
+  const published = await publishNow(later(world), undefined, main);
+  steps.end('published');
   const [all, waited] = [steps.seconds(), steps.seconds('waited for the review of')];
   const data = { plans: deliveredData(delivered), merged, published: publishedData(published) };
   if (world.json) world.print(`${JSON.stringify({ ...data, steps: steps.done, seconds: all }, null, 2)}\n`);
@@ -62,6 +54,7 @@ export async function hotfixAndFollow(
   advice.needless();
   const waiting = numbers.length > 0 ? `, ${waited.toFixed(1)} s of it for the review` : '';
   world.progress.say(`from the command to the clients: ${all.toFixed(1)} s${waiting}`);
+  if (!repo.bare) await repo.update();
 }
 
 interface Following {

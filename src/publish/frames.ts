@@ -45,6 +45,7 @@ export function openFrameStore(folder: string): FrameStore {
     put: async (key, frame) => {
       const target = path(key);
       await onDisk('writing', target, () => write(target, frame));
+      recent.put(key, frame);
     },
   };
 }
@@ -61,6 +62,7 @@ class Recent {
   }
 
   put(key: string, frame: Frame): void {
+    if (this.#frames.has(key)) return;
     this.#frames.set(key, frame);
     this.#bytes += frame.bytes.length;
     for (const [oldest, { bytes }] of this.#frames) {

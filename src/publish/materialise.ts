@@ -13,8 +13,8 @@ import type { Content } from './content.ts';
 import type { SideDocument } from './documents.ts';
 import type { Frame } from './frame.ts';
 import { type FrameStore, makeFrame } from './frames.ts';
-import { digestOnce, inlineDigest, type OpenDigest, workerDigest } from './open-digest.ts';
-import { cutRuns, LISTS, type List, type Run } from './runs.ts';
+import { digestOnce, inlineDigest, type OpenDigest } from './open-digest.ts';
+import { cutRuns, documentKey, LISTS, type List, type Run } from './runs.ts';
 import { thinLocation } from './thin.ts';
 
 /** What the bytes of one tree depend on, and nothing else does: no clock, no folder, no cache. */
@@ -142,12 +142,8 @@ async function writeLists(
   try {
     for (const list of LISTS) {
       const apart = list === 'filelists' && content.pins.length >= MANY;
-      const open = sources.frames
-        ? digestOnce(keyOf(content, runs, list), how, apart)
-        : apart
-          ? workerDigest(how)
-          : inlineDigest(how);
-      outputs.set(list, new Output(await sink.begin(), open));
+      const key = sources.frames && documentKey(content, runs, list);
+      outputs.set(list, new Output(await sink.begin(), digestOnce(key, how, apart)));
     }
     const edge = async (part: 'head' | 'tail') => {
       for (const [list, output] of outputs) {
@@ -172,10 +168,6 @@ async function writeLists(
     for (const output of outputs.values()) await output.discard();
     throw cause;
   }
-}
-
-function keyOf({ compression, pins }: Content, runs: readonly Run[], list: List): string {
-  return `${list} ${compression} ${pins.length}\n${runs.map((run) => run.keys[list]).join('\n')}`;
 }
 
 interface MadeFrame {

@@ -39,12 +39,17 @@ const MOST_KNOWN = 24;
 
 /**
  * `key`: the keys of all frames in order, which say what text they hold: tiers with the same builds have the same documents, and each
- * is opened once.
+ * is opened once. Without a key, each is.
  */
-export function digestOnce(key: string, how: SitePolicy['compression'], apart: boolean): OpenDigest {
-  const before = known.get(key);
+export function digestOnce(
+  key: string | undefined,
+  how: SitePolicy['compression'],
+  apart: boolean,
+): OpenDigest {
+  const before = key === undefined ? undefined : known.get(key);
   if (before !== undefined) return knownDigest(before);
   const digest = apart ? workerDigest(how) : inlineDigest(how);
+  if (key === undefined) return digest;
   return {
     ...digest,
     digest: async () => {

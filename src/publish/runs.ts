@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SitePolicy } from '../manifest/policy.ts';
 import type { Pin } from '../manifest/snapshot.ts';
 import { nameArch } from '../rpm/nevra.ts';
-import type { Locations } from './content.ts';
+import type { Content, Locations } from './content.ts';
 
 export const LISTS = ['primary', 'filelists', 'other'] as const;
 /** The documents that list packages. */
@@ -100,4 +100,13 @@ function fnv1a(text: string): number {
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   hash ^= hash >>> 15; // the low bits alone mix badly
   return hash >>> 0;
+}
+
+/** What the open text of a document depends on. */
+export function documentKey(
+  { compression, pins }: Pick<Content, 'compression' | 'pins'>,
+  runs: readonly Run[],
+  list: List,
+): string {
+  return `${list} ${compression} ${pins.length}\n${runs.map((run) => run.keys[list]).join('\n')}`;
 }

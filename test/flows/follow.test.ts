@@ -7,6 +7,8 @@ import { hotfixAndFollow } from '../../src/flows/follow.ts';
 import { type HotfixRequest, hotfix } from '../../src/flows/hotfix.ts';
 import { fill } from '../../src/flows/promote.ts';
 import { pullApprove, pullClose, pullMerge } from '../../src/flows/pull.ts';
+import { Args } from '../../src/flows/verb.ts';
+import { HOTFIX } from '../../src/flows/verbs-hotfix.ts';
 import type { PullRequest } from '../../src/forge/forge.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
 import { decompressAll } from '../../src/repodata/compression.ts';
@@ -162,6 +164,13 @@ describe('hotfix --follow', () => {
     await pullClose(as(site, 'Ann'), number, undefined);
     await stopped;
     expect(site.output()).toContain(`to go on: sluice pr merge ${number}, then sluice publish`);
+  });
+
+  it('is of a pull request', async () => {
+    const values = { team: 'infra', to: 'stable', reason: 'r', follow: true };
+    const site = await waveSite();
+    const run = HOTFIX.run(site.world(), new Args(['harbor-tls'], values));
+    await expect(run).rejects.toMatchObject({ code: 'USAGE', hint: 'Add --propose.' });
   });
 
   it('ended by ctrl-C says how to go on, and the same command goes on', async () => {
