@@ -49,6 +49,7 @@ async function run(argv: readonly string[]): Promise<boolean | undefined> {
       cacheDir: (text('cache') ?? process.env['SLUICE_CACHE'] ?? userCache()) || undefined,
       now: timeOf(text('now')),
       clock: () => timeOf(text('now')),
+      elapsed: () => performance.now(), // of Node, which begins with the process
       by: text('by') ?? process.env['SLUICE_BY'] ?? process.env['USER'] ?? 'operator',
       env: process.env,
       progress,

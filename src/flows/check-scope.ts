@@ -2,12 +2,12 @@ import { formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import type { PullRequest } from '../forge/forge.ts';
 import { formatRepositoryId, lockPath, snapshotPath } from '../manifest/ids.ts';
-import type { Pin, Snapshot } from '../manifest/snapshot.ts';
+import type { Pin } from '../manifest/snapshot.ts';
 import { sameTree } from '../plan/kickstart.ts';
-import { sumOf, sumsOf } from '../plan/sums.ts';
+import { beyond, sumOf } from '../plan/sums.ts';
 import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
-import { formatNevra, nameArch } from '../rpm/nevra.ts';
+import { formatNevra } from '../rpm/nevra.ts';
 import type { Claim } from './recompute.ts';
 import type { State } from './state.ts';
 
@@ -37,7 +37,7 @@ export function checkScope(plan: Plan, main: State, merged: State): Fault[] {
     const at = snapshotPath(r.repository);
     const [before, after] = [main.snapshot(r.repository), merged.snapshot(r.repository)];
     const comes = new Set(r.changes.flatMap((c) => ('to' in c && c.kind !== 'module' ? sumOf(c.to) : [])));
-    const goes = sumsOf(r.before?.pins).difference(sumsOf(r.after.pins));
+    const goes = new Set(beyond(r.before?.pins, r.after.pins).map(sumOf));
     const documents = new Set(r.changes.flatMap((c) => (c.kind === 'module' ? c.nsvca : [])));
     const id = formatRepositoryId(r.repository);
     for (const nsvca of new Set([...(before?.modules.keys() ?? []), ...(after?.modules.keys() ?? [])])) {
@@ -53,11 +53,11 @@ export function checkScope(plan: Plan, main: State, merged: State): Fault[] {
         : 'the removal of the installation tree';
       complain(`${what} of ${id} is no part of this hotfix`, at);
     }
-    for (const pin of without(after, before)) {
+    for (const pin of beyond(after?.pins, before?.pins)) {
       if (!comes.has(sumOf(pin)))
         complain(`${formatNevra(pin.nevra)} comes into ${id}, and is no part of this hotfix`, at);
     }
-    for (const pin of without(before, after)) {
+    for (const pin of beyond(before?.pins, after?.pins)) {
       if (!goes.has(sumOf(pin)))
         complain(`${formatNevra(pin.nevra)} leaves ${id}, and is no part of this hotfix`, at);
     }
@@ -79,12 +79,6 @@ export function checkTrailers({ trailers }: Pick<PullRequest, 'trailers'>, { hot
   );
 }
 
-function without(a: Snapshot | undefined, b: Snapshot | undefined): Pin[] {
-  if (a === b) return [];
-  const known = sumsOf(b?.pins);
-  return (a?.pins ?? []).filter((pin) => !known.has(sumOf(pin)));
-}
-
 /** Nobody said that holds do not count: what is held by now was not when it was planned. */
 export function movesPastNoHold(claim: Pick<Claim, 'verb' | 'all'>): boolean {
   if (claim.verb === 'hotfix') return claim.all('Sluice-Override-Hold').length === 0;
@@ -95,6 +89,7 @@ export function movesPastNoHold(claim: Pick<Claim, 'verb' | 'all'>): boolean {
 /** The tier that it would have come from has it, or something newer. */
 export function isNotAhead({ nevra }: Pin, parent: readonly Pin[]): boolean {
   return parent.some(
-    (pin) => nameArch(pin.nevra) === nameArch(nevra) && compareEvr(pin.nevra.evr, nevra.evr) >= 0,
+    ({ nevra: { name, arch, evr } }) =>
+      name === nevra.name && arch === nevra.arch && compareEvr(evr, nevra.evr) >= 0,
   );
 }

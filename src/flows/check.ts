@@ -21,7 +21,7 @@ import { checkTree } from '../manifest/tree.ts';
 import { isOpen, nextOpening } from '../manifest/window.ts';
 import { sameTree } from '../plan/kickstart.ts';
 import { hasEnded } from '../plan/rules.ts';
-import { sumsOf } from '../plan/sums.ts';
+import { among, beyond, sumOf } from '../plan/sums.ts';
 import type { Plan } from '../plan/types.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { formatNevra, nameArch } from '../rpm/nevra.ts';
@@ -283,21 +283,22 @@ async function checkRepository(
   const at = snapshotPath(name);
   const before = main.snapshot(name)?.pins ?? [];
   const after = (merged.snapshot(name) as Snapshot).pins;
-  const had = sumsOf(before);
+  const come = beyond(after, before);
   const parent = parentName(team, tier, upstream);
-  const parents = [sumsOf(merged.snapshot(parent)?.pins), sumsOf(main.snapshot(parent)?.pins)];
+  const parents = [merged, main].map((state) => among(come, state.snapshot(parent)?.pins));
   const isInParent = (sum: string) => parents.some((sums) => sums.has(sum));
   const once = await everListed(
     main,
     parent,
-    after.filter(({ checksum }) => {
-      const sum = formatChecksum(checksum);
-      return !had.has(sum) && !isInParent(sum);
-    }),
+    come.filter((pin) => !isInParent(sumOf(pin))),
   );
   const live = main.snapshot(liveName(upstream))?.pins ?? [];
-  const withdrawn = sumsOf(live.filter((pin) => pin.withdrawn));
-  const straight = claim?.verb === 'hotfix' && proven ? sumsOf(live) : undefined;
+  const inLive = among(come, live);
+  const withdrawn = among(
+    come,
+    live.filter((pin) => pin.withdrawn),
+  );
+  const straight = claim?.verb === 'hotfix' && proven ? inLive : undefined;
   const behind = straight && merged.snapshot(parent)?.pins;
   const byItself = claim?.verb === 'promote' && claim.all('Sluice-Named').length === 0;
   const holds = claim && movesPastNoHold(claim) ? team.holds : [];
@@ -306,17 +307,15 @@ async function checkRepository(
   const complain = (message: string, hint: string) =>
     complaints.push(new Fault('MANIFEST_INVALID', message, { hint, at }));
   const goesBack = proven && claim?.verb === 'rollback';
-  for (const pin of after) {
-    const sum = formatChecksum(pin.checksum);
-    if (had.has(sum)) continue;
+  for (const pin of come) {
+    const sum = sumOf(pin);
     const build = formatNevra(pin.nevra);
     if (goesBack) continue; // it was there, and the plan that says so was made again
     const isStraight = straight?.has(sum) && isNotAhead(pin, behind ?? []);
     if (!isInParent(sum) && !once.has(`${build} ${sum}`) && !isStraight && !lowers) {
-      const isInLive = live.some((known) => formatChecksum(known.checksum) === sum);
       complain(
         `${build} is not in ${formatRepositoryId(parent)}, and never was`,
-        isInLive
+        inLive.has(sum)
           ? `Run sluice fix, which adds its line there too: live has it.`
           : 'Let it come through the tiers, or check the checksum in the lock.',
       );
@@ -368,9 +367,14 @@ async function everListed(
 
 /** Per name.arch: the newest build that main has must not be newer than the newest after the merge. */
 function lowered(before: readonly Pin[], after: readonly Pin[], at: string): Fault[] {
-  const newest = new Map(after.map((pin) => [nameArch(pin.nevra), pin])); // pins are in EVR order
+  const [had, has] = [new Set(before), new Set(after)];
+  const moved = [...before.filter((pin) => !has.has(pin)), ...after.filter((pin) => !had.has(pin))];
+  const names = new Set(moved.map(({ nevra }) => nevra.name)); // of the others all builds are the same
+  const newestOf = (pins: readonly Pin[]) =>
+    new Map(pins.filter(({ nevra }) => names.has(nevra.name)).map((pin) => [nameArch(pin.nevra), pin])); // in EVR order
+  const newest = newestOf(after);
   const complaints: Fault[] = [];
-  for (const [key, pin] of new Map(before.map((p) => [nameArch(p.nevra), p]))) {
+  for (const [key, pin] of newestOf(before)) {
     const now = newest.get(key);
     if (!now || compareEvr(now.nevra.evr, pin.nevra.evr) >= 0) continue;
     const message = `${key} would go from ${formatNevra(pin.nevra)} back to ${formatNevra(now.nevra)}`;

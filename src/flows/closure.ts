@@ -11,7 +11,7 @@ import type { Universe } from '../plan/watch.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { type ModuleDocument, projectModules, readModules } from '../repodata/modules.ts';
 import { clientSetOf } from './client-set.ts';
-import { moduleDocument, whole } from './facts.ts';
+import { moduleDocument, rememberDocuments, whole } from './facts.ts';
 import type { State } from './state.ts';
 import { filelistsNotes, type Universe as Loaded, universes } from './universe.ts';
 
@@ -48,7 +48,11 @@ export async function closureOf(
 ): Promise<ClosureOfSet> {
   if (beside.length > 0) return readClosure(state, catalog, scope, beside);
   const known = last.get(catalog);
-  if (known?.state === state && known.scope.team === scope.team && known.scope.set === scope.set) {
+  if (
+    known?.state.files === state.files &&
+    known.scope.team === scope.team &&
+    known.scope.set === scope.set
+  ) {
     return known.closure;
   }
   last.delete(catalog);
@@ -114,21 +118,13 @@ function viewsOf(universe: Universe, arch: string, repositories: readonly Module
   return view;
 }
 
-/** Module documents by their checksums, each read once: a set is asked about tier by tier, before and after. */
+/** Module documents of whole files by their checksums, each read once: a set is asked about tier by tier, before and after. */
 class KnownDocuments {
   readonly #catalog: Catalog;
-  readonly #pinned = new Map<string, ModuleDocument>();
   readonly #listed = new Map<string, readonly ModuleDocument[]>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
-  }
-
-  async pinned(nsvca: string, sum: Checksum): Promise<ModuleDocument> {
-    const key = `${nsvca} ${formatChecksum(sum)}`;
-    const document = this.#pinned.get(key) ?? (await moduleDocument(this.#catalog, nsvca, sum));
-    this.#pinned.set(key, document);
-    return document;
   }
 
   async listed(sum: Checksum, at: string): Promise<readonly ModuleDocument[]> {
@@ -137,6 +133,7 @@ class KnownDocuments {
     if (known) return known;
     const documents = readModules(await whole(this.#catalog, sum, MAX_MODULES, at), at);
     this.#listed.set(key, documents);
+    rememberDocuments(this.#catalog, documents); // most of those that are pinned are among them
     return documents;
   }
 }
@@ -172,15 +169,17 @@ class ModuleDocuments {
     const pinned = new Map<string, ModuleDocument>();
     const listed = new Map<string, readonly ModuleDocument[]>();
     for (const { repository, modules } of snapshots) {
-      for (const [nsvca, sum] of modules) {
-        const key = `${nsvca} ${formatChecksum(sum)}`;
-        if (!pinned.has(key)) pinned.set(key, await known.pinned(nsvca, sum));
-      }
       const id = upstreamId(repository);
       if (modules.size === 0 || listed.has(id)) continue;
       const live = state.snapshot({ ...repository, team: LIVE_TEAM, tier: LIVE_TIER });
       const sum = live?.upstream?.documents.get('modules');
       listed.set(id, sum ? await known.listed(sum, id) : []);
+    }
+    for (const { modules } of snapshots) {
+      for (const [nsvca, sum] of modules) {
+        const key = `${nsvca} ${formatChecksum(sum)}`;
+        if (!pinned.has(key)) pinned.set(key, await moduleDocument(catalog, nsvca, sum));
+      }
     }
     return new ModuleDocuments(pinned, listed);
   }

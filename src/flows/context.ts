@@ -16,6 +16,8 @@ export interface World {
   readonly now: Date;
   /** What the time is by now, for a command that stays; absent: it is always `now`. */
   readonly clock?: () => Date;
+  /** Milliseconds since the command began. */
+  readonly elapsed?: () => number;
   /** Who acts: the name that approvals, merges and comments carry. */
   readonly by: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -46,6 +48,15 @@ export function mirrorOf(world: World): Mirror {
   const mirror = { root, catalog: openCatalog(root), pool: openPool(root) };
   mirrors.set(world, mirror);
   return mirror;
+}
+
+/** The same world with the time that it is by now: for what is judged after a wait. What was read of the catalog is still known. */
+export function later(world: World): World {
+  const since = Math.floor(world.elapsed?.() ?? 0);
+  const now: World = { ...world, now: new Date(world.now.getTime() + since) };
+  const known = mirrors.get(world);
+  if (known) mirrors.set(now, known);
+  return now;
 }
 
 /** The state repository, and the revision that commands build on: origin's main where there is one, else main. */

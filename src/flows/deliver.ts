@@ -127,11 +127,14 @@ function shown(plan: Plan, files: number, all: boolean): string {
 
 /** All that several deliveries have to say, for `--json`. */
 export function deliveredJson(delivered: readonly Delivered[]): string {
-  const data = delivered.map(({ plan, files, pull, accounts }) => ({
+  return `${JSON.stringify(deliveredData(delivered), null, 2)}\n`;
+}
+
+export function deliveredData(delivered: readonly Delivered[]) {
+  return delivered.map(({ plan, files, pull, accounts }) => ({
     ...toJson(plan),
     ...(accounts ? { accounts } : {}),
     files: [...files.keys()],
     pull,
   }));
-  return `${JSON.stringify(data, null, 2)}\n`;
 }

@@ -215,6 +215,16 @@ export async function moduleDocument(
   return document;
 }
 
+/** Documents that were read already, of a file that has many: one of the same digest is the same. */
+export function rememberDocuments(catalog: Catalog, read: readonly ModuleDocument[]): void {
+  const documents = known.get(catalog) ?? new Map<string, ModuleDocument>();
+  known.set(catalog, documents);
+  for (const document of read) {
+    const { nsvca, digest } = document;
+    if (nsvca !== undefined) documents.set(`${nsvca} ${formatChecksum(digest)}`, document);
+  }
+}
+
 /** One document is asked for by live and by every tier. */
 const known = new WeakMap<Catalog, Map<string, ModuleDocument>>();
 

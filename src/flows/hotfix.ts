@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { groupBy } from '../base/order.ts';
 import { checkLine } from '../forge/forge.ts';
+import type { Repository } from '../forge/repository.ts';
 import { asWritten, isCve, similarNames, unknownWord } from '../plan/named.ts';
 import type { Plan } from '../plan/types.ts';
 import { localForge, type Mirror, mirrorOf, openState, type World } from './context.ts';
@@ -20,6 +21,7 @@ import { scopes } from './promote.ts';
 import { withUpgradesOfTeams } from './promote-lockstep.ts';
 import { type Asked, branchOf } from './proposal.ts';
 import { readState, type State, teamOf, tierOf } from './state.ts';
+import type { Steps } from './steps.ts';
 import { sync } from './sync.ts';
 
 export interface HotfixRequest {
@@ -39,9 +41,9 @@ export interface HotfixRequest {
 
 /**
  * Plans what is named straight from live into one tier and every tier between: one plan (and pull request) for each team and client
- * set that has it.
+ * set that has it. `steps`: whoever gives them goes on by itself.
  */
-export async function hotfix(world: World, request: HotfixRequest): Promise<Delivered[]> {
+export async function hotfix(world: World, request: HotfixRequest, steps?: Steps): Promise<Delivered[]> {
   const named = checkRequest(request);
   const mirror = mirrorOf(world);
   if (request.sync) await syncFirst(world, request);
@@ -54,7 +56,7 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
   const ready: { plan: Plan; o: HotfixOptions }[] = []; // of every team, before anything is proposed for one
   for (const group of await atOnce(state, mirror, asked, fresh, request)) {
     const [scope] = group;
-    const o = request.how === 'propose' ? await asBefore(world, state, scope, fresh) : fresh;
+    const o = request.how === 'propose' ? await asBefore(repo, state, scope, fresh) : fresh;
     const planned = await hotfixPlanOf(state, mirror.catalog, group, o);
     if (planned.repositories.every((r) => r.changes.length === 0)) {
       if (!world.json) world.print(`${nothingToDo(planned)}\n`);
@@ -62,12 +64,13 @@ export async function hotfix(world: World, request: HotfixRequest): Promise<Deli
     }
     ready.push({ plan: await withUpgradesOfTeams(planned, state, mirror.catalog), o });
   }
+  steps?.end('planned');
   const delivered: Delivered[] = [];
   for (const { plan, o } of ready) {
     delivered.push(await deliver(world, { plan, state, repo, mirror, asked: askedOf(plan, o), how, all }));
   }
   const numbers = delivered.flatMap(({ pull }) => pull?.number ?? []);
-  if (numbers.length > 0 && !world.json) {
+  if (numbers.length > 0 && !world.json && !steps) {
     world.print(
       `next: somebody else reads it, then sluice pr merge ${numbers.join(' ')}, then sluice publish\n`,
     );
@@ -179,12 +182,11 @@ async function nothingNamed(
 
 /** The same request on the same main is the same plan, whoever runs it and however often. */
 async function asBefore(
-  world: World,
+  repo: Repository,
   state: State,
   scope: PromoteScope,
   o: HotfixOptions,
 ): Promise<HotfixOptions> {
-  const { repo } = await openState(world);
   const forge = await localForge(repo);
   const where = { team: scope.team.team, tier: scope.tier.name, set: scope.set };
   const branch = branchOf(where, { verb: 'hotfix', scope: '', now: o.now, options: optionsOf(o) });

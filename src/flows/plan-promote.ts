@@ -138,11 +138,11 @@ export async function promoteRepository(
 }
 
 /** By path and day: a plan of several tiers, and of several teams, asks the same of live and of what lies between. */
-const known = new WeakMap<State, Map<string, Promise<Stays>>>();
+const known = new WeakMap<State['files'], Map<string, Promise<Stays>>>();
 
 function staysIn(state: State, path: string, since: Date): Promise<Stays> {
-  const ofState = known.get(state) ?? new Map<string, Promise<Stays>>();
-  known.set(state, ofState);
+  const ofState = known.get(state.files) ?? new Map<string, Promise<Stays>>();
+  known.set(state.files, ofState);
   const key = `${path} ${since.getTime()}`;
   const stays = ofState.get(key) ?? state.history.stays(path, since);
   ofState.set(key, stays);

@@ -3,7 +3,8 @@ import { formatChecksum } from '../base/checksum.ts';
 import { byCodeUnit } from '../base/order.ts';
 import { branchName, type Draft } from '../forge/forge.ts';
 import { lockPath, snapshotPath } from '../manifest/ids.ts';
-import { renderSnapshot } from '../manifest/snapshot.ts';
+import { renderNear } from '../manifest/render-near.ts';
+import { renderSnapshot, type Snapshot, type SnapshotFiles } from '../manifest/snapshot.ts';
 import type { Plan } from '../plan/types.ts';
 import type { ForgeWords } from '../report/acting.ts';
 import { body, PLAIN_FORGE } from '../report/body.ts';
@@ -18,7 +19,7 @@ export function planFiles(plans: readonly Plan[], state: State): Map<string, str
     for (const { repository, before, after, changes } of plan.repositories) {
       if (before === after || (before && changes.length === 0 && plan.verb !== 'sync')) continue;
       if (!before && after.pins.length === 0 && ['promote', 'import', 'hotfix'].includes(plan.verb)) continue;
-      const { yaml, lock } = renderSnapshot(after);
+      const { yaml, lock } = rendered(after, before, state);
       for (const [path, text] of [
         [snapshotPath(repository), yaml],
         [lockPath(repository), lock],
@@ -29,6 +30,16 @@ export function planFiles(plans: readonly Plan[], state: State): Map<string, str
     for (const [path, text] of plan.files ?? []) if (state.files.get(path) !== text) files.set(path, text);
   }
   return new Map([...files].sort(([a], [b]) => byCodeUnit(a, b)));
+}
+
+/** Most lines of a tier are those that main has of it. */
+function rendered(after: Snapshot, before: Snapshot | undefined, state: State): SnapshotFiles {
+  const { repository } = after;
+  const yaml = state.files.get(snapshotPath(repository));
+  const lock = state.files.get(lockPath(repository));
+  if (!before || yaml === undefined || lock === undefined || state.snapshot(repository) !== before)
+    return renderSnapshot(after);
+  return renderNear(after, { files: { yaml, lock }, snapshot: before });
 }
 
 /** The digest of what a plan writes: path and text of each file. */

@@ -27,15 +27,23 @@ import { readState, type State } from './state.ts';
 import { isTree } from './trees.ts';
 import { type VerifiedUrl, verifyUrl } from './verify-url.ts';
 
-/** Brings the mirror to what main says, or puts an earlier commit beside it below public/at/. `onAsked`: main could be asked. */
+/** Reconciles the mirror with main, or puts an earlier commit beside it below public/at/. */
+export async function publishMain(world: World, at: string | undefined): Promise<boolean> {
+  const done = await reconcile(world, at);
+  if (world.json) world.print(`${JSON.stringify(publishedData(done), null, 2)}\n`);
+  sayPublished(world, at ?? 'main', done);
+  return true;
+}
+
+/** `from`: where main is read, where that is known already. `onAsked`: main could be asked. */
 export async function reconcile(
   world: World,
   at: string | undefined,
-  onAsked: () => void = () => {},
+  o: { readonly from?: { readonly repo: Repository; readonly main: string }; readonly onAsked?: () => void } = {},
 ): Promise<Published> {
   const { root: mirror, catalog, pool } = mirrorOf(world);
-  const { repo, main } = await openState(world);
-  onAsked();
+  const { repo, main } = o.from ?? (await openState(world));
+  o.onAsked?.();
   const tip = await repo.history(main);
   await acceptMain(repo, tip, mirror, world.now);
   const history = at === undefined ? tip : await repo.history(await repo.resolve(at));
@@ -56,36 +64,36 @@ export async function reconcile(
   });
 }
 
-export async function publishMain(world: World, at: string | undefined): Promise<boolean> {
-  const done = await reconcile(world, at);
-  if (world.json) {
-    const failed = done.failed.map(({ id, fault }) => ({
-      id,
-      code: fault.code,
-      message: fault.message,
-      at: fault.at,
-    }));
-    world.print(`${JSON.stringify({ ...done, failed }, null, 2)}\n`);
-  } else {
+/** For `--json`. */
+export function publishedData(done: Published) {
+  const failed = done.failed.map(({ id, fault }) => {
+    const { code, message, at } = fault;
+    return { id, code, message, at };
+  });
+  return { ...done, failed };
+}
+
+/** Says what became of it; throws what kept a repository from being published. */
+export function sayPublished(world: World, what: string, done: Published): void {
+  if (!world.json) {
     const rows = done.repositories.map((r) => [
       r.id,
       r.outcome,
       r.revision.slice(0, 12),
       r.linked > 0 ? count(r.linked, 'new link') : '',
     ]);
-    world.print(`${at === undefined ? 'main' : at} is ${done.commit.slice(0, 12)}\n${columns(rows, '  ')}`);
+    world.print(`${what} is ${done.commit.slice(0, 12)}\n${columns(rows, '  ')}`);
     for (const id of done.removed) world.print(`  ${id}  removed: main no longer has it\n`);
   }
   if (done.reformatted.length > 0) {
-    const what = count(done.reformatted.length, 'repository', 'repositories');
+    const which = count(done.reformatted.length, 'repository', 'repositories');
     world.progress.say(
-      `this version of Sluice writes other bytes than the last: ${what} were written anew (docs/upgrade.md)`,
+      `this version of Sluice writes other bytes than the last: ${which} were written anew (docs/upgrade.md)`,
     );
   }
   for (const { id, fault } of done.failed) world.progress.say(`${id}: ${fault.message}`);
   const [first] = done.failed;
   if (first) throw first.fault;
-  return true;
 }
 
 /** Proves that what is served is what the last published commit says; false where it is not. */

@@ -153,12 +153,24 @@ async function mergeOne(world: World, repo: Repository, forge: Forge, number: nu
       pull.state === 'merged' ? 'There is nothing left to do.' : 'Run the command that made it again.';
     throw new Fault('FORGE_REFUSED', `#${number} is ${pull.state}`, { hint });
   }
-  const commit = await mergeChecked(world, repo, forge, number, (seen, verdict) => {
+  const commit = await mergeReviewed(world, repo, forge, number, () => true);
+  world.print(`merged #${number} as ${commit?.slice(0, 12)}; now: sluice publish\n`);
+}
+
+/** Merges what is green, or throws what keeps it from being so. Undefined: the caller no longer wants it as it is now. */
+export async function mergeReviewed(
+  world: World,
+  repo: Repository,
+  forge: Forge,
+  number: number,
+  isWanted: (pull: PullRequest) => boolean,
+): Promise<string | undefined> {
+  return mergeChecked(world, repo, forge, number, (seen, verdict) => {
+    if (!isWanted(seen)) return false;
     refuseUnlessGreen(world, seen, verdict);
     for (const fault of verdict.warnings) world.progress.say(`warning: ${faultLine(fault, false)}`);
     return true;
   });
-  world.print(`merged #${number} as ${commit?.slice(0, 12)}; now: sluice publish\n`);
 }
 
 const MERGE_ATTEMPTS = 5;

@@ -27,7 +27,7 @@ export interface State {
   readonly commit: string;
   readonly history: History;
   readonly policies: Policies;
-  /** Text of every file below snapshots/, policies/, profiles/, baselines/ and errata/, by path. */
+  /** Text of every file below snapshots/, policies/, profiles/, baselines/ and errata/, by path. The same map: the same state. */
   readonly files: ReadonlyMap<string, string>;
   /** Undefined where there is no manifest of that repository. Parsed once. */
   snapshot(name: RepositoryName): Snapshot | undefined;
@@ -35,9 +35,23 @@ export interface State {
   readonly repositories: readonly RepositoryName[];
 }
 
+/** What commits say, those asked last at the end: a commit says the same in every clone, and to every step of a command. */
+const said = new Map<string, Omit<State, 'history'>>();
+const MOST_KEPT = 2;
+
 /** Reads policies and manifests at a commit; policies are validated as a whole, manifests when they are asked for. */
 export async function readState(repo: Repository, rev: string): Promise<State> {
   const history = await repo.history(rev);
+  const { commit } = history;
+  const known = said.get(commit) ?? (await readCommit(repo, history));
+  said.delete(commit);
+  said.set(commit, known);
+  const [oldest] = said.keys();
+  if (said.size > MOST_KEPT && oldest !== undefined) said.delete(oldest);
+  return { ...known, history };
+}
+
+async function readCommit(repo: Repository, history: History): Promise<Omit<State, 'history'>> {
   const committed = await repo.readCommitted(history.commit);
   return stateOf(history, new Map([...committed].map(([path, file]) => [path, file.text])));
 }

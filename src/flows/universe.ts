@@ -30,6 +30,8 @@ export interface Universe {
 interface LookedUp {
   /** By the number of the capability that names them. */
   readonly asked: ReadonlyMap<number, readonly string[]>;
+  /** By the number of the build that asks for them. */
+  readonly byBuild: ReadonlyMap<number, readonly string[]>;
   /** Records that have no filelists. */
   readonly without: ReadonlySet<string>;
 }
@@ -84,14 +86,13 @@ export function universes(
   catalog: Catalog,
 ): (snapshots: readonly Snapshot[], primaries?: ReadonlyMap<string, Buffer>) => Promise<Universe> {
   let last: Universe | undefined;
+  let places = new Places(new Map());
   let asked: readonly Snapshot[] = [];
   let checked = new WeakSet<Snapshot>();
   return async (snapshots, primaries) => {
     if (last && snapshots.length === asked.length && snapshots.every((s, i) => s === asked[i])) return last;
     asked = [...snapshots];
-    const known = last?.primaries;
-    const records = new Set(snapshots.flatMap(({ pins }) => pins.map(({ record }) => record)));
-    if (last && known && records.size === known.size && records.isSubsetOf(known)) {
+    if (last && places.areAll(snapshots)) {
       for (const snapshot of snapshots) {
         if (!checked.has(snapshot)) checkRecords(snapshot, last.index, last.numbers);
         checked.add(snapshot);
@@ -100,9 +101,39 @@ export function universes(
     }
     last = undefined; // before the next one is made: two of them need not be in memory
     last = await loadUniverse(catalog, snapshots, primaries);
+    places = new Places(last.primaries);
     checked = new WeakSet(snapshots);
     return last;
   };
+}
+
+/** Which records lists name, as places in one row of them: found once for each list. */
+class Places {
+  readonly #places: ReadonlyMap<string, number>;
+  readonly #lists = new WeakMap<readonly Pin[], Int32Array>();
+
+  constructor(records: ReadonlyMap<string, unknown>) {
+    this.#places = new Map([...records.keys()].map((record, place) => [record, place]));
+  }
+
+  /** Whether these lists together name all of the records, and no other. */
+  areAll(snapshots: readonly Pick<Snapshot, 'pins'>[]): boolean {
+    const named = new Uint8Array(this.#places.size);
+    for (const { pins } of snapshots) {
+      for (const place of this.#of(pins)) {
+        if (place < 0) return false;
+        named[place] = 1;
+      }
+    }
+    return !named.includes(0);
+  }
+
+  #of(pins: readonly Pin[]): Int32Array {
+    const known =
+      this.#lists.get(pins) ?? Int32Array.from(pins, ({ record }) => this.#places.get(record) ?? -1);
+    this.#lists.set(pins, known);
+    return known;
+  }
 }
 
 /**
@@ -140,22 +171,21 @@ interface FilesOf {
 /** By the files that were looked up, then by list: each list is asked about once for each tier and team. */
 const known = new WeakMap<LookedUp, WeakMap<readonly Pin[], FilesOf>>();
 
-function filesOf(pins: readonly Pin[], { numbers, index }: Universe, files: LookedUp): FilesOf {
+function filesOf(pins: readonly Pin[], { numbers }: Universe, files: LookedUp): FilesOf {
   const lists = known.get(files) ?? new WeakMap<readonly Pin[], FilesOf>();
   known.set(files, lists);
   const before = lists.get(pins);
   if (before) return before;
-  const own = pins.filter(({ record }) => numbers.has(record));
-  const without = own.filter(({ record }) => files.without.has(record)).length;
   const asks = new Set<string>();
-  for (const { record } of own) {
-    for (const relation of ASKING) {
-      for (const number of index.relation(numbers.get(record) as number, relation)) {
-        for (const path of files.asked.get(number) ?? []) asks.add(path);
-      }
-    }
+  let [builds, without] = [0, 0];
+  for (const { record } of pins) {
+    const build = numbers.get(record);
+    if (build === undefined) continue;
+    builds += 1;
+    if (files.without.has(record)) without += 1;
+    for (const path of files.byBuild.get(build) ?? []) asks.add(path);
   }
-  const found = { builds: own.length, without, asks: [...asks] };
+  const found = { builds, without, asks: [...asks] };
   lists.set(pins, found);
   return found;
 }
@@ -224,7 +254,19 @@ async function lookUpFiles(
     const found = search.in(element);
     if (found.length > 0) index.addFiles(numbers.get(id) as number, found);
   }
-  return { asked, without };
+  return { asked, byBuild: askersOf(index, asked), without };
+}
+
+function askersOf(index: PackageIndex, asked: LookedUp['asked']): Map<number, readonly string[]> {
+  const byBuild = new Map<number, readonly string[]>();
+  for (let build = 0; build < index.size; build += 1) {
+    const paths: string[] = [];
+    for (const relation of ASKING) {
+      for (const number of index.relation(build, relation)) paths.push(...(asked.get(number) ?? []));
+    }
+    if (paths.length > 0) byBuild.set(build, paths);
+  }
+  return byBuild;
 }
 
 /**

@@ -2,7 +2,13 @@ import { upstreamId } from '../manifest/ids.ts';
 import { membersOf } from '../plan/brokenSet.ts';
 import { Satisfiers } from '../plan/satisfiers.ts';
 import type { Plan, Snapshot } from '../plan/types.ts';
-import { askUpgrades, type Host, type Trouble, type Upgrades } from '../plan/upgrades.ts';
+import {
+  askUpgrades,
+  type Host,
+  type Trouble,
+  type UpgradeQuestion,
+  type Upgrades,
+} from '../plan/upgrades.ts';
 import type { Universe } from '../plan/watch.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { type ClosureOfSet, closureOf } from './closure.ts';
@@ -47,8 +53,29 @@ export async function withUpgrades(
   const asked = satisfiers.get(universe) ?? new Satisfiers(index);
   satisfiers.set(universe, asked);
   const arch = plan.repositories[0]?.repository.arch ?? '';
-  const found = askUpgrades({ universe, satisfiers: asked, arch, before, after, hosts });
+  const found = answerOf({ universe, satisfiers: asked, arch, before, after, hosts });
   return withTroubles(plan, found, known, notes);
+}
+
+const last = new WeakMap<Universe, { readonly question: UpgradeQuestion; readonly answer: Upgrades }>();
+
+/** Teams whose clients are shown the same ask the same: the question is answered once. */
+function answerOf(question: UpgradeQuestion): Upgrades {
+  const known = last.get(question.universe);
+  if (known && isSame(known.question, question)) return known.answer;
+  const answer = askUpgrades(question);
+  last.set(question.universe, { question, answer });
+  return answer;
+}
+
+function isSame(a: UpgradeQuestion, b: UpgradeQuestion): boolean {
+  const isEqual = (one: Uint8Array, other: Uint8Array) => Buffer.compare(one, other) === 0;
+  return (
+    a.arch === b.arch &&
+    isEqual(a.before, b.before) &&
+    isEqual(a.after, b.after) &&
+    JSON.stringify(a.hosts) === JSON.stringify(b.hosts)
+  );
 }
 
 /** What a client with the default streams is shown of these repositories. */

@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import { hotfixAndFollow } from './follow.ts';
 import { hotfix } from './hotfix.ts';
 import { hotfixByInputs } from './hotfix-inputs.ts';
 import { type Args, DELIVERY, delivering, TEAM, type Verb } from './verb.ts';
@@ -21,6 +22,10 @@ export const HOTFIX: Verb = {
     inputs: {
       type: 'boolean',
       help: 'what, for whom, where and why come from SLUICE_INPUT_PACKAGES, _TEAMS (or all), _TIER and _REASON: a form',
+    },
+    follow: {
+      type: 'boolean',
+      help: 'with --propose: wait for the review, then check, merge and publish',
     },
     sync: { type: 'boolean', help: 'take in what upstreams have now first; with --propose' },
     ...DELIVERY,
@@ -55,6 +60,13 @@ export const HOTFIX: Verb = {
       to: args.need('to'),
       reason: args.need('reason'),
     };
+    if (args.flag('follow')) {
+      if (args.how !== 'propose') {
+        throw new Fault('USAGE', '--follow is of a pull request', { hint: 'Add --propose.' });
+      }
+      await hotfixAndFollow(world, { ...common, ...asked });
+      return undefined;
+    }
     return delivering(world, hotfix(world, { ...common, ...asked }));
   },
 };

@@ -64,7 +64,7 @@ export async function watchMain(world: World, { interval, stop }: WatchOptions):
 /** One publication; what is against it. */
 async function look(world: World, onAsked: () => void): Promise<Fault | undefined> {
   try {
-    const done = await reconcile(world, undefined, onAsked);
+    const done = await reconcile(world, undefined, { onAsked });
     const moved = done.repositories.filter(({ outcome }) => outcome === 'published').length;
     if (moved + done.removed.length > 0 && !world.json) {
       const what = count(moved, 'repository', 'repositories');

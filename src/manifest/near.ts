@@ -4,14 +4,8 @@ import { compareNevra, parseNevra } from '../rpm/nevra.ts';
 import { snapshotPath } from './ids.ts';
 import { readLockLine } from './lock.ts';
 import { readHead } from './manifest-text.ts';
-import {
-  amendSnapshot,
-  type Pin,
-  parseSnapshot,
-  renderSnapshot,
-  type Snapshot,
-  type SnapshotFiles,
-} from './snapshot.ts';
+import { type Known, renderNear } from './render-near.ts';
+import { amendSnapshot, type Pin, parseSnapshot, type Snapshot, type SnapshotFiles } from './snapshot.ts';
 
 /** As many large ones as a few teams have; each is some megabytes. */
 const MOST_KEPT = 24;
@@ -37,12 +31,6 @@ function read(files: SnapshotFiles, path: string): Snapshot {
   return (near && parseNear(files, path, near)) ?? parseSnapshot(files, path);
 }
 
-/** A pair of files that was read, and what it says. */
-export interface Known {
-  readonly files: SnapshotFiles;
-  readonly snapshot: Snapshot;
-}
-
 /**
  * What `parseSnapshot` gives for a pair of which most lines are those of another one, for a fifth of the time: tiers have most of
  * their builds in common. It is a guess from the lines that differ, proven by writing it: canonical bytes are those of one snapshot.
@@ -55,7 +43,7 @@ export function parseNear(files: SnapshotFiles, path: string, near: Known): Snap
     if (!change || !head) return undefined;
     const snapshot = amendSnapshot(near.snapshot, change, { ...head, kickstart: head.kickstart });
     if (snapshotPath(snapshot.repository) !== path) return undefined;
-    const canonical = renderSnapshot(snapshot);
+    const canonical = renderNear(snapshot, near);
     return canonical.lock === files.lock && canonical.yaml === files.yaml ? snapshot : undefined;
   } catch (error) {
     if (error instanceof Fault) return undefined;
@@ -69,7 +57,15 @@ function changeOf({ files, snapshot }: Known, lock: string) {
   const pins: Pin[] = [];
   let from = 0; // of the known lock
   let at = 0;
-  for (const pin of snapshot.pins) {
+  for (let i = 0; i < snapshot.pins.length; i += 1) {
+    if (i % BLOCK === 0) {
+      const end = afterLines(files.lock, from, BLOCK);
+      if (files.lock.slice(from, end) === lock.slice(at, at + end - from)) {
+        [at, from, i] = [at + end - from, end, i + BLOCK - 1];
+        continue;
+      }
+    }
+    const pin = snapshot.pins[i] as Pin;
     const end = files.lock.indexOf('\n', from);
     const line = files.lock.slice(from, end + 1);
     from = end + 2;
@@ -90,6 +86,15 @@ function changeOf({ files, snapshot }: Known, lock: string) {
     at = lock.indexOf('\n', at) + 2;
   }
   return { without, pins };
+}
+
+/** So many lines are compared at once. */
+const BLOCK = 512;
+
+function afterLines(lock: string, start: number, lines: number): number {
+  let at = start;
+  for (let n = 0; n < lines && at < lock.length; n += 1) at = lock.indexOf('\n', at) + 2;
+  return at;
 }
 
 /** `none` at the end; undefined for what is no line of a lock. */

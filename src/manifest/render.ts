@@ -10,6 +10,12 @@ import type { Pin, Snapshot } from './snapshot.ts';
  * after it: two changes of neighbours then merge as text (design, 3).
  */
 export function renderManifest(s: Snapshot): string {
+  const packages = s.pins.length === 0 ? 'packages: {}\n' : `packages:\n\n${packageLines(s.pins)}`;
+  return `${renderHead(s)}${packages}`;
+}
+
+/** What stands above the builds. */
+export function renderHead(s: Snapshot): string {
   const parts = [
     'apiVersion: sluice/v1\nkind: Snapshot\n',
     `repository: ${formatRepositoryId(s.repository)}\nfrom: ${s.from}\n\n`,
@@ -48,7 +54,6 @@ export function renderManifest(s: Snapshot): string {
   for (const pin of withdrawn) parts.push(`  - "${formatNevra(pin.nevra)}"\n\n`);
   if (s.modules.size > 0) parts.push('modules:\n\n');
   for (const [nsvca, sum] of sorted(s.modules)) parts.push(`  ${nsvca}: "${formatChecksum(sum)}"\n\n`);
-  parts.push(s.pins.length === 0 ? 'packages: {}\n' : `packages:\n\n${packageLines(s.pins)}`);
   return parts.join('');
 }
 

@@ -109,6 +109,8 @@ export function amendSnapshot(
   refuseUnwritablePins(added, fields.repository);
   const kept =
     change.without.size === 0 ? before.pins : before.pins.filter((pin) => !change.without.has(pin));
+  const named = { ...others, ...(kickstart ? { kickstart } : {}) };
+  if (added.length === 0) return snapshotOf(named, kept); // the very same list: what is known of it stays known
   const pins: Pin[] = [];
   let from = 0;
   for (const pin of added) {
@@ -118,7 +120,7 @@ export function amendSnapshot(
     pins.push(pin);
   }
   for (; from < kept.length; from += 1) pins.push(kept[from] as Pin);
-  return snapshotOf({ ...others, ...(kickstart ? { kickstart } : {}) }, pins);
+  return snapshotOf(named, pins);
 }
 
 /** How many of a sorted list come before it; `from` of them are known to. */

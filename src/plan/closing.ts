@@ -173,7 +173,7 @@ function settleBundles(bundles: readonly Bundle[], input: PromoteInput, menders:
 /** Of lists of builds: found once for a universe. */
 const numbers = new WeakMap<Universe, WeakMap<readonly Pin[], Int32Array>>();
 
-function numbersOf(pins: readonly Pin[], { universe, number }: Closure): Int32Array {
+export function numbersOf(pins: readonly Pin[], { universe, number }: Closure): Int32Array {
   const known = numbers.get(universe) ?? new WeakMap<readonly Pin[], Int32Array>();
   numbers.set(universe, known);
   const builds = known.get(pins) ?? Int32Array.from(pins.flatMap((pin) => number(pin) ?? []));

@@ -28,10 +28,15 @@ export function makeFrame(text: Buffer, present: number, how: SitePolicy['compre
  */
 export function openFrameStore(folder: string): FrameStore {
   const path = (key: string) => framePath(folder, key);
+  const recent = new Recent();
   return {
     get: async (key) => {
+      const known = recent.get(key);
+      if (known) return known;
       try {
-        return parse(readFileSync(path(key)));
+        const frame = parse(readFileSync(path(key)));
+        if (frame) recent.put(key, frame);
+        return frame;
       } catch (cause) {
         if (codeOf(cause) === 'ENOENT') return undefined;
         throw cause;
@@ -40,8 +45,32 @@ export function openFrameStore(folder: string): FrameStore {
     put: async (key, frame) => {
       const target = path(key);
       await onDisk('writing', target, () => write(target, frame));
+      recent.put(key, frame);
     },
   };
+}
+
+const MOST_RECENT = 24 << 20;
+
+/** Frames that were read or written last: those of one tier are those of the next one. */
+class Recent {
+  readonly #frames = new Map<string, Frame>();
+  #bytes = 0;
+
+  get(key: string): Frame | undefined {
+    return this.#frames.get(key);
+  }
+
+  put(key: string, frame: Frame): void {
+    if (this.#frames.has(key)) return;
+    this.#frames.set(key, frame);
+    this.#bytes += frame.bytes.length;
+    for (const [oldest, { bytes }] of this.#frames) {
+      if (this.#bytes <= MOST_RECENT) break;
+      this.#frames.delete(oldest);
+      this.#bytes -= bytes.length;
+    }
+  }
 }
 
 export function framePath(folder: string, key: string): string {

@@ -13,8 +13,8 @@ import type { Content } from './content.ts';
 import type { SideDocument } from './documents.ts';
 import type { Frame } from './frame.ts';
 import { type FrameStore, makeFrame } from './frames.ts';
-import { inlineDigest, type OpenDigest, workerDigest } from './open-digest.ts';
-import { cutRuns, LISTS, type List, type Run } from './runs.ts';
+import { digestOnce, inlineDigest, type OpenDigest } from './open-digest.ts';
+import { cutRuns, documentKey, LISTS, type List, type Run } from './runs.ts';
 import { thinLocation } from './thin.ts';
 
 /** What the bytes of one tree depend on, and nothing else does: no clock, no folder, no cache. */
@@ -112,6 +112,12 @@ class Output {
     };
   }
 
+  /** Its text is known then: the next tier that has nothing of the kind need not open it. */
+  async leaveOut(): Promise<void> {
+    await this.#open.digest();
+    await this.discard();
+  }
+
   async discard(): Promise<void> {
     await this.#open.close();
     await this.#sink.discard();
@@ -136,7 +142,8 @@ async function writeLists(
   try {
     for (const list of LISTS) {
       const apart = list === 'filelists' && content.pins.length >= MANY;
-      outputs.set(list, new Output(await sink.begin(), apart ? workerDigest(how) : inlineDigest(how)));
+      const key = sources.frames && documentKey(content, runs, list);
+      outputs.set(list, new Output(await sink.begin(), digestOnce(key, how, apart)));
     }
     const edge = async (part: 'head' | 'tail') => {
       for (const [list, output] of outputs) {
@@ -154,7 +161,7 @@ async function writeLists(
     for (const [list, output] of outputs) {
       const wanted = list === 'primary' || output.present > 0; // an upstream without changelogs has no `other`
       if (wanted) written.push(await output.finish(list, `${list}.xml.${endingOf(how)}`, true));
-      else await output.discard();
+      else await output.leaveOut();
     }
     return written;
   } catch (cause) {

@@ -29,6 +29,39 @@ export function inlineDigest(how: SitePolicy['compression']): OpenDigest {
   };
 }
 
+/** Of frames that were opened before. */
+function knownDigest(hex: string): OpenDigest {
+  return { update: () => {}, digest: async () => hex, close: async () => {} };
+}
+
+const known = new Map<string, string>();
+const MOST_KNOWN = 24;
+
+/**
+ * `key`: the keys of all frames in order, which say what text they hold: tiers with the same builds have the same documents, and each
+ * is opened once. Without a key, each is.
+ */
+export function digestOnce(
+  key: string | undefined,
+  how: SitePolicy['compression'],
+  apart: boolean,
+): OpenDigest {
+  const before = key === undefined ? undefined : known.get(key);
+  if (before !== undefined) return knownDigest(before);
+  const digest = apart ? workerDigest(how) : inlineDigest(how);
+  if (key === undefined) return digest;
+  return {
+    ...digest,
+    digest: async () => {
+      const hex = await digest.digest();
+      known.set(key, hex);
+      const [oldest] = known.keys();
+      if (known.size > MOST_KNOWN && oldest !== undefined) known.delete(oldest);
+      return hex;
+    },
+  };
+}
+
 /** On another core: opening and hashing 82 MB of filelists takes as long as primary and other together. */
 export function workerDigest(how: SitePolicy['compression']): OpenDigest {
   // The same folder and ending as this file, whether it runs as TypeScript or was built.

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SitePolicy } from '../manifest/policy.ts';
 import type { Pin } from '../manifest/snapshot.ts';
 import { nameArch } from '../rpm/nevra.ts';
-import type { Locations } from './content.ts';
+import type { Content, Locations } from './content.ts';
 
 export const LISTS = ['primary', 'filelists', 'other'] as const;
 /** The documents that list packages. */
@@ -23,7 +23,31 @@ const NAMES_PER_RUN = 32;
  * Cuts the ordered pins where the names say so, not where they happen to stand: a changed, new or removed build
  * changes the run that it is in and no other, and teams with the same builds share the frames.
  */
-export function cutRuns(pins: readonly Pin[], locations: Locations, how: SitePolicy['compression']): Run[] {
+export function cutRuns(
+  pins: readonly Pin[],
+  locations: Locations,
+  how: SitePolicy['compression'],
+): readonly Run[] {
+  const known = cut.get(pins);
+  if (known?.how === how && isSamePlace(known.locations, locations)) return known.runs;
+  const runs = cutAnew(pins, locations, how);
+  cut.set(pins, { locations, how, runs });
+  return runs;
+}
+
+/** Of lists that several tiers share. */
+const cut = new WeakMap<
+  readonly Pin[],
+  { readonly locations: Locations; readonly how: SitePolicy['compression']; readonly runs: readonly Run[] }
+>();
+
+function isSamePlace(a: Locations, b: Locations): boolean {
+  if (a.kind === 'full' || b.kind === 'full')
+    return a.kind === 'full' && b.kind === 'full' && a.names === b.names;
+  return a.baseurl === b.baseurl && a.parentHref === b.parentHref;
+}
+
+function cutAnew(pins: readonly Pin[], locations: Locations, how: SitePolicy['compression']): Run[] {
   const runs: Run[] = [];
   const codec = codecOf(how);
   let start = 0;
@@ -76,4 +100,13 @@ function fnv1a(text: string): number {
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   hash ^= hash >>> 15; // the low bits alone mix badly
   return hash >>> 0;
+}
+
+/** What the open text of a document depends on. */
+export function documentKey(
+  { compression, pins }: Pick<Content, 'compression' | 'pins'>,
+  runs: readonly Run[],
+  list: List,
+): string {
+  return `${list} ${compression} ${pins.length}\n${runs.map((run) => run.keys[list]).join('\n')}`;
 }

@@ -7,37 +7,14 @@ import { checkWorkTree, fixWorkTree } from '../../src/flows/check-tree.ts';
 import { type HotfixRequest, hotfix } from '../../src/flows/hotfix.ts';
 import { pullApprove, pullMerge } from '../../src/flows/pull.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
-import { makeSite, type Site, siteAgain } from './site.ts';
+import { type Site, siteAgain } from './site.ts';
+import { makeWaveSite } from './waveSite.ts';
 
-const TIERS = {
-  unstable: { from: 'live', wait: { seen: '2d' } },
-  stable: { from: 'unstable', wait: { inParent: '10d' } },
-};
 const SET = 'harbor-9-x86_64';
 const BASE = `snapshots/infra/stable/${SET}-base`;
 const TLS = 'harbor-tls-1:3.0.7-25.h9_1.x86_64';
 
-/** Both tiers as the vendor was before its wave, which only live has. */
-const waveSite = siteAgain(async (dir): Promise<Site & { vendor: string }> => {
-  const vendor = join(dir, 'vendor');
-  const site = await makeSite({
-    dir,
-    upstreams: Object.fromEntries(
-      ['base', 'apps'].map((r) => [`${SET}-${r}`, { baseurl: [`file://${vendor}/${r}`], content: 'thin' }]),
-    ),
-    team: { tiers: TIERS },
-  });
-  await layDemoUpstream(vendor, 'before');
-  await site.merge(await site.sync());
-  site.days(3);
-  await site.merge(await site.promote('unstable'));
-  site.days(11);
-  await site.merge(await site.promote('stable'));
-  await layDemoUpstream(vendor, 'after');
-  await site.sync(); // merges itself
-  site.output();
-  return Object.assign(site, { vendor });
-});
+const waveSite = siteAgain(makeWaveSite);
 
 async function fix(site: Site, named: string | readonly string[], o: Partial<HotfixRequest> = {}) {
   const done = await hotfix(site.world(), {

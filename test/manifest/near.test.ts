@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Fault } from '../../src/base/fault.ts';
 import { parseNear } from '../../src/manifest/near.ts';
+import { renderNear } from '../../src/manifest/render-near.ts';
 import {
   makeSnapshot,
   parseSnapshot,
@@ -9,6 +10,7 @@ import {
   type Snapshot,
   type SnapshotFiles,
 } from '../../src/manifest/snapshot.ts';
+import { formatNevra } from '../../src/rpm/nevra.ts';
 import { anySnapshot, LIVE_PATH, PARENT, pin, STABLE, STABLE_PATH } from './samples.ts';
 
 const pathOf = (s: Snapshot) => (s.repository.tier === 'live' ? LIVE_PATH : STABLE_PATH);
@@ -32,6 +34,29 @@ it('is what the whole reading gives, from whatever manifest was read before', ()
       expect(parseNear(files, pathOf(wanted), known(near))).toEqual(whole(files, pathOf(wanted)));
     }),
   );
+});
+
+it('writes what the whole writing gives, from whatever manifest is known', () => {
+  const some = fc.tuple(anySnapshot, anySnapshot, fc.nat(), fc.nat());
+  fc.assert(
+    fc.property(some, ([near, other, from, to]) => {
+      const pins = near.pins.filter((_, i) => i < from % 8 || i > to % 8); // the very same objects
+      const cut = { ...near, pins };
+      const mixed = makeSnapshot({
+        ...other,
+        pins: [...new Map([...pins, ...other.pins].map((p) => [formatNevra(p.nevra), p])).values()],
+      });
+      for (const wanted of [other, cut, mixed, near]) {
+        expect(renderNear(wanted, known(near))).toEqual(renderSnapshot(wanted));
+      }
+    }),
+  );
+});
+
+it('a list that differs in nothing is the very same one', () => {
+  const pins = [pin('a-1-1.noarch', 1), pin('b-1-1.noarch', 2)];
+  const near = known(makeSnapshot({ repository: STABLE, from: PARENT, pins }));
+  expect(parseNear(near.files, STABLE_PATH, near)?.pins).toBe(near.snapshot.pins);
 });
 
 it('never reads what the whole reading refuses, or otherwise, wherever a pair was changed', () => {
