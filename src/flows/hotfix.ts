@@ -3,9 +3,10 @@ import { groupBy } from '../base/order.ts';
 import { checkLine } from '../forge/forge.ts';
 import { asWritten, isCve, similarNames, unknownWord } from '../plan/named.ts';
 import type { Plan } from '../plan/types.ts';
-import { localForge, type Mirror, mirrorOf, openState, type World } from './context.ts';
+import { type Mirror, mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import { readAdvisories } from './facts.ts';
+import { forgeOf } from './forge-of.ts';
 import {
   type HotfixOptions,
   hotfixPlan,
@@ -185,7 +186,7 @@ async function asBefore(
   o: HotfixOptions,
 ): Promise<HotfixOptions> {
   const { repo } = await openState(world);
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const where = { team: scope.team.team, tier: scope.tier.name, set: scope.set };
   const branch = branchOf(where, { verb: 'hotfix', scope: '', now: o.now, options: optionsOf(o) });
   const pull = (await forge.list({ state: 'open' })).find((p) => p.branch === branch);
@@ -232,7 +233,7 @@ async function syncFirst(world: World, { team, to }: HotfixRequest): Promise<voi
   if (team !== undefined) tierOf(teamOf(policies, team), to);
   const upstreams = [...new Set(teams.flatMap(({ repositories }) => repositories))];
   const delivered = await sync(world, { upstreams, how: 'propose', all: false });
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   for (const { pull } of delivered) {
     if (!pull || (await forge.get(pull.number)).state === 'merged') continue;
     throw new Fault('FORGE_REFUSED', `the sync before the hotfix asks for a person: #${pull.number}`, {

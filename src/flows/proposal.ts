@@ -80,6 +80,8 @@ export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, str
     mirrorUrl: state.policies.site.mirrorUrl,
     version: VERSION,
   };
+  const tier = state.policies.teams.get(plan.team)?.tiers.find(({ name }) => name === plan.tier);
+  const window = tier?.window;
   return {
     branch: branchOf(plan, asked),
     base: state.commit,
@@ -87,7 +89,9 @@ export function draftOf(plan: Plan, state: State, files: ReadonlyMap<string, str
     body: body(plan, from),
     files,
     trailers: trailers(asked, catalog),
-    ...(plan.verb === 'hotfix' ? { labels: ['hotfix'] } : {}),
+    labels: ['sluice', `sluice:${asked.verb}`],
+    isPlan: true,
+    ...(window ? { window } : {}),
   };
 }
 

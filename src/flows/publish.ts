@@ -16,8 +16,9 @@ import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { bytes, count, number } from '../report/words.ts';
 import { baseUrl } from '../upstream/url.ts';
-import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { forgeRepository, mirrorOf, openState, type World } from './context.ts';
 import { errataOfCommits, errataOfHosts } from './errata-views.ts';
+import { forgeOf } from './forge-of.ts';
 import { lastKnownGood } from './past.ts';
 import { everyScope } from './promote.ts';
 import { refuseRecalled } from './publish-recalls.ts';
@@ -155,7 +156,7 @@ export async function freeMirror(world: World, o: { dryRun: boolean }): Promise<
   const { grace, retain } = state.policies.site;
   const commits = retainedCommits(state, new Date(world.now.getTime() - retain));
   for (const id of await knownGood(forge, state, world.now)) if (!commits.includes(id)) commits.push(id);
-  const heads = await openHeads(repo);
+  const heads = await openHeads(world, repo);
   const retained = {
     commits: new Set(commits),
     pulls: new Set(heads.map((h) => h.number)),
@@ -196,10 +197,10 @@ async function knownGood(repo: Repository, state: State, now: Date): Promise<str
   return found;
 }
 
-/** Open pull requests; none where the forge is not a local one. */
-async function openHeads(repo: Repository): Promise<{ number: number; head: string }[]> {
+/** Open pull requests; none where there is no forge. */
+async function openHeads(world: World, repo: Repository): Promise<{ number: number; head: string }[]> {
   try {
-    return [...(await (await localForge(repo)).list({ state: 'open' }))];
+    return [...(await (await forgeOf(world, repo)).list({ state: 'open' }))];
   } catch (error) {
     if (error instanceof Fault && error.code === 'FORGE_REFUSED') return [];
     throw error;
