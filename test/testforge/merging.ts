@@ -1,0 +1,120 @@
+import { type Answer, type Call, notFound, Refusal, text, type World } from './call.ts';
+import { signatureOf } from './git-routes.ts';
+import { type Actor, type Issue, isPull, type Pull } from './state.ts';
+
+type PullIssue = Issue & { pull: Pull };
+
+/** Works out whether it merges, and keeps the test merge as `refs/pull/N/merge`, as GitHub does. */
+export async function mergeability({ git, state }: World, { number, pull }: PullIssue): Promise<boolean> {
+  const of = `${pull.headSha} ${pull.baseSha}`;
+  if (pull.mergeable?.of === of) return pull.mergeable.value;
+  const tree = await git.mergeTree(pull.baseSha, pull.headSha);
+  let commit: string | null = null;
+  if (tree !== undefined) {
+    const web = { name: 'GitHub', email: 'noreply@github.com', date: state.now() };
+    const message = `Merge ${pull.headSha} into ${pull.baseSha}`;
+    const parents = [pull.baseSha, pull.headSha];
+    commit = await git.writeCommit({ tree, parents, author: web, committer: web, message });
+    await git.run(['update-ref', `refs/pull/${number}/merge`, commit]);
+  }
+  pull.mergeable = { of, value: tree !== undefined, commit };
+  return tree !== undefined;
+}
+
+export async function mergePull(call: Call): Promise<Answer> {
+  const { state, git, actor, body } = call;
+  const issue = state.issue(Number(call.params['pull_number']));
+  if (!issue || !isPull(issue)) throw notFound();
+  const { pull } = issue;
+  if (issue.state !== 'open' || pull.draft) throw new Refusal(405, 'Pull Request is not mergeable');
+  const sha = text(body['sha']);
+  if (sha !== undefined && sha !== pull.headSha) {
+    // rest/pulls, `sha`: "SHA that pull request head must match to allow merge"
+    throw new Refusal(409, 'Head branch was modified. Review and try the merge again.');
+  }
+  const method = text(body['merge_method']) ?? 'merge';
+  if (!state.settings.mergeMethods.some((allowed) => allowed === method)) {
+    throw new Refusal(405, `${method} merges are not allowed on this repository.`);
+  }
+  if (!(await mergeability(call, issue))) throw new Refusal(405, 'Pull Request is not mergeable');
+  await checkRules(call, issue);
+  const commit = await writeMerge(call, issue, method);
+  if (!(await git.setRef(`refs/heads/${pull.base}`, commit, pull.baseSha))) {
+    throw new Refusal(405, 'Base branch was modified. Review and try the merge again.');
+  }
+  state.verified.add(commit); // made and signed by GitHub's web flow
+  state.close(issue, actor);
+  Object.assign(pull, { mergedAt: state.now(), mergedBy: actor, mergeCommit: commit });
+  state.happened({ name: 'pull_request', action: 'closed', actor, number: issue.number });
+  if (state.settings.deleteBranchOnMerge)
+    await git.setRef(`refs/heads/${pull.branch}`, undefined, pull.headSha);
+  await call.settle(actor);
+  return { status: 200, body: { sha: commit, merged: true, message: 'Pull Request successfully merged' } };
+}
+
+async function writeMerge(
+  { state, git, actor, body }: Call,
+  issue: PullIssue,
+  method: string,
+): Promise<string> {
+  const { pull, number, title } = issue;
+  const tree = await git.mergeTree(pull.baseSha, pull.headSha);
+  if (tree === undefined) throw new Refusal(405, 'Pull Request is not mergeable');
+  const squash = method === 'squash';
+  const from = `Merge pull request #${number} from ${state.owner}/${pull.branch}`;
+  const subject = text(body['commit_title']) ?? (squash ? `${title} (#${number})` : from);
+  const words = text(body['commit_message']) ?? (squash ? '' : title);
+  return git.writeCommit({
+    tree,
+    parents: squash ? [pull.baseSha] : [pull.baseSha, pull.headSha],
+    author: signatureOf(actor, state.now()),
+    committer: { name: 'GitHub', email: 'noreply@github.com', date: state.now() },
+    message: words === '' ? subject : `${subject}\n\n${words}`,
+  });
+}
+
+/** "Available rules for rulesets"; the words are those of the merge API's 405. */
+async function checkRules({ state, git }: Call, { number, pull, by }: PullIssue): Promise<void> {
+  const { rules } = state.settings;
+  if (!rules || pull.base !== 'main') return;
+  const latest = new Map<string, string>();
+  for (const review of state.reviews) {
+    if (review.pull !== number || review.state === 'COMMENTED') continue;
+    latest.set(review.by.login, review.state);
+  }
+  const approvals = [...latest].filter(
+    ([login, is]) => is === 'APPROVED' && mayWrite(state, state.actor(login)),
+  );
+  if ([...latest.values()].includes('CHANGES_REQUESTED')) violates('Changes have been requested.');
+  if (approvals.filter(([login]) => login !== by.login).length < rules.approvals) {
+    violates(`At least ${rules.approvals} approving review is required by reviewers with write access.`);
+  }
+  for (const { context, appId } of rules.checks) {
+    const run = state.checks.findLast(
+      (check) =>
+        check.sha === pull.headSha &&
+        check.name === context &&
+        (appId ?? appOf(check.by)) === appOf(check.by),
+    );
+    const status = state.statuses.findLast((s) => s.sha === pull.headSha && s.context === context);
+    const green = ['success', 'neutral', 'skipped'].includes(run?.conclusion ?? '');
+    if (!green && !(appId === undefined && status?.state === 'success')) {
+      violates(`Required status check "${context}" is ${run || status ? 'failing' : 'expected'}.`);
+    }
+  }
+  if (rules.upToDate && !(await git.isAncestor(pull.baseSha, pull.headSha))) {
+    violates('Head branch is out of date. Review and try the merge again.');
+  }
+}
+
+function violates(rule: string): never {
+  throw new Refusal(405, `Repository rule violations found\n\n${rule}\n\n`);
+}
+
+export function appOf({ kind }: Actor): number | undefined {
+  return { app: 1, actions: 15368, user: undefined }[kind];
+}
+
+export function mayWrite(state: { settings: { access: Record<string, string> } }, actor: Actor): boolean {
+  return actor.kind !== 'user' || ['admin', 'write'].includes(state.settings.access[actor.login] ?? 'read');
+}
