@@ -18,6 +18,8 @@ export interface GithubApi {
   ask<T>(work: (octokit: Octokit) => Promise<{ readonly data: T }>): Promise<T>;
   /** What the current token is, for git. */
   token(): Promise<string | undefined>;
+  /** After git was refused with it: true where another may be had. */
+  renew(refused: string | undefined): boolean;
 }
 
 /** GitHub's own no. `words` are quoted: they may repeat what somebody wrote. */
@@ -54,6 +56,7 @@ export function openApi(o: ApiOptions): GithubApi {
   };
   return {
     token: () => guarded(() => o.tokens.current((route, asked) => askAsApp(o, route, asked))),
+    renew: (refused) => o.tokens.renew(refused),
     ask: (work) => guarded(async () => (await work(await octokit())).data),
   };
 }

@@ -1,21 +1,23 @@
 import { Fault } from '../base/fault.ts';
-import { type Git, gitFault, withLocks } from './git.ts';
+import { type Git, gitFault, type Outcome, withLocks } from './git.ts';
+import type { GithubApi } from './github-api.ts';
 import { gitTokenEnv } from './git-token.ts';
 import { findObject } from './object-reader.ts';
 import { readRefs } from './refs.ts';
 
 const MAIN = 'refs/remotes/origin/main';
+const REFUSED = /Authentication failed|could not read Username|terminal prompts disabled|error: 40[13]/;
 
 /** The clone beside the API: what git can say costs no request of the API's limit, and has no limit of its size. */
 export class GithubClone {
   readonly git: Git;
   readonly #url: string;
-  readonly #token: () => Promise<string | undefined>;
+  readonly #api: Pick<GithubApi, 'token' | 'renew'>;
 
-  constructor(git: Git, url: string, token: () => Promise<string | undefined>) {
+  constructor(git: Git, url: string, api: Pick<GithubApi, 'token' | 'renew'>) {
     this.git = git;
     this.#url = url;
-    this.#token = token;
+    this.#api = api;
   }
 
   /** Main as the forge has it now. */
@@ -52,7 +54,7 @@ export class GithubClone {
       '--no-follow-tags',
       `--force-with-lease=${ref}:${from ?? ''}`,
     ];
-    const outcome = await this.git.attempt([...args, this.#url, `+${to}:${ref}`], await this.#options());
+    const outcome = await this.#remote((env) => this.git.attempt([...args, this.#url, `+${to}:${ref}`], { env }));
     if (outcome.status === 0) return true;
     const said = `${outcome.stdout.toString('utf8')}${outcome.stderr}`;
     if (/stale info|already exists|fetch first|cannot lock ref/.test(said)) return false;
@@ -72,12 +74,16 @@ export class GithubClone {
       '--no-write-fetch-head',
       '--no-auto-gc',
     ];
-    const outcome = await withLocks(this.git, [...args, this.#url, ...refspecs], await this.#options());
+    const outcome = await this.#remote((env) => withLocks(this.git, [...args, this.#url, ...refspecs], { env }));
     if (outcome.status !== 0) throw this.#fault(args, outcome);
   }
 
-  async #options(): Promise<{ readonly env: Record<string, string> }> {
-    return { env: gitTokenEnv(this.#url, await this.#token()) };
+  /** Once more with another token, where this one may have ended in mid-run. */
+  async #remote(run: (env: Record<string, string>) => Promise<Outcome>): Promise<Outcome> {
+    const token = await this.#api.token();
+    const outcome = await run(gitTokenEnv(this.#url, token));
+    if (outcome.status === 0 || !REFUSED.test(outcome.stderr) || !this.#api.renew(token)) return outcome;
+    return run(gitTokenEnv(this.#url, await this.#api.token()));
   }
 
   #fault(args: readonly string[], outcome: { readonly status: number; readonly stderr: string }): Fault {

@@ -41,7 +41,7 @@ export function openGithubForge(o: GithubOptions): Forge {
   const api = openApi(o);
   const slug = { owner: o.owner, repo: o.repo };
   const git = openGit(o.dir);
-  const clone = new GithubClone(git, o.origin, () => api.token());
+  const clone = new GithubClone(git, o.origin, api);
   const { kind } = o.tokens;
   // GitHub signs what an App commits by the API; what a person commits is the person's to sign
   const writer = kind === 'personal' ? pushWriter(clone) : apiWriter(api, slug, git);
