@@ -121,8 +121,9 @@ function guard({ state }: Call, ref: string, what: 'create' | 'update' | 'delete
 
 async function createTree({ git, json, body }: Call): Promise<Answer> {
   const base = text(body['base_tree']);
+  // rest/git/trees: "the SHA1 of an existing Git tree object"; a commit's id is none
   const from = base === undefined ? undefined : await git.resolve(base, 'tree');
-  if (base !== undefined && from === undefined) throw new Refusal(422, 'base_tree is not a valid tree oid');
+  if (base !== undefined && from !== base) throw new Refusal(422, 'base_tree is not a valid tree oid');
   const items = body['tree'] as {
     path?: string;
     mode?: string;

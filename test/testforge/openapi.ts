@@ -49,7 +49,13 @@ export class OpenApi {
 
   constructor() {
     this.#description = JSON.parse(readFileSync(FILE, 'utf8')) as Description;
-    this.#ajv = new Ajv({ strict: false, allErrors: true, validateSchema: false });
+    this.#ajv = new Ajv({
+      strict: false,
+      allErrors: true,
+      validateSchema: false,
+      inlineRefs: false,
+      code: { optimize: false },
+    });
     this.#ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/);
     this.#ajv.addFormat('uri', /^[a-z][a-z0-9+.-]*:[^\s<>"\\^`]*$/i); // templates in {braces} are among them
     this.#ajv.addFormat('email', /^[^\s@]+@[^\s@]+$/);

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 
@@ -16,17 +16,20 @@ while read -r old new ref; do
 done
 `;
 
+/** allowAnySHA1InWant: GitHub serves every commit that any ref ever reached. */
+const CONFIG = `[http]
+	receivepack = true
+	uploadpack = true
+[receive]
+	hideRefs = refs/pull
+[uploadpack]
+	allowAnySHA1InWant = true
+[gc]
+	auto = 0
+`;
+
 export function setUpHttp(dir: string): void {
-  for (const [key, value] of [
-    ['http.receivepack', 'true'],
-    ['http.uploadpack', 'true'],
-    ['receive.hideRefs', 'refs/pull'],
-    ['receive.denyDeleteCurrent', 'refuse'],
-    ['uploadpack.allowAnySHA1InWant', 'true'], // GitHub serves every commit that any ref reached
-    ['gc.auto', '0'],
-  ] as const) {
-    execFileSync('git', ['--git-dir', dir, 'config', key, value]);
-  }
+  appendFileSync(join(dir, 'config'), CONFIG);
   const hook = join(dir, 'hooks', 'pre-receive');
   writeFileSync(hook, HOOK);
   chmodSync(hook, 0o755);

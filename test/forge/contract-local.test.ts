@@ -1,0 +1,14 @@
+import { makeForge, refsOf } from '../fixtures/localForge.ts';
+import { type ForgeHost, forgeContract } from './contract.ts';
+
+const BY = 'Anna <anna@example.org>';
+
+forgeContract('local', async (): Promise<ForgeHost> => {
+  const { forge, clone, dir } = await makeForge();
+  return {
+    ...{ forge, person: forge, by: BY, clone: clone.root },
+    written: async () => refsOf(dir), // every event is a commit of refs/sluice/pulls
+    open: async (branch, title) =>
+      (await forge.open({ branch, title, by: BY, now: new Date('2026-03-10T09:30:00Z') })).number,
+  };
+});
