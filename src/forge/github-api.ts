@@ -81,7 +81,8 @@ async function loadOctokit(o: ApiOptions): Promise<Octokit> {
   octokit.hook.wrap('request', (request, options) => {
     const send = (token: string | undefined) => {
       const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-      return request({ ...options, headers: { ...options.headers, ...VERSION_HEADER, ...authorization } });
+      Object.assign(options.headers, VERSION_HEADER, authorization); // hooks below get this object, whatever is passed
+      return request(options);
     };
     return tries(o.timing?.retryMs ?? RETRY_MS, isSafe(options.method, options.url), async () => {
       const token = await current();

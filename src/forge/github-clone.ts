@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import { type Git, gitFault, type Outcome, withLocks } from './git.ts';
-import type { GithubApi } from './github-api.ts';
 import { gitTokenEnv } from './git-token.ts';
+import type { GithubApi } from './github-api.ts';
 import { findObject } from './object-reader.ts';
 import { readRefs } from './refs.ts';
 
@@ -54,7 +54,9 @@ export class GithubClone {
       '--no-follow-tags',
       `--force-with-lease=${ref}:${from ?? ''}`,
     ];
-    const outcome = await this.#remote((env) => this.git.attempt([...args, this.#url, `+${to}:${ref}`], { env }));
+    const outcome = await this.#remote((env) =>
+      this.git.attempt([...args, this.#url, `+${to}:${ref}`], { env }),
+    );
     if (outcome.status === 0) return true;
     const said = `${outcome.stdout.toString('utf8')}${outcome.stderr}`;
     if (/stale info|already exists|fetch first|cannot lock ref/.test(said)) return false;
@@ -74,7 +76,9 @@ export class GithubClone {
       '--no-write-fetch-head',
       '--no-auto-gc',
     ];
-    const outcome = await this.#remote((env) => withLocks(this.git, [...args, this.#url, ...refspecs], { env }));
+    const outcome = await this.#remote((env) =>
+      withLocks(this.git, [...args, this.#url, ...refspecs], { env }),
+    );
     if (outcome.status !== 0) throw this.#fault(args, outcome);
   }
 

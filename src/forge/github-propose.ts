@@ -9,7 +9,7 @@ import { type ApiPull, type ApiUser, bodyWith, idOf, isFork, markerOf, rewritesO
 import { type Github, listPulls, readApprovals, readPull } from './github-reads.ts';
 import { mergeCommits } from './merge.ts';
 import { writeTree } from './objects.ts';
-import { isAncestor, readCommit, readRefs, resolveCommit } from './refs.ts';
+import { isAncestor, readCommit, readRefs } from './refs.ts';
 
 const MAIN = 'refs/remotes/origin/main';
 
@@ -29,11 +29,11 @@ interface Work extends Written {
 export async function proposeOnGithub(github: Proposing, draft: Draft, o: ProposeOptions): Promise<Proposed> {
   checkDraft(draft);
   const { git } = github.clone;
-  const base = await resolveCommit(git, draft.base);
   const main = (await readRefs(git, [MAIN])).get(MAIN) ?? (await github.clone.main());
-  if (!(await isAncestor(git, base, main))) {
-    throw refused(`the base ${base.slice(0, 12)} is not on main`, 'Plan again from the tip of main.');
+  if (!(await github.clone.has(draft.base)) || !(await isAncestor(git, draft.base, main))) {
+    throw refused(`the base ${draft.base.slice(0, 12)} is not on main`, 'Plan again from the tip of main.');
   }
+  const { base } = draft;
   const tree = await writeTree(git, base, draft.files);
   const work = { draft, base, tree, o, digest: await planDigest(git, base, draft) };
   const known = (await github.open()).find((p) => p.head.ref === draft.branch && !isFork(p));
