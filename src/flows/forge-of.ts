@@ -1,6 +1,7 @@
 import { Fault, quoteUrl } from '../base/fault.ts';
 import type { Forge } from '../forge/forge.ts';
 import { openGithubForge } from '../forge/github.ts';
+import type { ApiTiming } from '../forge/github-api.ts';
 import { readTokens, type Tokens } from '../forge/github-token.ts';
 import { openLocalForge } from '../forge/local.ts';
 import type { Repository } from '../forge/repository.ts';
@@ -65,9 +66,13 @@ async function githubForge(world: World, repo: Repository, place: GithubPlace): 
     origin,
     tokens,
     userAgent: `sluice/${VERSION}`,
-    // for tests and for servers that have no limits: GitHub's own are kept unless somebody says so
-    ...(world.env['SLUICE_GITHUB_THROTTLE'] === 'off' ? { timing: { throttle: { enabled: false } } } : {}),
+    ...timingOf(world),
   });
+}
+
+/** For tests and for servers that have no limits: GitHub's own are kept unless somebody says so. */
+export function timingOf({ env }: World): { timing?: ApiTiming } {
+  return env['SLUICE_GITHUB_THROTTLE'] === 'off' ? { timing: { throttle: { enabled: false } } } : {};
 }
 
 export function tokensOf(world: World, place: GithubPlace): Promise<Tokens> {
