@@ -10,6 +10,8 @@ import { ISSUE_ROUTES } from './issue-routes.ts';
 import { Limits } from './limits.ts';
 import { mayWrite } from './merging.ts';
 import { OpenApi, type Operation } from './openapi.ts';
+import { page } from './paging.ts';
+import { authorize, ordinary } from './permissions.ts';
 import { PULL_ROUTES } from './pull-routes.ts';
 import { REPO_ROUTES } from './repo-routes.ts';
 import type { Actor, ActorKind, Token } from './state.ts';
@@ -258,67 +260,6 @@ export class Api {
   #violation(what: string): void {
     this.violations.push(what);
   }
-}
-
-/** What a personal token with `repo`, and GITHUB_TOKEN with the permissions of a workflow, may do. */
-function ordinary(kind: 'user' | 'actions'): Token['permissions'] {
-  const both: Token['permissions'] = {
-    ...{ actions: 'read', contents: 'write', issues: 'write', metadata: 'read' },
-    ...{ pull_requests: 'write', statuses: 'write' },
-  };
-  return kind === 'user' ? { ...both, checks: 'read', administration: 'read' } : { ...both, checks: 'write' };
-}
-
-function authorize(token: Token, { needs }: Route, { id }: Operation, { state }: World): void {
-  if (needs.length === 0 || needs.includes('jwt')) return;
-  const granted = needs.some((need) => {
-    const [scope = '', level] = need.split(':');
-    const has = scope === 'metadata' ? 'read' : token.permissions[scope];
-    return has === 'write' || has === level;
-  });
-  const user = token.actor.kind === 'user';
-  if (!granted) {
-    // rest/checks/runs: "Write permission for the REST API … is only available to GitHub Apps"
-    if (user && id.startsWith('checks/')) throw new Refusal(403, 'You must authenticate via a GitHub App.');
-    const whose = user ? 'personal access token' : 'integration';
-    throw new Refusal(403, `Resource not accessible by ${whose}`);
-  }
-  const open = [
-    'pulls/create-review',
-    'issues/create',
-    'issues/create-comment',
-    'reactions/create-for-issue-comment',
-  ];
-  const writes = needs.some((need) => need.endsWith(':write')) && !open.includes(id);
-  // without write access GitHub says that there is nothing (private) or that it may not
-  if (user && writes && !mayWrite(state, token.actor))
-    throw new Refusal(403, 'Must have push access to repository');
-}
-
-/** "Using pagination in the REST API": 30 a page, 100 at most, `Link` where there is more. */
-async function page(answer: Answer, url: URL, api: string): Promise<Answer> {
-  const { list, each, wrap, ...rest } = answer;
-  if (list === undefined) return answer;
-  const size = Math.min(100, Number(url.searchParams.get('per_page') ?? 30) || 30);
-  const number = Math.max(1, Number(url.searchParams.get('page') ?? 1) || 1);
-  const last = Math.max(1, Math.ceil(list.length / size));
-  const part = list.slice((number - 1) * size, number * size);
-  const items = await Promise.all(part.map((item) => (each ? each(item as never) : item)));
-  const link = (to: number, rel: string): string => {
-    const target = new URL(url.pathname + url.search, api);
-    target.searchParams.set('page', String(to));
-    return `<${target.href}>; rel="${rel}"`;
-  };
-  const links = [
-    ...(number > 1 ? [link(number - 1, 'prev'), link(1, 'first')] : []),
-    ...(number < last ? [link(number + 1, 'next'), link(last, 'last')] : []),
-  ];
-  const body = wrap === undefined ? items : { total_count: list.length, [wrap]: items };
-  return {
-    ...rest,
-    body,
-    headers: { ...rest.headers, ...(links.length > 0 ? { link: links.join(', ') } : {}) },
-  };
 }
 
 async function read(request: IncomingMessage): Promise<Buffer> {
