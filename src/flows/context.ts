@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { Fault } from '../base/fault.ts';
 import type { Progress } from '../base/progress.ts';
-import type { Forge } from '../forge/forge.ts';
-import { finishLocalForge, openLocalForge } from '../forge/local.ts';
+import { finishLocalForge } from '../forge/local.ts';
 import { openRepository, type Repository } from '../forge/repository.ts';
 import { type Catalog, openCatalog } from '../pool/catalog.ts';
 import { openPool, type Pool } from '../pool/pool.ts';
+import { forgeOf, forgePlace, isRemote } from './forge-of.ts';
 
 /** What the command line knows of the world: read once, at the entry, and handed down. */
 export interface World {
@@ -65,7 +65,9 @@ export async function openState(world: World): Promise<{ repo: Repository; main:
   const origin = repo.bare ? repo.root : await repo.origin();
   if (origin !== undefined && !isRemote(origin) && existsSync(origin)) await finishLocalForge(origin);
   if (origin === undefined || repo.bare) return { repo, main: 'main' };
-  const updated = await repo.update();
+  const fetched = isRemote(origin) && (await forgePlace(repo)) !== 'local';
+  if (fetched) await (await forgeOf(world, repo)).tip(); // with the token, which git alone would not have
+  const updated = await repo.update({ fetched });
   if (updated.kind === 'dirty' || updated.kind === 'diverged') {
     world.progress.say(`${repo.root}: your main is ${updated.kind}; commands build on origin's main`);
   }
@@ -76,27 +78,8 @@ export async function openState(world: World): Promise<{ repo: Repository; main:
   return { repo, main: 'origin/main' };
 }
 
-/** The local forge that `origin` is, or the bare repository itself. */
-export async function localForge(repo: Repository): Promise<Forge> {
-  if (repo.bare) return openLocalForge(repo.root);
-  const origin = await repo.origin();
-  if (origin !== undefined && !isRemote(origin)) return openLocalForge(origin);
-  throw new Fault(
-    'FORGE_REFUSED',
-    origin === undefined ? 'the repository has no origin' : `${origin} is not a local forge`,
-    {
-      hint: 'sluice init DIR makes a state repository with a local forge beside it.',
-      at: repo.root,
-    },
-  );
-}
-
 /** The forge's own repository, which has every head; the clone itself where there is no local forge. */
 export async function forgeRepository(repo: Repository): Promise<Repository> {
   const origin = repo.bare ? undefined : await repo.origin();
   return origin === undefined || isRemote(origin) ? repo : openRepository(origin);
-}
-
-function isRemote(origin: string): boolean {
-  return /^[a-z+]+:\/\/|^[^/]+:/.test(origin);
 }

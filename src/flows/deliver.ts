@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
-import type { Forge } from '../forge/forge.ts';
+import type { Proposed } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { lockWorkTree } from '../pool/disk.ts';
@@ -9,10 +9,11 @@ import { toJson } from '../report/json.ts';
 import { terminal } from '../report/terminal.ts';
 import { readChangelogs } from './changelogs.ts';
 import { checkLockstepGroups } from './check-lockstep.ts';
-import { localForge, type Mirror, type World } from './context.ts';
+import type { Mirror, World } from './context.ts';
+import { forgeOf } from './forge-of.ts';
 import { lookInside } from './inside.ts';
 import { faultLine } from './main.ts';
-import { type Asked, draftOf, planFiles } from './proposal.ts';
+import { type Asked, branchOf, draftOf, planFiles } from './proposal.ts';
 import { type State, stateOf } from './state.ts';
 
 /** What becomes of a plan: shown only, written into the work tree, or offered for review. */
@@ -29,7 +30,7 @@ export interface Delivered {
     readonly outcome: string;
     readonly says: string;
   }[];
-  readonly pull?: { readonly number: number; readonly outcome: 'opened' | 'updated' | 'unchanged' };
+  readonly pull?: Proposed;
 }
 
 /** Prints one plan and carries it as far as it was asked. An empty plan writes and opens nothing. */
@@ -61,7 +62,10 @@ export async function deliver(
   if (apart) world.progress.say(`warning: ${faultLine(apart, false)}`);
   if (!world.json) world.print(shown(plan, files.size, o.all));
   if (o.how === 'show') return { plan, files };
-  if (files.size === 0) return { plan, files };
+  if (files.size === 0) {
+    if (o.how === 'propose') await withdraw(world, repo, plan, state, o.asked);
+    return { plan, files };
+  }
   if (o.how === 'write') {
     await using _lock = await lockWorkTree(repo.gitDir); // two plans must not become a mixture
     await refuseOtherBase(repo, state, files);
@@ -70,11 +74,26 @@ export async function deliver(
     if (!world.json) world.print(`wrote ${[...files.keys()].join(', ')}\n`);
     return { plan, files };
   }
-  const forge: Forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const pull = await forge.propose(draftOf(plan, state, files, o.asked), { now: world.now });
+  const why = pull.why === undefined ? '' : ` (${pull.why})`;
   if (!world.json)
-    world.print(`pull request #${pull.number} ${pull.outcome}: sluice pr show ${pull.number}\n`);
+    world.print(`pull request #${pull.number} ${pull.outcome}${why}: sluice pr show ${pull.number}\n`);
   return { plan, files, pull };
+}
+
+/** What came to main in another way, or was held since: the pull request that is still open for it has nothing left. */
+async function withdraw(
+  world: World,
+  repo: Repository,
+  plan: Plan,
+  state: State,
+  asked: Asked,
+): Promise<void> {
+  const comment = `Nothing is left of it on main as it is now (${state.commit.slice(0, 12)}): it came there in another way, or is held.`;
+  const forge = await forgeOf(world, repo);
+  const number = await forge.withdraw(branchOf(plan, asked), { by: world.by, now: world.now, comment });
+  if (number !== undefined && !world.json) world.print(`closed #${number}: ${comment}\n`);
 }
 
 /** What its check would say of teams that are in lockstep: better before there is a pull request than after. */

@@ -4,8 +4,9 @@ import { type Forge, isCurrent, type PullRequest } from '../forge/forge.ts';
 import { parseIdentity } from '../forge/objects.ts';
 import { openRepository, type Repository } from '../forge/repository.ts';
 import { plain } from '../report/safe.ts';
-import { forgeRepository, later, localForge, type World } from './context.ts';
+import { forgeRepository, later, type World } from './context.ts';
 import { deliveredData } from './deliver.ts';
+import { forgeOf } from './forge-of.ts';
 import { type HotfixRequest, hotfix } from './hotfix.ts';
 import { publishedData, reconcile, sayPublished } from './publish.ts';
 import { mergeReviewed } from './pull.ts';
@@ -38,7 +39,7 @@ export async function hotfixAndFollow(
   const merged: Followed[] = [];
   using advice = new Advice(world, left);
   const repo = await openRepository(world.repoDir);
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const of = { world, repo, forge, steps, pollMs: o.pollMs ?? POLL_MS };
   for (const number of numbers) {
     merged.push(await followOne(of, number));

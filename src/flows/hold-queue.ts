@@ -17,8 +17,9 @@ import {
 } from '../report/holds.ts';
 import { formatEvr } from '../rpm/evr.ts';
 import { formatNevra } from '../rpm/nevra.ts';
-import { localForge, mirrorOf, openState, type World } from './context.ts';
+import { mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
+import { forgeOf } from './forge-of.ts';
 import { namesOf } from './held-names.ts';
 import { branchOf, endOf, RENEWAL } from './hold.ts';
 import { HOLDS_SET, type HoldAsked, holdPlan, holdTrailers, POLICY_TIER } from './plan-hold.ts';
@@ -225,7 +226,7 @@ function later(until: string, by: string, now: Date): string {
 /** Renewals that are open and no longer due: somebody renewed or dropped the hold in another way. */
 async function closeOthers(world: World, team: TeamPolicy, delivered: readonly Delivered[]): Promise<void> {
   const { repo } = await openState(world);
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const ours = new Set(delivered.flatMap(({ pull }) => pull?.number ?? []));
   const prefix = `sluice/hold/${team.team}/${POLICY_TIER}/${HOLDS_SET}/${RENEWAL}`;
   for (const pull of await forge.list({ state: 'open' })) {

@@ -4,9 +4,10 @@ import { checkLine } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
 import { asWritten, isCve, similarNames, unknownWord } from '../plan/named.ts';
 import type { Plan } from '../plan/types.ts';
-import { localForge, type Mirror, mirrorOf, openState, type World } from './context.ts';
+import { type Mirror, mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import { readAdvisories } from './facts.ts';
+import { forgeOf } from './forge-of.ts';
 import {
   type HotfixOptions,
   hotfixPlan,
@@ -56,7 +57,7 @@ export async function hotfix(world: World, request: HotfixRequest, steps?: Steps
   const ready: { plan: Plan; o: HotfixOptions }[] = []; // of every team, before anything is proposed for one
   for (const group of await atOnce(state, mirror, asked, fresh, request)) {
     const [scope] = group;
-    const o = request.how === 'propose' ? await asBefore(repo, state, scope, fresh) : fresh;
+    const o = request.how === 'propose' ? await asBefore(world, repo, state, scope, fresh) : fresh;
     const planned = await hotfixPlanOf(state, mirror.catalog, group, o);
     if (planned.repositories.every((r) => r.changes.length === 0)) {
       if (!world.json) world.print(`${nothingToDo(planned)}\n`);
@@ -182,12 +183,13 @@ async function nothingNamed(
 
 /** The same request on the same main is the same plan, whoever runs it and however often. */
 async function asBefore(
+  world: World,
   repo: Repository,
   state: State,
   scope: PromoteScope,
   o: HotfixOptions,
 ): Promise<HotfixOptions> {
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const where = { team: scope.team.team, tier: scope.tier.name, set: scope.set };
   const branch = branchOf(where, { verb: 'hotfix', scope: '', now: o.now, options: optionsOf(o) });
   const pull = (await forge.list({ state: 'open' })).find((p) => p.branch === branch);
@@ -234,7 +236,7 @@ async function syncFirst(world: World, { team, to }: HotfixRequest): Promise<voi
   if (team !== undefined) tierOf(teamOf(policies, team), to);
   const upstreams = [...new Set(teams.flatMap(({ repositories }) => repositories))];
   const delivered = await sync(world, { upstreams, how: 'propose', all: false });
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   for (const { pull } of delivered) {
     if (!pull || (await forge.get(pull.number)).state === 'merged') continue;
     throw new Fault('FORGE_REFUSED', `the sync before the hotfix asks for a person: #${pull.number}`, {

@@ -104,6 +104,8 @@ export function draftOf(
     mirrorUrl: state.policies.site.mirrorUrl,
     version: VERSION,
   };
+  const tier = state.policies.teams.get(plan.team)?.tiers.find(({ name }) => name === plan.tier);
+  const window = tier?.window;
   return {
     branch: branchOf(plan, asked),
     base: state.commit,
@@ -111,7 +113,9 @@ export function draftOf(
     body: body(plan, from, forge),
     files,
     trailers: trailers(asked, catalog),
-    ...(plan.verb === 'hotfix' ? { labels: ['hotfix'] } : {}),
+    labels: ['sluice', `sluice:${asked.verb}`],
+    isPlan: true,
+    ...(window ? { window } : {}),
   };
 }
 

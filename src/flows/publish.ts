@@ -16,8 +16,9 @@ import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { bytes, count, number } from '../report/words.ts';
 import { baseUrl } from '../upstream/url.ts';
-import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { forgeRepository, mirrorOf, openState, type World } from './context.ts';
 import { errataOfCommits, errataOfHosts } from './errata-views.ts';
+import { forgeOf } from './forge-of.ts';
 import { acceptMain } from './main-signature.ts';
 import { lastKnownGood } from './past.ts';
 import { everyScope } from './promote.ts';
@@ -39,7 +40,10 @@ export async function publishMain(world: World, at: string | undefined): Promise
 export async function reconcile(
   world: World,
   at: string | undefined,
-  o: { readonly from?: { readonly repo: Repository; readonly main: string }; readonly onAsked?: () => void } = {},
+  o: {
+    readonly from?: { readonly repo: Repository; readonly main: string };
+    readonly onAsked?: () => void;
+  } = {},
 ): Promise<Published> {
   const { root: mirror, catalog, pool } = mirrorOf(world);
   const { repo, main } = o.from ?? (await openState(world));
@@ -174,7 +178,7 @@ export async function freeMirror(world: World, o: { dryRun: boolean }): Promise<
   const { grace, retain } = state.policies.site;
   const commits = retainedCommits(state, new Date(world.now.getTime() - retain));
   for (const id of await knownGood(forge, state, world.now)) if (!commits.includes(id)) commits.push(id);
-  const heads = await openHeads(repo);
+  const heads = await openHeads(world, repo);
   const retained = {
     commits: new Set(commits),
     pulls: new Set(heads.map((h) => h.number)),
@@ -215,10 +219,10 @@ async function knownGood(repo: Repository, state: State, now: Date): Promise<str
   return found;
 }
 
-/** Open pull requests; none where the forge is not a local one. */
-async function openHeads(repo: Repository): Promise<{ number: number; head: string }[]> {
+/** Open pull requests; none where there is no forge. */
+async function openHeads(world: World, repo: Repository): Promise<{ number: number; head: string }[]> {
   try {
-    return [...(await (await localForge(repo)).list({ state: 'open' }))];
+    return [...(await (await forgeOf(world, repo)).list({ state: 'open' }))];
   } catch (error) {
     if (error instanceof Fault && error.code === 'FORGE_REFUSED') return [];
     throw error;

@@ -7,7 +7,8 @@ import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { type Difference, stateAt } from './check.ts';
 import { brokenReason, isExcusable, ON_PURPOSE } from './check-sets.ts';
-import { forgeRepository, localForge, mirrorOf, openState, type World } from './context.ts';
+import { forgeRepository, mirrorOf, openState, type World } from './context.ts';
+import { forgeOf } from './forge-of.ts';
 import { judgeMerge } from './judge.ts';
 import { faultLine } from './main.ts';
 import { checkPaths } from './outside.ts';
@@ -40,7 +41,7 @@ export async function checkPull(world: World, repo: Repository, pull: PullReques
 
 async function judge(world: World, repo: Repository, pull: PullRequest): Promise<Verdict> {
   const mirror = mirrorOf(world);
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const local = await forgeRepository(repo);
   const claim = readClaim(pull.trailers);
   const base = await readState(local, pull.base);
@@ -73,7 +74,7 @@ export async function mergeIfGreen(
   if (plan.verb !== 'sync' || first || plan.repositories.some((r) => r.attention.length > 0)) return false;
   const inside = [...(plan.inside?.changes.values() ?? [])].flat();
   if (inside.some(({ kind }) => kind === 'key')) return false; // a vendor's new key is for a person to compare
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const commit = await mergeChecked(world, repo, forge, number, (pull, verdict) => {
     if (pull.state !== 'open' || pull.proposed !== pull.head) return false;
     return verdict.complaints.length === 0 && verdict.differences?.length === 0;
@@ -88,7 +89,7 @@ export async function mergeIfGreen(
 
 export async function pullList(world: World, state: PullState | undefined): Promise<void> {
   const { repo } = await openState(world);
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const pulls = await forge.list(state === undefined ? {} : { state });
   if (world.json) return world.print(`${JSON.stringify(pulls, null, 2)}\n`);
   if (pulls.length === 0) return world.print(`no ${state ?? ''} pull requests\n`.replace('  ', ' '));
@@ -98,7 +99,7 @@ export async function pullList(world: World, state: PullState | undefined): Prom
 
 export async function pullShow(world: World, number: number, o: { diff: boolean }): Promise<void> {
   const { repo } = await openState(world);
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   const pull = await forge.get(number);
   if (o.diff) return world.print(await forge.diff(number));
   if (world.json) return world.print(`${JSON.stringify(pull, null, 2)}\n`);
@@ -114,19 +115,19 @@ export async function pullShow(world: World, number: number, o: { diff: boolean 
     ...(pull.mergeCommit === undefined ? [] : [['merged', pull.mergeCommit.slice(0, 12)]]),
   ];
   world.print(
-    `#${pull.number} ${plain(pull.title, 200)} [${pull.state}]\n${columns(facts, '  ')}\n${pull.body}`,
+    `#${pull.number} ${plain(pull.title, 200)} [${pull.state}]\n${columns(facts, '  ')}\n${pull.body.trimEnd()}\n`,
   );
 }
 
 export async function pullApprove(world: World, number: number): Promise<void> {
   const { repo } = await openState(world);
-  await (await localForge(repo)).approve(number, { by: world.by, now: world.now });
+  await (await forgeOf(world, repo)).approve(number, { by: world.by, now: world.now });
   world.print(`approved #${number} as ${plain(world.by)}\n`);
 }
 
 export async function pullClose(world: World, number: number, comment: string | undefined): Promise<void> {
   const { repo } = await openState(world);
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   await forge.close(number, { by: world.by, now: world.now, ...(comment === undefined ? {} : { comment }) });
   world.print(`closed #${number}\n`);
 }
@@ -134,7 +135,7 @@ export async function pullClose(world: World, number: number, comment: string | 
 /** Checks, then merges, one after the other: what stands at main afterwards is what was checked, or nothing happened. */
 export async function pullMerge(world: World, ...numbers: readonly number[]): Promise<void> {
   const { repo } = await openState(world);
-  const forge = await localForge(repo);
+  const forge = await forgeOf(world, repo);
   let merged = 0;
   try {
     for (const number of numbers) {

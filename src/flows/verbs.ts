@@ -24,6 +24,7 @@ import { pullOpen } from './pull-open.ts';
 import { sync } from './sync.ts';
 import { Args, DELIVERY, delivering, lines, operand, TEAM, type Verb } from './verb.ts';
 import { BACK_VERBS } from './verbs-back.ts';
+import { DOCTOR } from './verbs-doctor.ts';
 import { ERRATA, IMPORT } from './verbs-errata.ts';
 import { HOLD_VERBS } from './verbs-hold.ts';
 import { HOTFIX } from './verbs-hotfix.ts';
@@ -474,6 +475,7 @@ export const VERBS: readonly Verb[] = [
       return undefined;
     },
   },
+  DOCTOR,
 ];
 
 function repofileRequest(args: Args): RepofileOf & { readonly at: string | undefined } {

@@ -1,4 +1,5 @@
 import { Fault, malformed, quote } from '../base/fault.ts';
+import type { Window } from '../manifest/window.ts';
 
 /** What a flow wants reviewed: one intent, one branch, one commit on `base`. */
 export interface Draft {
@@ -12,6 +13,10 @@ export interface Draft {
   readonly files: ReadonlyMap<string, string | null>;
   readonly trailers: readonly (readonly [string, string])[];
   readonly labels?: readonly string[];
+  /** What the files and the trailers say is all that matters: an equal plan in other words is no reason to write. */
+  readonly isPlan?: boolean;
+  /** When what it changes may move: an approval is not taken away before the next one opens (`thawsAt`). */
+  readonly window?: Window;
 }
 
 export type PullState = 'open' | 'merged' | 'closed';
@@ -55,13 +60,37 @@ export interface PullRequest {
 
 export interface Proposed {
   readonly number: number;
-  readonly outcome: 'opened' | 'updated' | 'unchanged';
+  /** `frozen`: approved, or told to stay as it is. `declined`: people closed the same plan. Neither was written to. */
+  readonly outcome: 'opened' | 'updated' | 'unchanged' | 'frozen' | 'declined';
+  /** Of the last two, for people. */
+  readonly why?: string;
+}
+
+/** A branch that a person pushed. */
+export interface Opening extends Act {
+  readonly branch: string;
+  readonly title: string;
+  readonly body?: string;
+  readonly labels?: readonly string[];
+}
+
+/** `key`: there is one comment of it, which is edited. */
+export interface Remark extends Act {
+  readonly text: string;
+  readonly key?: string;
 }
 
 /** Who does it (`Anna <anna@example.org>` or a bare name), and when. */
 export interface Act {
   readonly by: string;
   readonly now: Date;
+}
+
+export interface ProposeOptions {
+  readonly now: Date;
+  readonly by?: string;
+  /** Somebody asked for it: what people changed on the branch is discarded, no approval holds it. */
+  readonly rebuild?: boolean;
 }
 
 /** All that a flow needs of a code host. Doing a thing twice is harmless. */
@@ -72,13 +101,17 @@ export interface Forge {
    * One open pull request per branch. A second run with the same facts writes nothing; the trailer `Sluice-Now` is not
    * a fact (a plan that comes out the same keeps the time it was first made with).
    */
-  propose(draft: Draft, o: { readonly now: Date; readonly by?: string }): Promise<Proposed>;
-  /** By number, the newest first. */
+  propose(draft: Draft, o: ProposeOptions): Promise<Proposed>;
+  /** A pull request for a branch that a person pushed. */
+  open(o: Opening): Promise<Proposed>;
+  /** Closes what a bot has open on this branch, because nothing is left of it; what people changed there stays. Its number. */
+  withdraw(branch: string, o: Act & { readonly comment: string }): Promise<number | undefined>;
+  /** By number, the newest first. Approvals and comments may be left out: `get` has them. */
   list(o?: { readonly state?: PullState }): Promise<PullRequest[]>;
   get(number: number): Promise<PullRequest>;
   approve(number: number, o: Act): Promise<void>;
   close(number: number, o: Act & { readonly comment?: string }): Promise<void>;
-  comment(number: number, o: Act & { readonly text: string }): Promise<void>;
+  comment(number: number, o: Remark): Promise<void>;
   /** The tree that a merge would give now; FORGE_CONFLICT names the files that do not merge. */
   preview(number: number): Promise<{ readonly tip: string; readonly head: string; readonly tree: string }>;
   /** The merge commit. With `head` or `tip`: only if they are still what was checked. */
@@ -89,6 +122,14 @@ export interface Forge {
 
 /** Trailers that say when, not what: another value alone is no reason to touch a pull request. */
 export const TIME_TRAILERS: ReadonlySet<string> = new Set(['Sluice-Now']);
+
+/** Which upstream states a plan stood on: others that lead to the same plan are no news. */
+const STANDS_ON: ReadonlySet<string> = new Set(['Sluice-Catalog']);
+
+/** The trailers that tell one proposal from another. */
+export function factTrailers({ trailers, isPlan }: Pick<Draft, 'trailers' | 'isPlan'>): Draft['trailers'] {
+  return trailers.filter(([key]) => !TIME_TRAILERS.has(key) && !(isPlan && STANDS_ON.has(key)));
+}
 
 export const BOT = 'sluice <sluice@localhost>';
 

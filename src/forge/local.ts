@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../base/fault.ts';
+import { commentMarker } from '../report/marker.ts';
 import {
   type Act,
   BOT,
@@ -9,14 +10,18 @@ import {
   commitMessage,
   type Draft,
   type Forge,
+  factTrailers,
+  type Opening,
   type Proposed,
+  type ProposeOptions,
   type PullRequest,
   type PullState,
-  TIME_TRAILERS,
+  type Remark,
 } from './forge.ts';
+import { thawsAt } from './fresh.ts';
 import { type Git, openGit } from './git.ts';
 import { setUpBare } from './local-init.ts';
-import { mergeBase, mergeCommits } from './merge.ts';
+import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { parseIdentity, writeCommit, writeTree } from './objects.ts';
 import { asPullRequest, deletion, type PullRecord, proposal, remark } from './pull-record.ts';
 import { type PullEvent, type Pulls, readPulls, writeEvent } from './pulls.ts';
@@ -25,10 +30,6 @@ import { isAncestor, type RefUpdate, readCommit, readRefs, resolveCommit } from 
 /** A bare git repository as a forge: no account, no server. */
 export interface LocalForge extends Forge {
   readonly dir: string;
-  /** A pull request for a branch that a person pushed. */
-  open(
-    o: Act & { branch: string; title: string; body?: string; labels?: readonly string[] },
-  ): Promise<Proposed>;
 }
 
 const MAIN = 'refs/heads/main';
@@ -70,7 +71,7 @@ class BareForge implements LocalForge {
     return this.#main();
   }
 
-  async propose(draft: Draft, o: { readonly now: Date; readonly by?: string }): Promise<Proposed> {
+  async propose(draft: Draft, o: ProposeOptions): Promise<Proposed> {
     checkDraft(draft);
     const by = o.by ?? BOT;
     parseIdentity(by);
@@ -84,13 +85,15 @@ class BareForge implements LocalForge {
     return this.#retry(async (pulls) => {
       const known = (await pulls.open()).find(({ branch }) => branch === draft.branch);
       const branchHead = (await readRefs(git, [ref])).get(ref);
-      if (known && (await this.#says(known, draft, base, tree))) {
+      if (known && !o.rebuild && (await this.#says(known, draft, base, tree))) {
         return { number: known.number, outcome: 'unchanged' };
       }
+      const frozen = known && !o.rebuild && (await this.#frozen(known, branchHead, draft, o.now));
+      if (frozen) return frozen;
       if ((await readCommit(git, base)).tree === tree) {
         throw refused(`${draft.branch} would change nothing`, 'Propose only what differs from main.');
       }
-      await this.#refuseForeignWork(known, branchHead, draft.branch, pulls);
+      if (!o.rebuild) await this.#refuseForeignWork(known, branchHead, draft.branch, pulls);
       const head = await commitDraft(git, draft, base, tree, by, o.now);
       const number = known?.number ?? (await pulls.next());
       const record = proposal(known, draft, { number, base, head, by, now: o.now });
@@ -101,9 +104,7 @@ class BareForge implements LocalForge {
     });
   }
 
-  async open(
-    o: Act & { branch: string; title: string; body?: string; labels?: readonly string[] },
-  ): Promise<Proposed> {
+  async open(o: Opening): Promise<Proposed> {
     const git = this.#git;
     const ref = `refs/heads/${checkBranch(o.branch)}`;
     checkLine('title', o.title);
@@ -154,11 +155,23 @@ class BareForge implements LocalForge {
     });
   }
 
-  async comment(number: number, o: Act & { readonly text: string }): Promise<void> {
-    await this.#amend(number, o, (record) => ({
-      title: `#${number} commented by ${o.by}`,
-      record: { ...record, comments: [...record.comments, remark(o, o.text)] },
-    }));
+  async comment(number: number, o: Remark): Promise<void> {
+    const mark = o.key === undefined ? undefined : commentMarker(o.key);
+    const text = mark === undefined ? o.text : `${o.text.trimEnd()}\n\n${mark}`;
+    await this.#amend(number, o, (record) => {
+      const known = record.comments.findIndex((c) => mark !== undefined && c.text.endsWith(mark));
+      if (record.comments[known]?.text === text) return undefined;
+      const comments =
+        known < 0 ? [...record.comments, remark(o, text)] : record.comments.with(known, remark(o, text));
+      return { title: `#${number} commented by ${o.by}`, record: { ...record, comments } };
+    });
+  }
+
+  async withdraw(branch: string, o: Act & { readonly comment: string }): Promise<number | undefined> {
+    const pull = (await this.list({ state: 'open' })).find((p) => p.branch === branch);
+    if (!pull || pull.proposed !== pull.head) return undefined;
+    await this.close(pull.number, o);
+    return pull.number;
   }
 
   async close(number: number, o: Act & { readonly comment?: string }): Promise<void> {
@@ -234,8 +247,7 @@ class BareForge implements LocalForge {
     const pull = await this.get(number);
     const main = pull.mergeCommit === undefined ? await this.#main() : `${pull.mergeCommit}^1`;
     const base = await mergeBase(git, main, pull.head);
-    const plain = ['--no-ext-diff', '--no-textconv', '--no-color', '--no-renames', '--full-index'];
-    return (await git.run(['diff', ...plain, base, pull.head])).toString('utf8');
+    return unifiedDiff(git, base, pull.head);
   }
 
   async #main(): Promise<string> {
@@ -315,16 +327,30 @@ class BareForge implements LocalForge {
   /** True when a pull request says already what the draft says: the words, and the same files from the same files. */
   async #says(known: PullRecord, draft: Draft, base: string, tree: string): Promise<boolean> {
     if (known.proposed === undefined) return false;
-    const facts = ({
-      title,
-      body,
-      labels,
-      trailers,
-    }: Pick<Draft, 'title' | 'body' | 'labels' | 'trailers'>): string =>
-      JSON.stringify([title, body, labels ?? [], trailers.filter(([key]) => !TIME_TRAILERS.has(key))]);
+    const facts = ({ title, body, labels, trailers }: Draft | PullRecord): string =>
+      JSON.stringify([
+        factTrailers({ trailers, isPlan: draft.isPlan ?? false }),
+        draft.isPlan ? [] : [title, body, labels ?? []],
+      ]);
     if (facts(known) !== facts(draft)) return false;
     if ((await this.#branchHead(known)) === undefined) return false; // deleted: put it there again
     return (await this.#changes(known.base, known.proposed)) === (await this.#changes(base, tree));
+  }
+
+  /** Approved, and it can still be merged: what is newer waits, so that nobody has to look twice. */
+  async #frozen(
+    known: PullRecord,
+    branchHead: string | undefined,
+    draft: Draft,
+    now: Date,
+  ): Promise<Proposed | undefined> {
+    if (!draft.isPlan || branchHead === undefined || branchHead !== known.proposed) return undefined;
+    const until = thawsAt(asPullRequest(known, branchHead), draft.window);
+    if (!until || until <= now) return undefined;
+    const { conflicts } = await mergeCommits(this.#git, await this.#main(), branchHead);
+    if (conflicts.length > 0) return undefined;
+    const why = `it is approved; what is newer comes in after ${until.toISOString()}`;
+    return { number: known.number, outcome: 'frozen', why };
   }
 
   /** Paths with their blobs before and after. */

@@ -98,3 +98,9 @@ export async function mergeBase(git: Git, ours: string, theirs: string): Promise
   if (found.status !== 0) throw gitFault(git.dir, ['merge-base'], found);
   return found.stdout.toString('utf8').trim();
 }
+
+/** As a unified diff; renames are two files. */
+export async function unifiedDiff(git: Git, from: string, to: string): Promise<string> {
+  const plain = ['--no-ext-diff', '--no-textconv', '--no-color', '--no-renames', '--full-index'];
+  return (await git.run(['diff', ...plain, from, to])).toString('utf8');
+}

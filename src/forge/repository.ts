@@ -62,8 +62,8 @@ export interface Repository {
   write(files: ReadonlyMap<string, string | null>): Promise<void>;
   /** Paths below the folders that differ from HEAD or that git does not know yet. */
   uncommitted(folders?: readonly string[]): Promise<string[]>;
-  /** Fetches origin's main and moves the clone's main forward to it, when nothing is in the way. */
-  update(): Promise<Updated>;
+  /** Fetches origin's main (unless that was done) and moves the clone's main forward to it, when nothing is in the way. */
+  update(o?: { readonly fetched?: boolean }): Promise<Updated>;
 }
 
 const ORIGIN_MAIN = 'refs/remotes/origin/main';
@@ -114,10 +114,10 @@ export async function openRepository(dir: string): Promise<Repository> {
       needWorkTree();
       return uncommitted(git, folders);
     },
-    async update() {
+    async update(o = {}) {
       needWorkTree();
       const url = await origin();
-      return url === undefined ? { kind: 'no-origin' } : update(git, url);
+      return url === undefined ? { kind: 'no-origin' } : update(git, o.fetched ? undefined : url);
     },
   };
 }
@@ -293,8 +293,8 @@ async function fetchMain(git: Git, origin: string): Promise<void> {
   }
 }
 
-async function update(git: Git, origin: string): Promise<Updated> {
-  await fetchMain(git, origin);
+async function update(git: Git, origin: string | undefined): Promise<Updated> {
+  if (origin !== undefined) await fetchMain(git, origin);
   const refs = await readRefs(git, ['refs/heads/main', ORIGIN_MAIN]);
   const from = refs.get('refs/heads/main');
   const to = refs.get(ORIGIN_MAIN);

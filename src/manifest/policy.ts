@@ -191,6 +191,16 @@ export interface Profile {
   readonly at: string;
 }
 
+/** Where pull requests are: the bare repository that `origin` is, or a repository on GitHub (Enterprise). */
+export type ForgePlace = 'local' | GithubPlace;
+
+export interface GithubPlace {
+  /** `owner/repo` */
+  readonly github: string;
+  /** `https://api.github.com`, or an Enterprise server's `https://HOST/api/v3`. */
+  readonly api: string;
+}
+
 /** `policies/site.yaml`; every key has a default. */
 export interface SitePolicy {
   readonly mirrorUrl?: string;
@@ -200,7 +210,7 @@ export interface SitePolicy {
   /** How long what no manifest names any more is kept, in milliseconds. */
   readonly retain: number;
   readonly compression: 'zstd' | 'gzip';
-  readonly forge: 'local' | 'github';
+  readonly forge: ForgePlace;
   /** Keys that sign every published repomd.xml and statement; empty: nobody does. */
   readonly signing: readonly KeyReference[];
   /** Keys of which one has signed each tip of main that is published; empty: nobody is asked. */

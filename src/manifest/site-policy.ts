@@ -1,5 +1,5 @@
 import { readKernels } from './errata-policy.ts';
-import type { SitePolicy } from './policy.ts';
+import type { ForgePlace, SitePolicy } from './policy.ts';
 import { durationAt, type KeyData, keyOf, type PolicyFile, urlAt } from './policy-reading.ts';
 import schema from './schemas/site.schema.json' with { type: 'json' };
 import { compileSchema } from './validate.ts';
@@ -26,7 +26,7 @@ export interface SiteData {
   readonly grace?: string;
   readonly retain?: string;
   readonly compression?: SitePolicy['compression'];
-  readonly forge?: SitePolicy['forge'];
+  readonly forge?: 'local' | { readonly github: string; readonly api?: string };
   readonly signing?: readonly KeyData[];
   readonly mainSignedBy?: readonly KeyData[];
   readonly owners?: readonly string[];
@@ -46,10 +46,20 @@ export function readSitePolicy(data: SiteData, file: PolicyFile): SitePolicy {
     grace: durationAt(file, ['grace'], data.grace, GRACE),
     retain: durationAt(file, ['retain'], data.retain, RETAIN),
     compression: data.compression ?? DEFAULT_SITE.compression,
-    forge: data.forge ?? DEFAULT_SITE.forge,
+    forge: readForge(data.forge, file),
     signing: (data.signing ?? []).map(keyOf),
     mainSignedBy: (data.mainSignedBy ?? []).map(keyOf),
     owners: data.owners ?? [],
     kernels: readKernels(data.kernels, file),
   };
+}
+
+/** GitHub's own; an Enterprise server has one of its own (`https://HOST/api/v3`). */
+const PUBLIC_API = 'https://api.github.com';
+
+function readForge(forge: SiteData['forge'], file: PolicyFile): ForgePlace {
+  if (forge === undefined || forge === 'local') return 'local';
+  const api = (forge.api ?? PUBLIC_API).replace(/\/+$/, '');
+  urlAt(file, ['forge', 'api'], api, ['https', 'http']);
+  return { github: forge.github, api };
 }

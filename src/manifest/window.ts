@@ -32,6 +32,12 @@ export function nextOpening(window: Window, now: Date): Date {
   throw new Error(`a window that does not open within ${SEARCHED_DAYS} days: ${JSON.stringify(window)}`);
 }
 
+/** The first opening after the one that `at` is in, or after `at` itself. */
+export function openingAfter(window: Window, at: Date): Date {
+  for (const { opens } of openings(window, at)) if (opens > at.getTime()) return new Date(opens);
+  throw new Error(`a window that does not open within ${SEARCHED_DAYS} days: ${JSON.stringify(window)}`);
+}
+
 /** True of an IANA name that this runtime knows (`Europe/Berlin`, `UTC`); offsets such as `+01:00` are none. */
 export function isTimeZone(text: string): boolean {
   if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(text)) return false;

@@ -61,7 +61,7 @@ describe('a hotfix', () => {
     const pull = await forge.get(number);
     expect(pull).toMatchObject({
       branch: `sluice/hotfix/infra/stable/${SET}/CVE-2026-10107`,
-      labels: ['hotfix'],
+      labels: ['sluice', 'sluice:hotfix'],
       title:
         'Hotfix harbor-tls-1:3.0.7-25.h9_1 (HRSA-2026:0107) to infra/stable and unstable (harbor 9 x86_64)',
     });

@@ -1,0 +1,35 @@
+import { commentMarker } from '../report/marker.ts';
+import { ApiRefusal } from './github-api.ts';
+import type { ApiUser } from './github-pull.ts';
+import { type Github, readComments } from './github-reads.ts';
+
+/** There is one comment of a key: it is edited where it says something else, and never repeated. */
+export async function putComment(
+  github: Github,
+  number: number,
+  o: { readonly key: string; readonly text: string },
+  isOwn: (user: ApiUser | null) => Promise<boolean>,
+): Promise<void> {
+  const { api, slug } = github;
+  const mark = commentMarker(o.key);
+  const body = `${o.text.trimEnd()}\n\n${mark}`;
+  for (const comment of await readComments(github, number)) {
+    const ours = (comment.body ?? '').trimEnd().endsWith(mark) && (await isOwn(comment.user));
+    if (!ours) continue;
+    if (comment.body?.replaceAll('\r\n', '\n').trimEnd() === body) return;
+    await api.ask((k) => k.rest.issues.updateComment({ ...slug, comment_id: comment.id, body }));
+    return;
+  }
+  await api.ask((k) => k.rest.issues.createComment({ ...slug, issue_number: number, body }));
+}
+
+/** Adding what is there already is no error. A token that may not label is no reason to stop: `sluice doctor` says it. */
+export async function addLabels(github: Github, number: number, labels: readonly string[]): Promise<void> {
+  if (labels.length === 0) return;
+  const { api, slug } = github;
+  try {
+    await api.ask((k) => k.rest.issues.addLabels({ ...slug, issue_number: number, labels: [...labels] }));
+  } catch (error) {
+    if (!(error instanceof ApiRefusal && [403, 404, 410].includes(error.status))) throw error;
+  }
+}
