@@ -60,10 +60,8 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
       return { number, outcome: 'frozen', why: `it has the label ${STOP_LABEL}` };
     }
     if (edited && !(await saysTheSame(github, work, pull))) return await stopAtEdits(github, pull);
-    const until = thawsAt(
-      { head: pull.head.sha, approvals: await readApprovals(github, number) },
-      draft.window,
-    );
+    const approvals = draft.isPlan ? await readApprovals(github, number) : [];
+    const until = thawsAt({ head: pull.head.sha, approvals }, draft.window);
     if (until && until > o.now && goes) {
       return {
         number,
