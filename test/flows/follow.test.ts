@@ -48,7 +48,7 @@ function forgeOf(site: Site) {
 async function proposed(site: Site): Promise<PullRequest> {
   for (;;) {
     const open = await (await forgeOf(site)).list({ state: 'open' });
-    const found = open.find(({ labels }) => labels.includes('hotfix'));
+    const found = open.find(({ labels }) => labels.includes('sluice:hotfix'));
     if (found) return found;
     await pause(20);
   }
