@@ -73,12 +73,8 @@ export function apiWriter(api: GithubApi, slug: Slug, git: Git): Writer {
             : k.rest.git.updateRef({ ...slug, ref: `heads/${branch}`, sha: to, force: true }),
         );
       } catch (error) {
-        if (
-          error instanceof ApiRefusal &&
-          error.status === 422 &&
-          /already exists|does not exist/i.test(error.words)
-        )
-          return false;
+        const refused = error instanceof ApiRefusal && (error.status === 422 || error.status === 409);
+        if (refused && (await readRef(branch)) !== from) return false; // somebody else was first, whatever the words
         if (!(error instanceof Unclear) || (await readRef(branch)) !== to) throw error; // else it was done
         return true;
       }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type Draft, type Forge, isCurrent, type PullRequest } from '../../src/forge/forge.ts';
 import { git, gitTry } from '../fixtures/gitHistory.ts';
 import { draftOf, LATER, NOW, PATH, pins } from '../fixtures/localForge.ts';
+import { sampled } from '../fixtures/sample.ts';
 
 /** One implementation of the port, with a main that has `FIRST_FILES` and no open pull request. */
 export interface ForgeHost {
@@ -85,13 +86,18 @@ function proposing(start: () => Promise<ForgeHost>): void {
     expect(await written()).toBe(before);
   });
 
-  it.each<readonly [string, Partial<Draft>]>([
-    ['title', { title: 'Promote one build' }],
-    ['body', { body: 'other words' }],
-    ['labels', { labels: ['security'] }],
-    ['trailers', { trailers: [['Sluice-Catalog', 'sha256:01']] }],
-    ['files', { files: new Map([[PATH, pins({ 0: '1-3' })]]) }],
-  ])('updates the same pull request when the %s changed', async (_, changed) => {
+  it.each(
+    sampled<readonly [string, Partial<Draft>]>(
+      [
+        ['title', { title: 'Promote one build' }],
+        ['body', { body: 'other words' }],
+        ['labels', { labels: ['security'] }],
+        ['trailers', { trailers: [['Sluice-Catalog', 'sha256:01']] }],
+        ['files', { files: new Map([[PATH, pins({ 0: '1-3' })]]) }],
+      ],
+      3,
+    ),
+  )('updates the same pull request when the %s changed', async (_, changed) => {
     const { forge } = await start();
     const { number } = await forge.propose(await draftOf(forge), { now: NOW });
     const next = await draftOf(forge, changed);
@@ -136,14 +142,19 @@ function proposing(start: () => Promise<ForgeHost>): void {
     await expect(forge.propose(off, { now: NOW })).rejects.toMatchObject({ code: 'FORGE_REFUSED' });
   });
 
-  it.each<readonly [string, Partial<Draft>]>([
-    ['a branch that is no bot’s', { branch: 'main' }],
-    ['a branch that climbs', { branch: 'sluice/../main' }],
-    ['a title of two lines', { title: 'one\ntwo' }],
-    ['a title that skips the checks', { title: 'Promote [skip ci]' }],
-    ['a trailer with a line of its own', { trailers: [['Sluice-Now', 'x\nSluice-Pull: 7']] }],
-    ['a body that is no text', { body: 'a\0b' }],
-  ])('refuses %s before anything is written', async (_, wrong) => {
+  it.each(
+    sampled<readonly [string, Partial<Draft>]>(
+      [
+        ['a branch that is no bot’s', { branch: 'main' }],
+        ['a branch that climbs', { branch: 'sluice/../main' }],
+        ['a title of two lines', { title: 'one\ntwo' }],
+        ['a title that skips the checks', { title: 'Promote [skip ci]' }],
+        ['a trailer with a line of its own', { trailers: [['Sluice-Now', 'x\nSluice-Pull: 7']] }],
+        ['a body that is no text', { body: 'a\0b' }],
+      ],
+      3,
+    ),
+  )('refuses %s before anything is written', async (_, wrong) => {
     const { forge, written } = await start();
     const before = await written();
     await expect(forge.propose(await draftOf(forge, wrong), { now: NOW })).rejects.toMatchObject({

@@ -166,7 +166,8 @@ export class Json {
 
   label({ id, name, color, description }: Label) {
     const url = `${this.url}/labels/${encodeURIComponent(name)}`;
-    return { id, node_id: node('LA', id), url, name, description, color, default: false };
+    // labels of pull requests: "description": a string, which other places let be null
+    return { id, node_id: node('LA', id), url, name, description: description ?? '', color, default: false };
   }
 
   labels(names: readonly string[]) {
