@@ -27,7 +27,7 @@ export default defineConfig({
       { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts'], exclude: PURE } },
     ],
     reporters: ['default', new SummaryReporter()], // the last one has the last line
-    maxWorkers: 3 * availableParallelism(), // half of the time is waiting: for disks, other programs, servers that never answer
+    maxWorkers: 2 * availableParallelism(), // a third of the time is waiting: for disks, other programs, servers that never answer
     env: temporaryFolder(),
     pool: 'forks', // real processes: tests change directories, umask and limits
     testTimeout: 900_000, // oracles start other programs, on machines that do other work too
