@@ -1,5 +1,7 @@
+import { appendFile } from 'node:fs/promises';
 import { Fault } from '../base/fault.ts';
 import { openRepository, type Repository } from '../forge/repository.ts';
+import { checkPage } from '../report/check-page.ts';
 import { plain } from '../report/safe.ts';
 import { count } from '../report/words.ts';
 import { stateAt } from './check.ts';
@@ -47,6 +49,7 @@ export async function checkMerged(world: World, rev: string): Promise<boolean> {
     }
   }
   print(world, steps, { complaints, warnings });
+  await summarise(world, { complaints, warnings });
   return complaints.length === 0;
 }
 
@@ -130,6 +133,14 @@ function notAsked(why: string): Fault {
     hint: 'Serve the mirror\u2019s catalog (examples/nginx.conf) and name it on main: catalogUrl.',
     at: 'policies/site.yaml',
   });
+}
+
+/** The page that GitHub shows of the job, where it says in which file it is looked for. */
+async function summarise({ env }: World, found: Found): Promise<void> {
+  const file = env['GITHUB_STEP_SUMMARY'];
+  if (file === undefined || file === '') return;
+  const { title, summary, text } = checkPage({ ...found, differences: undefined, approved: false });
+  await appendFile(file, `## ${title}\n\n${summary}\n\n${text}\n`);
 }
 
 function print(world: World, steps: readonly Step[], { complaints, warnings }: Found): void {

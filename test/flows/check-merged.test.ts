@@ -122,8 +122,11 @@ it('each merge of a queue\u2019s group is judged on the one before', async () =>
     heads: 2,
     complaints: [],
   });
-  const { good, text } = await checked(await runner([SYNC, PROMOTION])); // green alone: the sync says what was pulled back
+  const page = join(await tempDir(), 'summary.md');
+  const env = { ...site.world().env, GITHUB_STEP_SUMMARY: page };
+  const { good, text } = await checked(await runner([SYNC, PROMOTION]), { env }); // green alone: the sync says what was pulled back
   expect([good, text]).toEqual([false, expect.stringMatching(/upstream pulled \S+ back/)]);
+  expect(readFileSync(page, 'utf8')).toMatch(/^## [\s\S]*upstream pulled \S+ back/);
 });
 
 it('a bot\u2019s commit that somebody amended is not its plan', async () => {
