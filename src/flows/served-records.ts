@@ -16,11 +16,12 @@ import { decompress } from '../repodata/compression.ts';
 import { cutElements } from '../repodata/elements.ts';
 import { identify } from '../repodata/primary.ts';
 import { type PackageRecord, recordId } from '../repodata/record.ts';
+import { putAsWritten } from '../upstream/as-written.ts';
 import { readUpstream } from '../upstream/read.ts';
-import type { UpstreamBuild } from '../upstream/types.ts';
 import { MAX_OPEN_BYTES } from '../upstream/verify.ts';
 import type { Served } from './served.ts';
 import type { ServedCatalog } from './served-catalog.ts';
+import { LOCATION, Locations, type Template } from './served-locations.ts';
 import type { ServedTree } from './served-tree.ts';
 
 /**
@@ -34,7 +35,7 @@ export class ServedRecords {
   readonly #catalog: ServedCatalog;
   readonly #served: Served;
   readonly #history: Pick<CommitHistory, 'readMany'>;
-  readonly #upstreams = new Map<string, Promise<readonly Template[]>>();
+  readonly #upstreams = new Map<string, Promise<Locations>>();
 
   constructor(catalog: ServedCatalog, served: Served, history: Pick<CommitHistory, 'readMany'>) {
     this.#catalog = catalog;
@@ -50,12 +51,12 @@ export class ServedRecords {
   ): Promise<Pin[]> {
     if (pins.length === 0) return [];
     const key = upstreamId(repository);
-    const templates = this.#upstreams.get(key) ?? this.#ofUpstream(repository);
-    this.#upstreams.set(key, templates);
-    await templates;
+    const reading = this.#upstreams.get(key) ?? this.#ofUpstream(repository, pins);
+    this.#upstreams.set(key, reading);
+    const locations = await reading;
     const left = await this.#missing(pins);
     if (left.length === 0 || !tree) return left;
-    await this.#ofTree(left, tree, await templates, formatRepositoryId(repository));
+    await this.#ofTree(left, tree, locations.templates(), formatRepositoryId(repository));
     const lost = await this.#missing(left);
     for (const { record } of left) if (!lost.some((pin) => pin.record === record)) this.short.add(record);
     return lost;
@@ -66,8 +67,9 @@ export class ServedRecords {
     return pins.filter((pin) => missing.has(pin.record));
   }
 
-  /** As sync reads them; how the upstream writes its locations is what it leaves for the rest. */
-  async #ofUpstream(repository: RepositoryName): Promise<readonly Template[]> {
+  /** As they stand in its documents; and as sync reads them, where an element must be written anew to be what was pinned. */
+  async #ofUpstream(repository: RepositoryName, pins: readonly Pin[]): Promise<Locations> {
+    const locations = new Locations();
     const live = snapshotPath({ ...repository, team: LIVE_TEAM, tier: LIVE_TIER });
     const paths = [live, `policies/upstreams/${upstreamId(repository)}.yaml`];
     const texts = await this.#history.readMany(paths);
@@ -76,10 +78,14 @@ export class ServedRecords {
     const policy = loadPolicies(new Map([...texts].filter(([path]) => path !== live))).upstreams.get(
       upstreamId(repository),
     );
-    if (!state?.documents.has('primary') || !policy) return [PLAIN];
+    if (!state?.documents.has('primary') || !policy) return locations;
+    const listed = await putAsWritten(this.#catalog, state, policy.id, (primary) => locations.see(primary));
+    const missing = await this.#missing(pins);
+    if (!missing.some(({ checksum }) => listed?.has(checksum.hex) ?? true)) return locations;
     const documents = new Map([...state.documents].filter(([type]) => LISTS.has(type)));
     const { builds } = await readUpstream(this.#catalog, policy, { ...state, documents });
-    return templatesOf(builds);
+    for (const { primary } of builds) locations.see(primary.toString('latin1'));
+    return locations;
   }
 
   /** The three lists side by side, as publications order them: one element of each is in memory. */
@@ -158,44 +164,6 @@ function recordOf(
     }
   }
   return undefined;
-}
-
-/** How an upstream writes the `<location>` of a build. */
-type Template = (pin: Pin) => string;
-
-const LOCATION = /<location\s(?:[^"'<>]|"[^"]*"|'[^']*')*>/;
-const MAX_TEMPLATES = 200;
-const PLAIN: Template = (pin) => `<location href="Packages/${fileName(pin)}"/>`;
-
-function fileName({ nevra }: Pin): string {
-  return `${nevra.name}-${nevra.evr.version}-${nevra.evr.release}.${nevra.arch}.rpm`;
-}
-
-/** The commonest first. A folder that is named after the first letter is one for every letter. */
-function templatesOf(builds: readonly UpstreamBuild[]): Template[] {
-  const seen = new Map<string, { parts: readonly [string, string]; count: number }>();
-  for (const { pin, primary } of builds) {
-    const tag = LOCATION.exec(primary.toString('utf8'))?.[0];
-    const name = fileName(pin);
-    const at = tag?.indexOf(name) ?? -1;
-    if (tag === undefined || at < 0) continue;
-    const folder = tag.slice(0, at);
-    const initial = folder.endsWith(`/${initialOf(pin)}/`) ? `${folder.slice(0, -2)}${INITIAL}/` : folder;
-    const parts = [initial, tag.slice(at + name.length)] as const;
-    const known = seen.get(parts.join('\n'));
-    seen.set(parts.join('\n'), { parts, count: (known?.count ?? 0) + 1 });
-  }
-  const common = [...seen.values()].sort((a, b) => b.count - a.count).slice(0, MAX_TEMPLATES);
-  const templates = common.map(({ parts: [folder, rest] }): Template => {
-    return (pin) => folder.replace(INITIAL, initialOf(pin)) + fileName(pin) + rest;
-  });
-  return [...templates, PLAIN];
-}
-
-const INITIAL = '\0'; // in no XML
-
-function initialOf({ nevra }: Pin): string {
-  return nevra.name.slice(0, 1).toLowerCase();
 }
 
 /** One element at a time of what comes in batches. */

@@ -97,6 +97,8 @@ class PackWriter {
   readonly rows: Buffer[] = [];
   readonly #file: FileHandle;
   readonly #frames: { length: number; openLength: number }[] = [];
+  #closed = 0;
+  #written = Promise.resolve();
   readonly #columns: Record<Column, OpenColumn> = { primary: empty(), filelists: empty(), other: empty() };
 
   constructor(file: FileHandle) {
@@ -124,19 +126,29 @@ class PackWriter {
     }
   }
 
+  /** The frame is compressed and written while the next ones fill; two at most wait for that. */
   async #close(column: Column): Promise<void> {
     const { chunks, bytes, waiting } = this.#columns[column];
     if (waiting.length === 0) return;
-    for (const { row, at } of waiting) row.writeUInt32LE(this.#frames.length, at);
+    for (const { row, at } of waiting) row.writeUInt32LE(this.#closed, at);
+    this.#closed += 1;
     this.#columns[column] = empty();
-    const frame = await compressFrame(Buffer.concat(chunks, bytes), FRAME_OPTIONS);
+    const compressed = compressFrame(Buffer.concat(chunks, bytes), FRAME_OPTIONS);
+    compressed.catch(() => {}); // whoever awaits #written is told
+    await this.#written;
+    this.#written = compressed.then((frame) => this.#write(frame, bytes));
+    this.#written.catch(() => {});
+  }
+
+  async #write(frame: Buffer, openLength: number): Promise<void> {
     this.hash.update(frame);
     await this.#file.writeFile(frame); // at the handle's position: appends
-    this.#frames.push({ length: frame.length, openLength: bytes });
+    this.#frames.push({ length: frame.length, openLength });
   }
 
   async finish(): Promise<void> {
     for (const column of COLUMNS) await this.#close(column);
+    await this.#written;
   }
 
   index(): Buffer {

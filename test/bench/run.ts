@@ -18,6 +18,7 @@ const SCRIPTS = [
     'emergency.ts',
     'from `hotfix` to a published fix in two tiers of three teams, each of them all of AppStream',
   ],
+  ['check-plan.ts', 'the check of 200 changes in a clone without a mirror, all of AppStream in the tiers'],
   ['history.ts', 'the history clock over 1,000 daily syncs of 17,649 pins'],
   ['manifest.ts', 'reading and writing manifests'],
   ['verified.ts', 'a sync with nothing new of 17,649 verified builds, beside the same unverified'],

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cp, mkdtemp, readFile, realpath, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
 import { SILENT } from '../../src/base/progress.ts';
@@ -72,18 +73,18 @@ beforeAll(async () => {
     },
     site: { mirrorUrl: server.url, catalogUrl: `${server.url}catalog` },
   });
-  await layDemoUpstream(vendor, 'before');
+  await layVendor(vendor, 'before');
   await site.merge(await site.sync());
   await site.merge(await site.promote('unstable'));
   site.days(2);
   await site.merge(await site.promote('stable'));
-  await layDemoUpstream(vendor, 'after');
+  await layVendor(vendor, 'after');
   await site.sync(); // merges itself
   await site.merge(await site.promote('unstable'));
   site.days(2);
   await site.publish();
   await site.promote('stable');
-  await layDemoUpstream(vendor, 'later');
+  await layVendor(vendor, 'later');
   await site.sync();
   shared = await makeBroken(dir);
 });
@@ -94,6 +95,25 @@ beforeEach(() => {
   lie = () => undefined;
   server.requests.length = 0;
 });
+
+/** One of its repositories has an element that Sluice writes anew: it is not found by its own bytes. */
+async function layVendor(vendor: string, when: Parameters<typeof layDemoUpstream>[1]): Promise<void> {
+  await layDemoUpstream(vendor, when);
+  const [primary, repomd] = ['primary.xml.gz', 'repomd.xml'].map((name) =>
+    join(vendor, 'apps/repodata', name),
+  );
+  const before = readFileSync(primary as string);
+  const text = gunzipSync(before);
+  const other = Buffer.from(text.toString().replace('<name>', '<!-- by hand --><name>'));
+  const after = gzipSync(other);
+  const said = readFileSync(repomd as string, 'utf8')
+    .replace(sha256(before), sha256(after))
+    .replace(sha256(text), sha256(other))
+    .replace(`<size>${before.length}<`, `<size>${after.length}<`)
+    .replace(`<open-size>${text.length}<`, `<open-size>${other.length}<`);
+  writeFileSync(primary as string, after);
+  writeFileSync(repomd as string, said);
+}
 
 function git(dir: string, ...args: string[]): string {
   const identity = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org'];
