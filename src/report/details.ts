@@ -64,9 +64,9 @@ function insideOf(row: Row): string {
   return `${head}\n\n${items.join('\n')}`;
 }
 
-/** `1.0-1 → 1.2-1`; `— → 1.2-1` of a new name. */
+/** `1.0-1 → 1.2-1`; `1.2-1` of a new name. */
 export function versions({ from, to }: Pick<Row, 'from' | 'to'>): string {
-  return `${from === undefined ? '—' : name(from)} → ${name(to)}`;
+  return from === undefined ? name(to) : `${name(from)} → ${name(to)}`;
 }
 
 export function modules(d: Digest, max: number): string {

@@ -69,7 +69,10 @@ export interface TreeRow {
 /** A plan in the order in which people read it: what both the terminal and the pull request show. */
 export interface Digest {
   readonly rows: readonly Row[];
+  /** Advisories whose fix takes the place of an older build, and all of a hotfix. */
   readonly security: readonly SecurityRow[];
+  /** Advisories of packages that were not there before: nobody was exposed. */
+  readonly carried: readonly SecurityRow[];
   readonly staying: readonly StayRow[];
   readonly attention: readonly AttentionRow[];
   readonly dropped: readonly { readonly build: string; readonly repository: string; readonly why: string }[];
@@ -91,9 +94,12 @@ export function digest(plan: Plan): Digest {
     plan.hotfix || plan.teams
       ? [...new Map(builds.map((pin) => [formatNevra(pin.nevra), pin])).values()]
       : builds;
+  const advised = securityRows(plan, rows);
+  const isFix = (s: SecurityRow) => plan.hotfix !== undefined || s.rows.some((row) => row.from !== undefined);
   return {
     rows,
-    security: securityRows(plan, rows),
+    security: advised.filter(isFix),
+    carried: advised.filter((row) => !isFix(row)),
     staying: plan.repositories.flatMap((r) => stayRows(r.staying, placeOf(plan, r.repository))),
     attention: [...troublesOf(plan), ...attentionOf(plan), ...flagged(rows)],
     dropped: plan.repositories.flatMap((r) =>

@@ -1,4 +1,6 @@
+import { groupBy } from '../base/order.ts';
 import type { LostAdvisory, Plan } from '../plan/types.ts';
+import { compareEvr, formatEvr } from '../rpm/evr.ts';
 import { versions } from './details.ts';
 import type { Digest, Row } from './digest.ts';
 import { link, markdown, name, plain } from './safe.ts';
@@ -31,7 +33,7 @@ export function attention(plan: Plan, d: Digest, max: number): string {
 const OPEN_ADVISORIES = 12;
 
 export function security(plan: Plan, d: Digest, max: number): string {
-  if (d.security.length === 0) return '';
+  if (d.security.length === 0) return carried(d, '### Security\n\n');
   const aged = EXPOSES.has(plan.verb) && d.security.some((s) => s.exposed !== undefined);
   const head = [
     'advisory',
@@ -60,7 +62,21 @@ export function security(plan: Plan, d: Digest, max: number): string {
         )
       : '',
     d.security.length > shown.length ? andMore(d.security.length - shown.length, ' advisories') : '',
+    carried(d),
   ]);
+}
+
+/** Named where they are few: a first import has those of years. */
+function carried(d: Digest, head = ''): string {
+  const n = d.carried.length;
+  if (n === 0) return '';
+  const severe = d.carried.filter(({ advisory }) => isSevere(advisory.severity)).length;
+  const more = d.security.length > 0 ? 'more ' : '';
+  const what = count(n, `${more}security advisory is`, `${more}security advisories are`);
+  const named =
+    n > 6 ? '' : `: ${d.carried.map(({ advisory }) => link(advisory.id, advisory.url)).join(', ')}`;
+  const said = severe > 0 ? ` (${number(severe)} critical or important)` : '';
+  return `${head}${what} of packages that were not there before, so nothing was exposed${said}${named}.`;
 }
 
 /** Verbs that bring a fix to hosts which had the build before it. */
@@ -132,26 +148,43 @@ function section(head: string, rows: readonly Row[], plan: Plan, max: number): s
   const aged = plan.verb === 'promote';
   const many = plan.hotfix !== undefined || plan.teams !== undefined;
   const told = rows.some((row) => row.changelog !== undefined);
-  const cells = (row: Row) => [
-    name(row.source),
-    ...(many ? [name(row.repository)] : []),
-    versions(row),
-    String(row.builds.length),
-    ...(aged ? [age(row.inParent ?? row.seen, plan.now)] : []),
-    told ? changed(row) : markdown(row.summary, 80),
-  ];
+  const lines = many ? rows.map((row) => [row]) : [...groupBy(rows, lineOf).values()];
+  const cells = (line: readonly Row[]) => {
+    const row = line[0] as Row;
+    return [
+      name(row.source),
+      ...(many ? [name(row.repository)] : []),
+      row.from === undefined ? versionsOf(line) : versions(row),
+      String(line.reduce((n, { builds }) => n + builds.length, 0)),
+      ...(aged ? [age(row.inParent ?? row.seen, plan.now)] : []),
+      told ? changed(row) : markdown(row.summary, 80),
+    ];
+  };
   const columns = [
     'source package',
     ...(many ? ['where'] : []),
-    'from → to',
+    rows.some(({ from }) => from !== undefined) ? 'from → to' : 'version',
     'builds',
     ...(aged ? [`in \`${plan.from}\``] : []),
     told ? 'what changed' : 'what it is',
   ];
   const builds = rows.reduce((n, row) => n + row.builds.length, 0);
   const size = rows.reduce((n, row) => n + row.bytes, 0);
-  const what = `${count(rows.length, 'source package')}, ${count(builds, 'build')}, ${bytes(size)}`;
-  return `### ${head}\n\n${folded(what, columns, rows, cells, max)}`;
+  const sources = new Set(rows.map(({ source }) => source)).size;
+  const what = `${count(sources, 'source package')}, ${count(builds, 'build')}, ${bytes(size)}`;
+  return `### ${head}\n\n${folded(what, columns, lines, cells, max)}`;
+}
+
+/** New versions of one source package are one line: an import may bring years of them. */
+function lineOf({ source, repository, from, to }: Row): string {
+  return `${source}\0${repository}\0${from === undefined ? '' : `${from}\0${to}`}`;
+}
+
+/** `2.6.0-2.el9 and 4 older`. */
+function versionsOf(line: readonly Row[]): string {
+  const evrs = line.flatMap(({ builds }) => builds.slice(0, 1).map(({ nevra }) => nevra.evr));
+  const [newest, ...older] = evrs.sort((a, b) => compareEvr(b, a)).map(formatEvr);
+  return `${name(newest ?? '')}${older.length > 0 ? ` and ${number(older.length)} older` : ''}`;
 }
 
 /** `Fix a leak in read; 2 more entries`. */

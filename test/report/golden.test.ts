@@ -6,7 +6,7 @@ import { digest } from '../../src/report/digest.ts';
 import { BODY_LIMIT, JOB_SUMMARY_LIMIT, TITLE_LIMIT } from '../../src/report/limits.ts';
 import { title } from '../../src/report/title.ts';
 import { hostile, small, upstream } from './bodies.ts';
-import { FROM, GITHUB, wave } from './plans.ts';
+import { advisory, FROM, GITHUB, planOf, wave } from './plans.ts';
 import { expectWellFormed } from './well-formed.ts';
 
 function facts(plan: Plan) {
@@ -98,4 +98,34 @@ it('17,649 builds are words within 300 ms', () => {
     return (user + system) / 1_000;
   });
   expect(Math.min(...times)).toBeLessThan(300);
+});
+
+it('a first import speaks of source packages, newest first, and of advisories in one sentence: nobody was exposed', () => {
+  const one = (to: string) => ({
+    source: 'NetworkManager',
+    names: ['NetworkManager', 'NetworkManager-tui'],
+    to,
+  });
+  const advised = {
+    source: 'curl',
+    to: '8.0-1.el9',
+    advisories: [advisory('RLSA-2026:1', { severity: 'critical' })],
+  };
+  const moving = [one('1:1.9.5-1.el9'), one('1:1.51.4-1.el9'), one('1:1.10.2-1.el9'), advised];
+  const text = body(planOf({ verb: 'init', moving }), FROM, GITHUB);
+  expect(text).toContain('| NetworkManager | 1:1.51.4-1.el9 and 2 older | 6 |');
+  expect(text).toMatch(
+    /1 security advisory is of packages that were not there before[^|]*critical or important[^|]*RLSA-2026:1/,
+  );
+  expect(text).toContain('| curl | 8.0-1.el9 | 1 |');
+  const promoted = body(
+    planOf({
+      moving: [
+        { ...advised, from: '7.9-1.el9' },
+        { ...advised, source: 'wget' },
+      ],
+    }),
+    FROM,
+  );
+  expect(promoted).toMatch(/^\| \[RLSA-2026:1\].*curl 7\.9-1\.el9 → 8\.0-1\.el9/m);
 });
