@@ -28,7 +28,8 @@ export function terminal(plan: Plan, o: { all: boolean } = { all: false }): stri
       d.attention.map((a) => [a.what, plain(a.why, 300)]),
       Number.POSITIVE_INFINITY,
     ),
-    section('security', securityLines(d), Number.POSITIVE_INFINITY),
+    section('security', securityLines(d.security), Number.POSITIVE_INFINITY),
+    section('security of what is new', securityLines(d.carried), max),
     section('security fixes that are lost', lostLines(d), Number.POSITIVE_INFINITY),
     section('what goes, and what for', (plan.cascade ?? []).map(cascadeLine), max),
     section('since then', (plan.undone ?? []).map(undoneCells), max),
@@ -84,8 +85,8 @@ function undoneCells(undone: Undone): string[] {
   return [commit.slice(0, 12), day(time), verb ?? 'by hand', plain(reason ?? '', 100)];
 }
 
-function securityLines(d: Digest): string[][] {
-  return d.security.map(({ advisory, moving, presence }) => [
+function securityLines(rows: Digest['security']): string[][] {
+  return rows.map(({ advisory, moving, presence }) => [
     advisory.severity,
     advisory.id,
     `${moving.length} move; ${presence}`,

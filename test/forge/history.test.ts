@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type History, openHistory } from '../../src/forge/history.ts';
 import { git, type MadeCommit, makeHistory } from '../fixtures/gitHistory.ts';
+import { ALL } from '../fixtures/sample.ts';
 import { tempDir } from '../fixtures/tempDir.ts';
 
 const LOCK = 'snapshots/infra/stable/rocky-9-x86_64-baseos.lock';
@@ -220,7 +221,7 @@ it('agrees with a slow reading by `git show` of every commit (random histories)'
         expect(open.sort()).toEqual(slowStays(h, undefined).sort());
       },
     ),
-    { numRuns: 60, interruptAfterTimeLimit: 40_000 },
+    { numRuns: ALL ? 60 : 15, interruptAfterTimeLimit: 40_000 },
   );
 });
 
