@@ -41,13 +41,16 @@ export async function onGithub(site: Site, kind: ActorKind = 'app'): Promise<Git
   await forge.refresh();
   git('remote', 'set-url', 'origin', forge.gitUrl);
   git('update-ref', 'refs/remotes/origin/main', 'HEAD');
-  const token = forge.tokenOf(kind);
   return {
     site,
     forge,
     world: () => ({
       ...site.world(),
-      env: { PATH: process.env['PATH'] ?? '', SLUICE_GITHUB_THROTTLE: 'off', SLUICE_GITHUB_TOKEN: token },
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        SLUICE_GITHUB_THROTTLE: 'off',
+        SLUICE_GITHUB_TOKEN: forge.tokenOf(kind),
+      },
     }),
     say(issue, body, by = 'anna') {
       const { state } = forge;
