@@ -12,8 +12,9 @@ import { checkLockstepGroups } from './check-lockstep.ts';
 import type { Mirror, World } from './context.ts';
 import { forgeOf } from './forge-of.ts';
 import { lookInside } from './inside.ts';
+import { summarisePlan } from './job-summary.ts';
 import { faultLine } from './main.ts';
-import { type Asked, branchOf, draftOf, planFiles } from './proposal.ts';
+import { type Asked, branchOf, draftOf, planFiles, provenanceOf } from './proposal.ts';
 import { type State, stateOf } from './state.ts';
 
 /** What becomes of a plan: shown only, written into the work tree, or offered for review. */
@@ -85,6 +86,8 @@ export async function deliver(
   const draft = draftOf(plan, state, files, o.asked, forge.words);
   const wish = o.wish === undefined ? {} : { [o.wish]: true };
   const pull = await forge.propose(draft, { now: world.now, ...wish });
+  const isNews = pull.outcome === 'opened' || pull.outcome === 'updated';
+  if (isNews) await summarisePlan(world, plan, provenanceOf(plan, state, files));
   const why = pull.why === undefined ? '' : ` (${pull.why})`;
   if (!world.json)
     world.print(`pull request #${pull.number} ${pull.outcome}${why}: sluice pr show ${pull.number}\n`);

@@ -6,7 +6,7 @@ import { lockPath, snapshotPath } from '../manifest/ids.ts';
 import { renderNear } from '../manifest/render-near.ts';
 import { renderSnapshot, type Snapshot, type SnapshotFiles } from '../manifest/snapshot.ts';
 import type { Plan } from '../plan/types.ts';
-import { type ForgeWords, PLAIN_FORGE } from '../report/acting.ts';
+import { type ForgeWords, PLAIN_FORGE, type Provenance } from '../report/acting.ts';
 import { body } from '../report/body.ts';
 import { title } from '../report/title.ts';
 import { liveName, type State, upstreamOf } from './state.ts';
@@ -89,6 +89,17 @@ export function catalogLines(plan: Plan, state: State): string[] {
   return [...lines].sort();
 }
 
+export function provenanceOf(plan: Plan, state: State, files: ReadonlyMap<string, string>): Provenance {
+  return {
+    base: state.commit,
+    plan: filesDigest(files),
+    policies: filesDigest(policyFiles(state)),
+    catalog: catalogLines(plan, state),
+    mirrorUrl: state.policies.site.mirrorUrl,
+    version: VERSION,
+  };
+}
+
 /** One plan as a pull request: branch, title, body, files, trailers. */
 export function draftOf(
   plan: Plan,
@@ -97,15 +108,8 @@ export function draftOf(
   asked: Asked,
   forge: ForgeWords = PLAIN_FORGE,
 ): Draft {
-  const catalog = catalogLines(plan, state);
-  const from = {
-    base: state.commit,
-    plan: filesDigest(files),
-    policies: filesDigest(policyFiles(state)),
-    catalog,
-    mirrorUrl: state.policies.site.mirrorUrl,
-    version: VERSION,
-  };
+  const from = provenanceOf(plan, state, files);
+  const { catalog } = from;
   const tier = state.policies.teams.get(plan.team)?.tiers.find(({ name }) => name === plan.tier);
   const window = tier?.window;
   return {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { obey } from '../../src/flows/commands.ts';
@@ -228,7 +228,13 @@ describe('what a pull request has', () => {
 
 it('the local forge has the same commands, and the same answers', async () => {
   const site = await wave();
-  await promote(site.world(), PROMOTE);
+  const page = join(site.dir, 'summary.md');
+  const job = { ...site.world(), env: { ...site.world().env, GITHUB_STEP_SUMMARY: page } };
+  await promote(job, PROMOTE);
+  const shown = readFileSync(page, 'utf8');
+  expect(shown).toMatch(/^> 19 builds of 13 source packages move/);
+  await promote(job, PROMOTE);
+  expect(readFileSync(page, 'utf8')).toBe(shown); // nothing new, nothing to read
   const forge = await forgeOf(site.world(), await openRepository(site.repoDir));
   const [pull] = await forge.list({ state: 'open' });
   const number = pull?.number as number;
