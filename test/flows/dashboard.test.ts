@@ -90,6 +90,11 @@ it('boxes are obeyed and empty again; forged ones, and those in people’s notes
   expect(g.pullOn(`${BRANCH}+harbor-cron`)).toBeDefined();
   expect(pull()?.pull?.headSha).not.toBe(second);
   expect(boards(g)[0]?.body).not.toContain('- [x]');
+  g.say(on, '/sluice rebuild');
+  g.say(on, '/sluice explain harbor-cron');
+  await obey(g.world());
+  expect(g.said(on).join()).toContain('this is no pull request');
+  expect(g.said(on).join()).toContain('harbor-cron.x86_64 in harbor-9-x86_64-base');
   const count = g.forge.state.comments.length;
   await obey(g.world());
   expect(g.forge.state.comments).toHaveLength(count);
