@@ -5,7 +5,7 @@ import { finishLocalForge } from '../forge/local.ts';
 import { openRepository, type Repository } from '../forge/repository.ts';
 import { type Catalog, openCatalog } from '../pool/catalog.ts';
 import { openPool, type Pool } from '../pool/pool.ts';
-import { forgeOf, forgePlace, isRemote } from './forge-of.ts';
+import { forgeOf, forgePlace, isRemote, shareForges } from './forge-of.ts';
 
 /** What the command line knows of the world: read once, at the entry, and handed down. */
 export interface World {
@@ -57,6 +57,15 @@ export function later(world: World): World {
   const known = mirrors.get(world);
   if (known) mirrors.set(now, known);
   return now;
+}
+
+/** The same world with somebody else acting in it, who reads what is printed. */
+export function actingAs(world: World, who: Pick<World, 'by' | 'print'>): World {
+  const acting: World = { ...world, ...who, json: false };
+  const known = mirrors.get(world);
+  if (known) mirrors.set(acting, known);
+  shareForges(world, acting);
+  return acting;
 }
 
 /** The state repository, and the revision that commands build on: origin's main where there is one, else main. */

@@ -12,12 +12,16 @@ import { checkLockstepGroups } from './check-lockstep.ts';
 import type { Mirror, World } from './context.ts';
 import { forgeOf } from './forge-of.ts';
 import { lookInside } from './inside.ts';
+import { summarisePlan } from './job-summary.ts';
 import { faultLine } from './main.ts';
-import { type Asked, branchOf, draftOf, planFiles } from './proposal.ts';
+import { type Asked, branchOf, draftOf, planFiles, provenanceOf } from './proposal.ts';
 import { type State, stateOf } from './state.ts';
 
 /** What becomes of a plan: shown only, written into the work tree, or offered for review. */
 export type Delivery = 'show' | 'write' | 'propose';
+
+/** `asked`: in this form, whoever approved of another one. `rebuild`: from scratch, whatever people changed. */
+export type Wish = 'asked' | 'rebuild';
 
 export interface Delivered {
   readonly plan: Plan;
@@ -46,6 +50,10 @@ export async function deliver(
     readonly mirror: Mirror;
     /** Runs before anything is written: packages are fetched and verified. The plan again, where that keeps some of them out. */
     readonly prepare?: () => Promise<Plan | undefined>;
+    /** Somebody asked the bot for it, on the pull request itself. */
+    readonly wish?: Wish | undefined;
+    /** Why nothing is left of it, where the caller knows better. */
+    readonly gone?: string | undefined;
   },
 ): Promise<Delivered> {
   const { state, repo } = o;
@@ -63,7 +71,7 @@ export async function deliver(
   if (!world.json) world.print(shown(plan, files.size, o.all));
   if (o.how === 'show') return { plan, files };
   if (files.size === 0) {
-    if (o.how === 'propose') await withdraw(world, repo, plan, state, o.asked);
+    if (o.how === 'propose') await withdraw(world, repo, plan, state, o);
     return { plan, files };
   }
   if (o.how === 'write') {
@@ -75,7 +83,11 @@ export async function deliver(
     return { plan, files };
   }
   const forge = await forgeOf(world, repo);
-  const pull = await forge.propose(draftOf(plan, state, files, o.asked), { now: world.now });
+  const draft = draftOf(plan, state, files, o.asked, forge.words);
+  const wish = o.wish === undefined ? {} : { [o.wish]: true };
+  const pull = await forge.propose(draft, { now: world.now, ...wish });
+  const isNews = pull.outcome === 'opened' || pull.outcome === 'updated';
+  if (isNews) await summarisePlan(world, plan, provenanceOf(plan, state, files));
   const why = pull.why === undefined ? '' : ` (${pull.why})`;
   if (!world.json)
     world.print(`pull request #${pull.number} ${pull.outcome}${why}: sluice pr show ${pull.number}\n`);
@@ -88,9 +100,11 @@ async function withdraw(
   repo: Repository,
   plan: Plan,
   state: State,
-  asked: Asked,
+  { asked, gone }: { readonly asked: Asked; readonly gone?: string | undefined },
 ): Promise<void> {
-  const comment = `Nothing is left of it on main as it is now (${state.commit.slice(0, 12)}): it came there in another way, or is held.`;
+  const comment =
+    gone ??
+    `Nothing is left of it on main as it is now (${state.commit.slice(0, 12)}): it came there in another way, or is held.`;
   const forge = await forgeOf(world, repo);
   const number = await forge.withdraw(branchOf(plan, asked), { by: world.by, now: world.now, comment });
   if (number !== undefined && !world.json) world.print(`closed #${number}: ${comment}\n`);

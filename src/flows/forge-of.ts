@@ -24,6 +24,13 @@ export function forgeOf(world: World, repo: Repository): Promise<Forge> {
   return forge;
 }
 
+/** What was opened for one world is there for another one of the same command. */
+export function shareForges(from: World, to: World): void {
+  const known = forges.get(from) ?? new Map<string, Promise<Forge>>();
+  forges.set(from, known);
+  forges.set(to, known);
+}
+
 async function openForge(world: World, repo: Repository): Promise<Forge> {
   if (repo.bare) return openLocalForge(repo.root);
   const origin = await repo.origin();

@@ -55,7 +55,7 @@ function teamsOf(state: State, team: string | undefined): TeamPolicy[] {
 }
 
 /** One team's holds, in the policy's order, and how much of it is held. */
-async function queueOf(
+export async function queueOf(
   state: State,
   catalog: Catalog,
   team: TeamPolicy,

@@ -124,7 +124,7 @@ function teamsFor(state: State, { team, tier, repository }: HoldRequest): TeamPo
 }
 
 /** Undefined where one team of many has nothing that is meant. */
-async function planFor(
+export async function planFor(
   state: State,
   catalog: Catalog,
   team: TeamPolicy,

@@ -14,6 +14,7 @@ import { baselineOf } from './baselines.ts';
 import { closureOf } from './closure.ts';
 import { loadFacts } from './facts.ts';
 import { lockstepSets } from './lockstep-sets.ts';
+import { type Part, partNotes, teamWithout } from './part.ts';
 import { readProfiles } from './profiles.ts';
 import {
   checkNow,
@@ -38,6 +39,7 @@ export interface PromotionOptions {
   readonly exact?: ReadonlySet<string>;
   readonly now: Date;
   readonly overrideHolds?: string | undefined;
+  readonly part?: Part | undefined;
 }
 
 /** Plans one client set of one tier from what main says at a commit: the bot and the check that recomputes it run this. */
@@ -69,8 +71,9 @@ export async function promotionInput(
     const repository = await promoteRepository(state, catalog, scope, upstream, facts, o.now);
     if (repository) repositories.push(repository);
   }
-  const { team, tier, set } = scope;
-  const { named, now, overrideHolds } = o;
+  const { tier, set } = scope;
+  const { named, now, overrideHolds, part } = o;
+  const team = teamWithout(scope.team, part);
   const override = overrideHolds === undefined ? {} : { overrideHolds };
   const list = baselineOf(state, tier, set);
   const baseline = list ? { baseline: list } : {};
@@ -87,11 +90,12 @@ export async function promotionInput(
     facts,
     closure,
     recalls,
-    notes,
+    notes: [...notes, ...partNotes(part)],
     named,
     now,
     ...baseline,
     ...exact,
+    ...(part && part.only.length > 0 ? { only: new Set(part.only) } : {}),
     ...override,
     ...installed,
     ...(lockstep ? { lockstep } : {}),

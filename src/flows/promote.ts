@@ -6,6 +6,8 @@ import type { Catalog } from '../pool/catalog.ts';
 import { mirrorOf, openState, type World } from './context.ts';
 import { type Delivered, type Delivery, deliver } from './deliver.ts';
 import { scopesWithWords } from './known-words.ts';
+import { NOTHING_OPEN, openParts } from './open-parts.ts';
+import { type Part, partBranch, partTrailers } from './part.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { type PromoteScope, promotionPlan, upstreamsInSet } from './plan-promote.ts';
 import type { Asked } from './proposal.ts';
@@ -37,27 +39,40 @@ export async function promote(world: World, request: PromoteRequest): Promise<De
       delivered.push(await deliver(world, { plan, state, repo, mirror, asked, how, all }));
     }
   };
+  const open = how === 'propose' && packages.length === 0 ? await openParts(world, repo) : NOTHING_OPEN;
   for (const scope of await meant(state, mirror.catalog, request)) {
-    const promotion = await promotionPlan(state, mirror.catalog, scope, {
-      named: packages,
-      overrideHolds,
-      now: world.now,
-    });
-    const plan = await withUpgrades(promotion, state, mirror.catalog, scope);
-    const asked = {
-      verb: 'promote',
-      scope: `${scope.team.team}/${scope.tier.name} ${scope.set}`,
-      now: world.now,
-      options: [
-        ...packages.map((name): [string, string] => ['Sluice-Named', name]),
-        ...(overrideHolds === undefined ? [] : [['Sluice-Override-Hold', overrideHolds] as [string, string]]),
-      ],
-    };
-    ready.push({ plan, asked });
-    if (packages.length === 0) await deliverReady(); // what a person named is all planned before any of it is proposed
+    for (const part of open(scope)) {
+      const o = { named: packages, overrideHolds, part };
+      ready.push(await planned(world, { state, catalog: mirror.catalog }, scope, o));
+      if (packages.length === 0) await deliverReady(); // what a person named is all planned before any of it is proposed
+    }
   }
   await deliverReady();
   return delivered;
+}
+
+/** A plan with what it was asked for; the bot, and a command on its pull request, go by the same. */
+export async function planned(
+  world: World,
+  { state, catalog }: { readonly state: State; readonly catalog: Catalog },
+  scope: PromoteScope,
+  o: {
+    readonly named: readonly string[];
+    readonly overrideHolds?: string | undefined;
+    readonly part?: Part | undefined;
+  },
+): Promise<{ plan: Plan; asked: Asked }> {
+  const promotion = await promotionPlan(state, catalog, scope, { ...o, now: world.now });
+  const plan = await withUpgrades(promotion, state, catalog, scope);
+  const { named, overrideHolds, part } = o;
+  const options: [string, string][] = [
+    ...named.map((name): [string, string] => ['Sluice-Named', name]),
+    ...(overrideHolds === undefined ? [] : [['Sluice-Override-Hold', overrideHolds] as [string, string]]),
+    ...(part ? partTrailers(part) : []),
+  ];
+  const words = `${scope.team.team}/${scope.tier.name} ${scope.set}`;
+  const branch = part && part.only.length > 0 ? { branch: partBranch(part) } : {};
+  return { plan, asked: { verb: 'promote', scope: words, now: world.now, options, ...branch } };
 }
 
 /** What was asked for; of named packages the client sets whose parent has one, and a fault for a name that none has. */

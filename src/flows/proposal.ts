@@ -6,8 +6,8 @@ import { lockPath, snapshotPath } from '../manifest/ids.ts';
 import { renderNear } from '../manifest/render-near.ts';
 import { renderSnapshot, type Snapshot, type SnapshotFiles } from '../manifest/snapshot.ts';
 import type { Plan } from '../plan/types.ts';
-import type { ForgeWords } from '../report/acting.ts';
-import { body, PLAIN_FORGE } from '../report/body.ts';
+import { type ForgeWords, PLAIN_FORGE, type Provenance } from '../report/acting.ts';
+import { body } from '../report/body.ts';
 import { title } from '../report/title.ts';
 import { liveName, type State, upstreamOf } from './state.ts';
 import { VERSION } from './version.ts';
@@ -64,6 +64,8 @@ export interface Asked {
   readonly options: readonly (readonly [string, string])[];
   /** What tells the branch from others of the same scope; absent: what was named. */
   readonly branch?: readonly string[];
+  /** Of the pull request that is made anew. */
+  readonly onBranch?: string;
 }
 
 export function trailers(asked: Asked, catalog: readonly string[]): [string, string][] {
@@ -87,6 +89,17 @@ export function catalogLines(plan: Plan, state: State): string[] {
   return [...lines].sort();
 }
 
+export function provenanceOf(plan: Plan, state: State, files: ReadonlyMap<string, string>): Provenance {
+  return {
+    base: state.commit,
+    plan: filesDigest(files),
+    policies: filesDigest(policyFiles(state)),
+    catalog: catalogLines(plan, state),
+    mirrorUrl: state.policies.site.mirrorUrl,
+    version: VERSION,
+  };
+}
+
 /** One plan as a pull request: branch, title, body, files, trailers. */
 export function draftOf(
   plan: Plan,
@@ -95,15 +108,8 @@ export function draftOf(
   asked: Asked,
   forge: ForgeWords = PLAIN_FORGE,
 ): Draft {
-  const catalog = catalogLines(plan, state);
-  const from = {
-    base: state.commit,
-    plan: filesDigest(files),
-    policies: filesDigest(policyFiles(state)),
-    catalog,
-    mirrorUrl: state.policies.site.mirrorUrl,
-    version: VERSION,
-  };
+  const from = provenanceOf(plan, state, files);
+  const { catalog } = from;
   const tier = state.policies.teams.get(plan.team)?.tiers.find(({ name }) => name === plan.tier);
   const window = tier?.window;
   return {
@@ -121,11 +127,18 @@ export function draftOf(
 
 /** What was named comes last. Of a hotfix all of it is one part, and no other request has the same: each has its own branch. */
 export function branchOf(plan: Pick<Plan, 'team' | 'tier' | 'set'>, asked: Asked): string {
+  if (asked.onBranch !== undefined) return asked.onBranch;
   const named = asked.options.filter(([key]) => key === 'Sluice-Named').map(([, value]) => value);
-  const where = [asked.verb, plan.team, plan.tier, plan.set] as const;
-  if (asked.verb !== 'hotfix') return branchName(...where, ...(asked.branch ?? named.slice(0, 3)));
-  const words = named.join('+');
-  if (words.length <= 70) return branchName(...where, words);
+  const where = [asked.verb, plan.team, plan.tier] as const;
+  if (asked.verb === 'hotfix') return branchName(...where, plan.set, short(named.join('+'), 70));
+  const own = asked.branch ?? named.slice(0, 3);
+  if (asked.verb !== 'promote') return branchName(...where, plan.set, ...own);
+  // beside the tier's own branch: in git none can be a folder of another
+  return branchName(...where, [plan.set, short(own.join('+'), 40)].filter((word) => word !== '').join('+'));
+}
+
+function short(words: string, most: number): string {
+  if (words.length <= most) return words;
   const digest = createHash('sha256').update(words).digest('hex').slice(0, 8);
-  return branchName(...where, `${words.slice(0, 60)}+${digest}`);
+  return `${words.slice(0, most - 10)}+${digest}`;
 }

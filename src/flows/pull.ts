@@ -2,6 +2,7 @@ import { Fault } from '../base/fault.ts';
 import { type Forge, isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
+import { isCommand } from '../report/command.ts';
 import { plain } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
@@ -123,6 +124,26 @@ export async function pullApprove(world: World, number: number): Promise<void> {
   const { repo } = await openState(world);
   await (await forgeOf(world, repo)).approve(number, { by: world.by, now: world.now });
   world.print(`approved #${number} as ${plain(world.by)}\n`);
+}
+
+/** GitHub's limit, in UTF-16 units; the local forge has the same. */
+const LONGEST_COMMENT = 65_536;
+
+export async function pullComment(world: World, number: number, words: readonly string[]): Promise<void> {
+  const [text = '', more] = words;
+  if (more !== undefined || text.trim() === '') {
+    throw new Fault('USAGE', text === '' ? 'the comment is missing' : 'the comment is several words', {
+      hint: `Quote it: sluice pr comment ${number} "/sluice rebuild".`,
+    });
+  }
+  if (text.length > LONGEST_COMMENT || text.includes('\0') || !text.isWellFormed()) {
+    const hint = `At most ${LONGEST_COMMENT} characters.`;
+    throw new Fault('USAGE', 'this cannot be a comment', { hint });
+  }
+  const { repo } = await openState(world);
+  await (await forgeOf(world, repo)).comment(number, { by: world.by, now: world.now, text });
+  const next = isCommand(text) ? '; now: sluice commands' : '';
+  world.print(`commented on #${number} as ${plain(world.by)}${next}\n`);
 }
 
 export async function pullClose(world: World, number: number, comment: string | undefined): Promise<void> {

@@ -11,6 +11,7 @@ import { newestTimestamp, readRepomd } from '../repodata/repomd.ts';
 import { chooseDocuments, GROUP } from '../upstream/documents.ts';
 import { whole } from './facts.ts';
 import { planGood } from './good.ts';
+import { readPart } from './part.ts';
 import { type FillRequest, fillPlan } from './plan-fill.ts';
 import { holdPlan, readHoldClaim } from './plan-hold.ts';
 import { hotfixPlanOf } from './plan-hotfix.ts';
@@ -82,6 +83,7 @@ export async function recompute(claim: Claim, base: State, head: State, catalog:
       return promotionPlan(base, catalog, scope, {
         named: claim.all('Sluice-Named'),
         overrideHolds: told(claim, 'Sluice-Override-Hold'),
+        part: readPart(claim.all),
         now,
       });
     }

@@ -20,6 +20,7 @@ import { type SyncOptions, type SyncSource, syncPlan } from './plan-sync.ts';
 import { mergeIfGreen } from './pull.ts';
 import { type Compare, compareByFetching } from './resigned.ts';
 import { clientSets, liveName, readState, type State, upstreamOf } from './state.ts';
+import { writeLooks } from './sync-record.ts';
 import { refuseOlderTree, treeinfoOf } from './trees.ts';
 import { trustOf } from './trust.ts';
 
@@ -55,9 +56,17 @@ export async function sync(world: World, request: SyncRequest): Promise<Delivere
   }
   const delivered: Delivered[] = [];
   const faults: Fault[] = [];
-  for (const set of clientSets(state.policies.upstreams.values()).keys()) {
+  for (const [set, upstreams] of clientSets(state.policies.upstreams.values())) {
+    const ids = upstreams
+      .map(({ id }) => id)
+      .filter((id) => asked.length === 0 || asked.some((u) => u.id === id));
+    const looked = async (fault: Fault | undefined) => {
+      if (request.how !== 'show' && ids.length > 0)
+        await writeLooks(mirror.root, ids, { now: world.now, fault });
+    };
     try {
       const done = await syncSet(world, mirror, state, set, new Set(asked.map((u) => u.id)), request);
+      await looked(undefined);
       if (!done) continue;
       const one = await deliver(world, { ...done, repo, mirror, how: request.how, all: request.all });
       delivered.push(one);
@@ -67,6 +76,7 @@ export async function sync(world: World, request: SyncRequest): Promise<Delivere
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       faults.push(error);
+      await looked(error);
       world.progress.say(`${set}: ${error.message}`);
     }
   }

@@ -1,5 +1,6 @@
 import { Fault, malformed, quote } from '../base/fault.ts';
 import type { Window } from '../manifest/window.ts';
+import type { ForgeWords } from '../report/acting.ts';
 
 /** What a flow wants reviewed: one intent, one branch, one commit on `base`. */
 export interface Draft {
@@ -91,10 +92,59 @@ export interface ProposeOptions {
   readonly by?: string;
   /** Somebody asked for it: what people changed on the branch is discarded, no approval holds it. */
   readonly rebuild?: boolean;
+  /** Somebody asked for just this: no approval holds it; what people changed on the branch stays. */
+  readonly asked?: boolean;
+}
+
+/** What stands below a pull request or an issue. */
+export interface Said {
+  /** Tells it from all others; part of the key of its answer. */
+  readonly id: string;
+  /** The pull request's or the issue's number. */
+  readonly on: number;
+  readonly by: string;
+  /** How a policy names who wrote it: `@anna`. */
+  readonly owner: string;
+  readonly at: Date;
+  readonly text: string;
+  /** Whoever may write to a repository can edit what others said there. */
+  readonly isEdited: boolean;
+  readonly isBot: boolean;
+  /** Of a comment of ours. */
+  readonly key: string | undefined;
+  /** The code host says by itself that it is nobody of the project. */
+  readonly isStranger: boolean;
+}
+
+/** `mine`: do it. `taken`: another run does, or did until a short while ago. `ended`: it was begun too often. */
+export type Taken = 'mine' | 'taken' | 'ended';
+
+/** The one issue that people look at instead of asking. */
+export interface Board {
+  readonly number: number;
+  readonly body: string;
+}
+
+export interface BoardSet {
+  readonly number: number;
+  readonly outcome: 'opened' | 'updated' | 'unchanged';
+}
+
+/** Pull requests, with what is known of them only by asking for each. */
+export interface Standing {
+  readonly open: readonly {
+    readonly pull: PullRequest;
+    /** Files that do not merge into main. */
+    readonly conflicts: readonly string[];
+  }[];
+  /** People closed them, and the branch is still there: their plan is not proposed again. */
+  readonly declined: readonly PullRequest[];
 }
 
 /** All that a flow needs of a code host. Doing a thing twice is harmless. */
 export interface Forge {
+  /** What it does with a text besides showing it. */
+  readonly words: ForgeWords;
   /** The commit that main points at. */
   tip(): Promise<string>;
   /**
@@ -118,6 +168,18 @@ export interface Forge {
   merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string>;
   /** As a unified diff from where it left main. */
   diff(number: number): Promise<string>;
+  standing(): Promise<Standing>;
+  /** Everything that was written or edited since then, below whatever; the oldest first. */
+  saidSince(since: Date): Promise<Said[]>;
+  mayWrite(who: string): Promise<boolean>;
+  /** Of runs that come upon the same comment one does what it says. */
+  takeUp(said: Said, o: { readonly now: Date }): Promise<Taken>;
+  /** Takes the tick out of boxes in a body of ours; those that have none stay as they are. */
+  untick(number: number, o: Act & { readonly boxes: readonly string[] }): Promise<void>;
+  /** Undefined: there is none yet, or the forge has no issues. */
+  board(): Promise<Board | undefined>;
+  /** Writes where something is other. Undefined: the forge has no issues. */
+  setBoard(o: Act & { readonly title: string; readonly body: string }): Promise<BoardSet | undefined>;
 }
 
 /** Trailers that say when, not what: another value alone is no reason to touch a pull request. */

@@ -10,6 +10,8 @@ const THAWS_AFTER_MS = 7 * 86_400_000;
 
 /** Of one pull request, within an hour: more is a loop, and people get a mail for each (GITHUB 1.3). */
 export const MOST_REWRITES = 5;
+/** The same where people asked for them. */
+export const MOST_ASKED_FOR = 10;
 export const REWRITES_MS = 3_600_000;
 
 export const STOP_LABEL = 'sluice:stop-updating';

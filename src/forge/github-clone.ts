@@ -44,6 +44,16 @@ export class GithubClone {
     return (await findObject(this.git, `${commit}^{commit}`)) !== undefined;
   }
 
+  /** What the branches below a prefix point at now. */
+  async branches(prefix: string): Promise<Map<string, string>> {
+    const args = ['ls-remote', '--refs'];
+    const pattern = `refs/heads/${prefix}*`;
+    const outcome = await this.#remote((env) => this.git.attempt([...args, this.#url, pattern], { env }));
+    if (outcome.status !== 0) throw this.#fault(args, outcome);
+    const lines = outcome.stdout.toString('utf8').matchAll(/^([0-9a-f]+)\trefs\/heads\/(\S+)$/gm);
+    return new Map([...lines].map(([, id = '', branch = '']) => [branch, id]));
+  }
+
   /** False: the branch is no longer at `from` (undefined: it is there), and nothing was done. */
   async push(branch: string, from: string | undefined, to: string): Promise<boolean> {
     const ref = `refs/heads/${branch}`;

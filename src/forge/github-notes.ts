@@ -1,5 +1,5 @@
 import { commentMarker } from '../report/marker.ts';
-import { ApiRefusal } from './github-api.ts';
+import { ApiRefusal, Unclear } from './github-api.ts';
 import type { ApiUser } from './github-pull.ts';
 import { type Github, readComments } from './github-reads.ts';
 
@@ -13,14 +13,23 @@ export async function putComment(
   const { api, slug } = github;
   const mark = commentMarker(o.key);
   const body = `${o.text.trimEnd()}\n\n${mark}`;
-  for (const comment of await readComments(github, number)) {
-    const ours = (comment.body ?? '').trimEnd().endsWith(mark) && (await isOwn(comment.user));
-    if (!ours) continue;
-    if (comment.body?.replaceAll('\r\n', '\n').trimEnd() === body) return;
-    await api.ask((k) => k.rest.issues.updateComment({ ...slug, comment_id: comment.id, body }));
+  const known = async () => {
+    for (const comment of await readComments(github, number)) {
+      if ((comment.body ?? '').trimEnd().endsWith(mark) && (await isOwn(comment.user))) return comment;
+    }
+    return undefined;
+  };
+  const there = await known();
+  if (there?.body?.replaceAll('\r\n', '\n').trimEnd() === body) return;
+  if (there) {
+    await api.ask((k) => k.rest.issues.updateComment({ ...slug, comment_id: there.id, body }));
     return;
   }
-  await api.ask((k) => k.rest.issues.createComment({ ...slug, issue_number: number, body }));
+  try {
+    await api.ask((k) => k.rest.issues.createComment({ ...slug, issue_number: number, body }));
+  } catch (error) {
+    if (!(error instanceof Unclear) || !(await known())) throw error; // else it was written
+  }
 }
 
 /** Adding what is there already is no error. A token that may not label is no reason to stop: `sluice doctor` says it. */

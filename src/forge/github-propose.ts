@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import type { Marker } from '../report/marker.ts';
 import { checkDraft, commitMessage, type Draft, type Proposed, type ProposeOptions } from './forge.ts';
-import { EDITED_LABEL, MOST_REWRITES, planDigest, STOP_LABEL, thawsAt } from './fresh.ts';
+import { EDITED_LABEL, MOST_ASKED_FOR, MOST_REWRITES, planDigest, STOP_LABEL, thawsAt } from './fresh.ts';
 import { ApiRefusal, Unclear } from './github-api.ts';
 import { readBranchRef, type Writer, type Written } from './github-commit.ts';
 import { addLabels, putComment } from './github-notes.ts';
@@ -56,11 +56,11 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
   if (!o.rebuild) {
     const goes = await merges(github, pull, main);
     if (marker.plan === digest && goes) return { number, outcome: 'unchanged' };
-    if (pull.labels.some(({ name }) => name === STOP_LABEL)) {
+    if (!o.asked && pull.labels.some(({ name }) => name === STOP_LABEL)) {
       return { number, outcome: 'frozen', why: `it has the label ${STOP_LABEL}` };
     }
     if (edited && !(await saysTheSame(github, work, pull))) return await stopAtEdits(github, pull);
-    const approvals = draft.isPlan ? await readApprovals(github, number) : [];
+    const approvals = draft.isPlan && !o.asked ? await readApprovals(github, number) : [];
     const until = thawsAt({ head: pull.head.sha, approvals }, draft.window);
     if (until && until > o.now && goes) {
       return {
@@ -72,7 +72,7 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
   }
   if ((await readCommit(github.clone.git, base)).tree === tree) throw nothing(draft.branch);
   const writes = rewritesOf(pull, o.now);
-  if (writes.length >= MOST_REWRITES && !o.rebuild) {
+  if (writes.length >= (o.rebuild || o.asked ? MOST_ASKED_FOR : MOST_REWRITES)) {
     throw refused(
       `#${number} was rewritten ${writes.length} times within an hour; the bot stops here`,
       'Find out what makes its plan change, then run it again in an hour.',

@@ -129,7 +129,7 @@ export function asPull(
 }
 
 /** Anybody may press Approve on a public repository; these can be asked to. Branch rules count for themselves. */
-const TRUSTED: ReadonlySet<string> = new Set(['OWNER', 'MEMBER', 'COLLABORATOR']);
+export const TRUSTED: ReadonlySet<string> = new Set(['OWNER', 'MEMBER', 'COLLABORATOR']);
 
 /** Each person's last word: a later request for changes, or a dismissal, ends an approval; a comment does not. */
 export function approvalsOf(reviews: readonly ApiReview[]): Approval[] {

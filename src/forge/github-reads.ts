@@ -16,7 +16,7 @@ export interface Github {
   readonly kind: TokenKind;
 }
 
-const A_PAGE = 100;
+export const A_PAGE = 100;
 
 /** Those into main, the newest first. */
 export async function listPulls(
@@ -60,7 +60,7 @@ export async function readComments({ api, slug }: Github, number: number) {
   return pages(api, (page) => (k) => k.rest.issues.listComments({ ...of, page }));
 }
 
-async function pages<T>(
+export async function pages<T>(
   api: GithubApi,
   ask: (page: number) => Parameters<typeof api.ask<T[]>>[0],
 ): Promise<T[]> {

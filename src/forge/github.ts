@@ -1,6 +1,9 @@
 import { Fault } from '../base/fault.ts';
+import { BODY_LIMIT } from '../report/limits.ts';
 import {
   type Act,
+  type Board,
+  type BoardSet,
   checkBranch,
   checkLine,
   commitMessage,
@@ -12,15 +15,21 @@ import {
   type PullRequest,
   type PullState,
   type Remark,
+  type Said,
+  type Standing,
+  type Taken,
 } from './forge.ts';
 import { openGit } from './git.ts';
 import { ApiRefusal, type ApiTiming, openApi, Unclear } from './github-api.ts';
+import { readBoard, untickPull, writeBoard } from './github-board.ts';
 import { GithubClone } from './github-clone.ts';
 import { apiWriter, pushWriter, readBranchRef, type Slug } from './github-commit.ts';
 import { addLabels, putComment } from './github-notes.ts';
 import { type Proposing, proposeOnGithub } from './github-propose.ts';
 import { type ApiPull, asPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
 import { claimOf, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
+import { mayWrite, saidSince, takeUp } from './github-said.ts';
+import { readStanding } from './github-standing.ts';
 import type { Tokens } from './github-token.ts';
 import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { readCommit } from './refs.ts';
@@ -53,6 +62,7 @@ export function openGithubForge(o: GithubOptions): Forge {
 const LISTED_MS = 60_000;
 
 class GithubForge implements Forge {
+  readonly words = { bodyLimit: BODY_LIMIT, commands: true, taskLists: true, labels: true };
   readonly #github: Proposing;
   #open: { readonly at: number; readonly pulls: Promise<readonly ApiPull[]> } | undefined;
 
@@ -204,6 +214,36 @@ class GithubForge implements Forge {
       hint: 'Look at git show -m, and roll it back where it is wrong: main moved at that moment, or GitHub followed a rename.',
       at: commit,
     });
+  }
+
+  async standing(): Promise<Standing> {
+    this.#open = undefined;
+    return readStanding(this.#github, await this.#listOpen());
+  }
+
+  saidSince(since: Date): Promise<Said[]> {
+    return saidSince(this.#github, since, this.#github.isOwn);
+  }
+
+  mayWrite(who: string): Promise<boolean> {
+    return mayWrite(this.#github, who);
+  }
+
+  takeUp({ id }: Said, { now }: { readonly now: Date }): Promise<Taken> {
+    return takeUp(this.#github, id, now);
+  }
+
+  async untick(number: number, { boxes }: { readonly boxes: readonly string[] }): Promise<void> {
+    await untickPull(this.#github, number, boxes);
+    this.#open = undefined;
+  }
+
+  board(): Promise<Board | undefined> {
+    return readBoard(this.#github, this.#github.isOwn);
+  }
+
+  setBoard(o: Act & { readonly title: string; readonly body: string }): Promise<BoardSet> {
+    return writeBoard(this.#github, o, this.#github.isOwn);
   }
 
   async diff(number: number): Promise<string> {

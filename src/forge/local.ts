@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../base/fault.ts';
+import { PLAIN_FORGE } from '../report/acting.ts';
 import { commentMarker } from '../report/marker.ts';
 import {
   type Act,
@@ -17,13 +18,16 @@ import {
   type PullRequest,
   type PullState,
   type Remark,
+  type Said,
+  type Standing,
+  type Taken,
 } from './forge.ts';
 import { thawsAt } from './fresh.ts';
 import { type Git, openGit } from './git.ts';
 import { setUpBare } from './local-init.ts';
 import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { parseIdentity, writeCommit, writeTree } from './objects.ts';
-import { asPullRequest, deletion, type PullRecord, proposal, remark } from './pull-record.ts';
+import { asPullRequest, deletion, type PullRecord, proposal, remark, saidOn } from './pull-record.ts';
 import { type PullEvent, type Pulls, readPulls, writeEvent } from './pulls.ts';
 import { isAncestor, type RefUpdate, readCommit, readRefs, resolveCommit } from './refs.ts';
 
@@ -58,6 +62,7 @@ export async function finishLocalForge(dir: string): Promise<void> {
 }
 
 class BareForge implements LocalForge {
+  readonly words = { ...PLAIN_FORGE, commands: true };
   readonly dir: string;
   readonly #git: Git;
 
@@ -88,7 +93,7 @@ class BareForge implements LocalForge {
       if (known && !o.rebuild && (await this.#says(known, draft, base, tree))) {
         return { number: known.number, outcome: 'unchanged' };
       }
-      const frozen = known && !o.rebuild && (await this.#frozen(known, branchHead, draft, o.now));
+      const frozen = known && !o.rebuild && !o.asked && (await this.#frozen(known, branchHead, draft, o.now));
       if (frozen) return frozen;
       if ((await readCommit(git, base)).tree === tree) {
         throw refused(`${draft.branch} would change nothing`, 'Propose only what differs from main.');
@@ -241,6 +246,39 @@ class BareForge implements LocalForge {
       return (await writeEvent(git, pulls, event)) ? commit : undefined;
     });
   }
+
+  async standing(): Promise<Standing> {
+    const open: { pull: PullRequest; conflicts: readonly string[] }[] = [];
+    const main = await this.#main();
+    for (const pull of await this.list({ state: 'open' })) {
+      open.push({ pull, conflicts: (await mergeCommits(this.#git, main, pull.head)).conflicts });
+    }
+    return { open, declined: [] };
+  }
+
+  async saidSince(since: Date): Promise<Said[]> {
+    const records = await (await readPulls(this.#git)).all();
+    return records
+      .flatMap((record) => saidOn(record))
+      .filter(({ at }) => at >= since)
+      .sort((a, b) => a.at.getTime() - b.at.getTime());
+  }
+
+  /** Whoever can write a comment can write to the folder. */
+  async mayWrite(): Promise<boolean> {
+    return true;
+  }
+
+  /** Two that do it at once give one answer: the record takes one comment of a key. */
+  async takeUp(): Promise<Taken> {
+    return 'mine';
+  }
+
+  async untick(): Promise<void> {} // no body has boxes
+
+  async board(): Promise<undefined> {} // there are no issues
+
+  async setBoard(): Promise<undefined> {}
 
   async diff(number: number): Promise<string> {
     const git = this.#git;

@@ -1,4 +1,5 @@
-import type { Act, Draft, PullRequest } from './forge.ts';
+import { commentKey } from '../report/marker.ts';
+import type { Act, Draft, PullRequest, Said } from './forge.ts';
 import type { RefUpdate } from './refs.ts';
 
 /** A pull request as it is stored; times are ISO 8601. `head` is the last one that the forge itself knows. */
@@ -64,4 +65,12 @@ export function deletion(record: PullRecord, branchHead: string | undefined): Re
 
 export function remark(o: Act, text: string): PullRecord['comments'][number] {
   return { by: o.by, at: o.now.toISOString(), text };
+}
+
+/** Comments are appended, and edited in their place: which one it is, is its number. */
+export function saidOn({ number, comments }: PullRecord): Said[] {
+  return comments.map(({ by, at, text }, i) => ({
+    ...{ id: `${number}-${i + 1}`, on: number, by, owner: by, at: new Date(at), text },
+    ...{ isEdited: false, isBot: false, isStranger: false, key: commentKey(text) },
+  }));
 }

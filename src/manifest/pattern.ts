@@ -202,3 +202,8 @@ function badGlob(glob: string, why: string, at: string | undefined): Fault {
     at,
   });
 }
+
+/** Just this name. */
+export function exactly(name: string): Pattern {
+  return { kind: 'glob', text: name, matches: (other) => other === name };
+}

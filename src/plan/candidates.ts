@@ -54,10 +54,11 @@ export function judgeAll(input: PromoteInput): Judged[] {
     const advisories = advisoriesOf?.(candidate.facts) ?? candidate.advisories;
     const whole: Candidate = { ...candidate, advisories };
     const own = ownVerdict(whole, isNamed, input);
-    const asked = input.named.length === 0 || isNamed;
+    const asked = input.only?.has(whole.facts.source) ?? (input.named.length === 0 || isNamed);
     return { ...rest, candidate: whole, asked, apart: isApart(whole), ...own, along: along(whole, input) };
   });
-  for (const some of [judged.filter((j) => j.asked), judged.filter((j) => !j.asked)]) {
+  const apart = input.only ? [judged] : [judged.filter((j) => j.asked), judged.filter((j) => !j.asked)];
+  for (const some of apart) {
     if (!input.hotfix) waitForSiblings(some); // what a hotfix asks for is held or moves, all of it
     waitForObsoleted(some, input);
     if (together && !input.hotfix) waitForFamilies(some);

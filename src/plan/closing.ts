@@ -149,7 +149,7 @@ function heldInTheWay(
 }
 
 function settleBundles(bundles: readonly Bundle[], input: PromoteInput, menders: Menders): Settled {
-  const { closure, repositories, named } = input;
+  const { closure, repositories, named, only } = input;
   const { universe, also } = closure;
   const members = also.slice();
   for (const r of repositories) {
@@ -166,7 +166,7 @@ function settleBundles(bundles: readonly Bundle[], input: PromoteInput, menders:
   const units = bundles.map((bundle) => bundle.unit);
   const isFinal = (broken: Break) => menders.of(broken).length === 0;
   const settling = { universe, units, members, before, filters: filtersBy(bundles, input), isFinal };
-  if (named.length === 0) return settle(settling);
+  if (named.length === 0 && !only) return settle(settling);
   return pull(settling, new Set(units.flatMap((unit, i) => (unit.starts ? [i] : []))));
 }
 

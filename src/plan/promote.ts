@@ -52,6 +52,8 @@ export interface PromoteInput {
    * one that the target has come with it.
    */
   readonly named: readonly string[];
+  /** Of what may move by itself only builds of these source packages, with as few others as they need. */
+  readonly only?: ReadonlySet<string>;
   /** Of these just these builds (NEVRA texts), and no other of the same name, arch and stream. */
   readonly exact?: ReadonlySet<string>;
   /** Builds that a profile of the team's hosts has: the kernels among them are not dropped. */
@@ -122,7 +124,7 @@ function stays(r: PromoteRepository | undefined): { seen?: Stays; inParent?: Sta
 export function planRepository(
   r: PromoteRepository,
   outcomes: readonly Outcome[],
-  { facts, tier, named, now }: PromoteInput,
+  { facts, tier, named, only, now }: PromoteInput,
 ): RepositoryPlan {
   const changes: Change[] = [];
   const staying: Staying[] = [];
@@ -163,7 +165,7 @@ export function planRepository(
     target: r.target?.kickstart,
     trees: r.trees,
     tier,
-    isNamed: named.length > 0,
+    isNamed: named.length > 0 || only !== undefined,
     now,
   });
   if (moved.change) changes.push(moved.change);

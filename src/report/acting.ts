@@ -1,5 +1,7 @@
 import type { Plan } from '../plan/types.ts';
+import { box } from './box.ts';
 import { holdWords, hostsHint } from './going-back.ts';
+import { BODY_LIMIT } from './limits.ts';
 import { code, markdown } from './safe.ts';
 import { join } from './tables.ts';
 
@@ -14,6 +16,14 @@ export interface ForgeWords {
   /** Pull requests have labels, by which a bot can be stopped. */
   readonly labels: boolean;
 }
+
+/** A forge that shows Markdown, and does nothing else with it. */
+export const PLAIN_FORGE: ForgeWords = {
+  bodyLimit: BODY_LIMIT,
+  commands: false,
+  taskLists: false,
+  labels: false,
+};
 
 /** What the plan comes from; the same for equal plans. */
 export interface Provenance {
@@ -45,9 +55,6 @@ const COMMANDS: Readonly<Partial<Record<Plan['verb'], readonly string[]>>> = {
 
 const FEW_COMMANDS = ['/sluice rebuild', '/sluice explain NAME'];
 
-export const REBUILD_BOX =
-  '- [ ] <!-- sluice:rebuild --> Rebuild this pull request from scratch (discards edits)';
-
 /** How to go on: what merging does, and how to have something else. */
 export function acting(plan: Plan, forge: ForgeWords): string {
   const [head, words] = wordsOf(plan);
@@ -57,7 +64,7 @@ export function acting(plan: Plan, forge: ForgeWords): string {
   return join([
     `### ${head}\n\n${words}${label}`,
     forge.commands ? `In a comment, for whoever may write here: ${commands}` : '',
-    forge.taskLists ? REBUILD_BOX : '',
+    box(forge, 'rebuild', 'Rebuild this pull request from scratch (discards edits)'),
   ]);
 }
 

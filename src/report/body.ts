@@ -1,5 +1,5 @@
 import type { Plan } from '../plan/types.ts';
-import { acting, type ForgeWords, type Provenance, provenance } from './acting.ts';
+import { acting, type ForgeWords, PLAIN_FORGE, type Provenance, provenance } from './acting.ts';
 import { checked } from './checked.ts';
 import {
   cascade,
@@ -16,20 +16,12 @@ import {
 import { type Digest, digest } from './digest.ts';
 import { type Cut, fitted } from './fitted.ts';
 import { hotfixSections } from './hotfix.ts';
-import { BODY_LIMIT, JOB_SUMMARY_LIMIT } from './limits.ts';
+import { JOB_SUMMARY_LIMIT } from './limits.ts';
 import { attention, lost, routine, routineRows, security } from './sections.ts';
 import { summary } from './summary.ts';
 import { join } from './tables.ts';
 import { vendor } from './vendor.ts';
 import { count } from './words.ts';
-
-/** A forge that shows Markdown, and does nothing else with it. */
-export const PLAIN_FORGE: ForgeWords = {
-  bodyLimit: BODY_LIMIT,
-  commands: false,
-  taskLists: false,
-  labels: false,
-};
 
 /**
  * The pull request's body: what a reviewer must decide first comes first. Where the whole would be too long, routine rows are cut,

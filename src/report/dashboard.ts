@@ -1,6 +1,7 @@
 import { byCodeUnit, groupBy } from '../base/order.ts';
 import type { Reason } from '../plan/types.ts';
 import type { ForgeWords } from './acting.ts';
+import { box } from './box.ts';
 import { type Cut, fitted } from './fitted.ts';
 import { endWords, type QueuedHold, sinceOf } from './holds.ts';
 import { code, markdown, name } from './safe.ts';
@@ -22,6 +23,8 @@ export interface UpstreamRow {
   readonly id: string;
   /** The time of the state that main has; undefined before the first import. */
   readonly accepted: Date | undefined;
+  /** When it was looked at last, whatever came of it; undefined: the mirror does not know. */
+  readonly asked: Date | undefined;
   /** From this day on it counts as frozen, by its policy's `maxAge`; undefined: it has none. */
   readonly staleFrom: Date | undefined;
   /** What the last sync ended with, where it did not go well. */
@@ -33,6 +36,8 @@ export interface PullRow {
   readonly title: string;
   readonly branch: string;
   readonly openedAt: Date;
+  /** A bot opened it. */
+  readonly isOurs: boolean;
   /** A person changed it: the bot leaves it alone. */
   readonly edited: boolean;
   /** Approved: it does not grow until it is merged or its window ends. */
@@ -48,6 +53,8 @@ export interface Dashboard {
   readonly holds: readonly QueuedHold[];
   readonly upstreams: readonly UpstreamRow[];
   readonly pulls: readonly PullRow[];
+  /** People closed them, and so said no to their plans. */
+  readonly declined: readonly PullRow[];
 }
 
 const DAY = 86_400_000;
@@ -58,25 +65,15 @@ export function dashboard(data: Dashboard, forge: ForgeWords): string {
     `${join([
       head(data),
       pulls(data, forge, cut.attention),
+      declined(data, forge, cut.attention),
       upstreams(data, cut.security),
       waiting(data, cut.routine),
-      blocked(data, cut.routine),
+      blocked(data, forge, cut.routine),
       holds(data, cut.security),
       box(forge, 'sync', 'Look at all upstreams again now'),
       '<sub>Written by sluice from main and its policies. What is changed here by hand is overwritten.</sub>',
     ])}\n`;
   return fitted(render, forge.bodyLimit) ?? `> ${headline(data)} Nothing more of it fits here.\n`;
-}
-
-/** Which boxes of ours are ticked: `sync`, `discard 12`. Only whole lines of the form that we write count. */
-export function ticked(body: string): string[] {
-  return [...body.matchAll(/^- \[[xX]\] <!-- sluice:([a-z]+(?: [0-9]{1,9})?) --> /gm)].map(
-    ([, what = '']) => what,
-  );
-}
-
-function box({ taskLists }: ForgeWords, what: string, words: string): string {
-  return taskLists ? `- [ ] <!-- sluice:${what} --> ${words}` : '';
 }
 
 function headline({ waiting, pulls, holds }: Dashboard): string {
@@ -126,6 +123,7 @@ function pulls({ pulls: open }: Dashboard, forge: ForgeWords, max: number): stri
       .join('; '),
   ];
   const boxes = open
+    .filter((p) => p.isOurs)
     .slice(0, max)
     .map((p) =>
       p.edited
@@ -139,10 +137,26 @@ function pulls({ pulls: open }: Dashboard, forge: ForgeWords, max: number): stri
   ]);
 }
 
+function declined({ declined: closed }: Dashboard, forge: ForgeWords, max: number): string {
+  if (closed.length === 0) return '';
+  const cells = (p: PullRow) => [`#${p.number}`, markdown(p.title, 120), day(p.openedAt)];
+  const boxes = closed
+    .slice(0, max)
+    .map((p) => box(forge, `again ${p.number}`, `Propose #${p.number} again`))
+    .filter((line) => line !== '');
+  return join([
+    '### Declined',
+    'Closed by people: the same plan is not proposed again, another one is.',
+    folded(count(closed.length, 'pull request'), ['', 'title', 'since'], closed, cells, max, 20),
+    boxes.join('\n'),
+  ]);
+}
+
 function upstreams({ upstreams: all, now }: Dashboard, max: number): string {
   if (all.length === 0) return '';
-  const cells = ({ id, accepted, staleFrom, trouble }: UpstreamRow) => [
+  const cells = ({ id, accepted, asked, staleFrom, trouble }: UpstreamRow) => [
     name(id),
+    asked === undefined ? 'unknown' : day(asked),
     accepted === undefined ? 'never' : day(accepted),
     trouble !== undefined
       ? `**failed**: ${markdown(trouble, 200)}`
@@ -152,7 +166,7 @@ function upstreams({ upstreams: all, now }: Dashboard, max: number): string {
           ? `**too old since ${day(staleFrom)}**`
           : `fresh until ${day(staleFrom)}`,
   ];
-  const columns = ['upstream', 'last state', 'freshness'];
+  const columns = ['upstream', 'last asked', 'its state is of', 'freshness'];
   return `### Upstreams\n\n${folded(count(all.length, 'upstream'), columns, all, cells, max, 40)}`;
 }
 
@@ -161,9 +175,26 @@ function waiting({ waiting: all }: Dashboard, max: number): string {
   return own.length === 0 ? '' : `### What waits, and until when\n\n${rowsOf(own, max)}`;
 }
 
-function blocked({ waiting: all }: Dashboard, max: number): string {
+function blocked({ waiting: all }: Dashboard, forge: ForgeWords, max: number): string {
   const own = all.filter(({ reason }) => isBlocked(reason));
-  return own.length === 0 ? '' : `### What is blocked, and by what\n\n${rowsOf(own, max)}`;
+  if (own.length === 0) return '';
+  return join([`### What is blocked, and by what\n\n${rowsOf(own, max)}`, byName(own, forge, max)]);
+}
+
+/** What people can move by its name. So many boxes are enough: `/sluice promote` takes any. */
+const MOST_BOXES = 15;
+
+function byName(rows: readonly WaitingRow[], forge: ForgeWords, max: number): string {
+  const movable = rows.filter(({ reason: { kind } }) => kind === 'held' || kind === 'mode');
+  const boxes = movable
+    .filter(({ source }) => !source.includes('--')) // which ends a comment of HTML early
+    .map(({ where, source }) =>
+      box(forge, `promote ${where} ${source}`, `Promote ${name(source)} to ${name(where)}`),
+    );
+  return [...new Set(boxes)]
+    .filter((line) => line !== '')
+    .slice(0, Math.min(max, MOST_BOXES))
+    .join('\n');
 }
 
 /** No day moves it: somebody or something else has to. */

@@ -79,6 +79,11 @@ function decode(text: string): Marker | undefined {
   return good ? (found as Marker) : undefined;
 }
 
+/** The key of a comment that ends with such a marker; whoever can write can write one. */
+export function commentKey(text: string): string | undefined {
+  return /<!-- sluice:comment ([a-z0-9][a-z0-9-]{0,60}) -->\s*$/.exec(text)?.[1];
+}
+
 /** A comment of the bot's is found by this and edited, never repeated. */
 export function commentMarker(key: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,60}$/.test(key)) throw new TypeError(`a comment with the key ${key}`);

@@ -7,6 +7,11 @@
 const UNSEEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]+/gu;
 
+/** Whether a reader would not see all of it. */
+export function hasUnseen(text: string): boolean {
+  return text.search(UNSEEN) !== -1 || !text.isWellFormed();
+}
+
 /** Printable ASCII with one space between words, as most texts are: `plain` leaves it as it is. */
 const PLAIN = /^[!-~]+(?: [!-~]+)*$/;
 
@@ -55,7 +60,25 @@ export function name(text: string): string {
 
 /** A fenced block, closed by more backticks than any line has; each line as `plain` leaves it. */
 export function fence(lines: readonly string[], language: string, indent = ''): string {
-  const clean = lines.map((line) => plain(line, 200).replace(/^\/(?=sluice\b)/i, '/\u200b'));
+  const clean = lines.map((line) => unmarked(plain(line, 200)));
+  return fenced(clean, language, indent);
+}
+
+/** The same of what a program printed for people: its columns stay as they are. */
+export function printed(text: string): string {
+  const lines = text.trimEnd().split('\n');
+  return fenced(
+    lines.map((line) => unmarked(line.replace(UNSEEN, ' ').trimEnd().toWellFormed().slice(0, 500))),
+    'text',
+  );
+}
+
+/** GitHub hides no comment inside of a fence, but whoever looks for a marker or a box of ours in a body reads lines. */
+function unmarked(line: string): string {
+  return line.replace(/^\/(?=sluice\b)/i, '/\u200b').replace(/<!--/g, '<!\u200b--');
+}
+
+function fenced(clean: readonly string[], language: string, indent = ''): string {
   const longest = Math.max(2, ...clean.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)));
   const ticks = '`'.repeat(longest + 1);
   return [`${ticks}${language}`, ...clean, ticks].map((line) => `${indent}${line}`).join('\n');

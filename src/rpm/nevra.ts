@@ -16,6 +16,11 @@ const ARCH = /^[A-Za-z0-9_]{1,256}$/;
 /** The name is greedy: version and release are the last two parts between hyphens, the arch is after the last dot. */
 const TEXT = /^(.+)-(?:([0-9]+):)?([^-:]+)-([^-:]+)\.([^-:.]+)$/;
 
+/** Whether a package, or a source package, can be called so. */
+export function isPackageName(text: string): boolean {
+  return NAME.test(text);
+}
+
 /**
  * From fields as metadata writes them, each one checked; a Fault MALFORMED names the field that is wrong.
  * Absent or empty epochs are 0; see `parseEpoch` for what is refused.

@@ -42,6 +42,7 @@ export function forgeContract(name: string, start: () => Promise<ForgeHost>): vo
     whatPeopleDo(start);
     merging(start);
     reading(start);
+    listening(start);
   });
 }
 
@@ -341,6 +342,65 @@ function reading(start: () => Promise<ForgeHost>): void {
     expect([await listed('open'), await listed('merged'), await listed('closed')]).toEqual([[c], [b], [a]]);
     await expect(forge.get(c + 1000)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(forge.get(-1)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+}
+
+function listening(start: () => Promise<ForgeHost>): void {
+  it('hears what people say, whose own words it knows by their keys, and is told by one run only to act on it', async () => {
+    const { forge, person, by } = await start();
+    const { number } = await forge.propose(await draftOf(forge), { now: NOW });
+    const since = new Date(Math.min(NOW.getTime(), Date.now()) - 60_000);
+    await person.comment(number, { by, now: NOW, text: '/sluice rebuild' });
+    const own = async () => (await forge.saidSince(since)).filter(({ on }) => on === number);
+    const [said, more] = await own();
+    expect(more).toBeUndefined();
+    if (!said) throw new Error('nothing was heard');
+    expect(said).toMatchObject({ text: '/sluice rebuild', key: undefined, isBot: false, isEdited: false });
+    expect(said.owner.replace(/^@/, '')).toBe(by);
+    expect(await forge.mayWrite(said.by)).toBe(true);
+    expect(await forge.takeUp(said, { now: new Date() })).toBe('mine');
+    for (const text of ['done', 'done after all']) {
+      await forge.comment(number, { by: 'sluice', now: LATER, text, key: `command-${said.id}` });
+    }
+    const answers = (await own()).filter(({ key }) => key === `command-${said.id}`);
+    expect(answers).toHaveLength(1);
+    expect(answers[0]?.text).toContain('done after all');
+    expect(await forge.saidSince(new Date(Date.now() + 86_400_000 * 365 * 100))).toEqual([]);
+  });
+
+  it('says of each that is open what it conflicts in', async () => {
+    const { forge, person, by } = await start();
+    const base = await forge.tip();
+    const one = await forge.propose(await draftOf(forge), { now: NOW });
+    const files = new Map([[PATH, pins({ 0: '1-4' })]]);
+    const two = await forge.propose(await draftOf(forge, { branch: 'sluice/y', files, base }), { now: NOW });
+    await person.approve(two.number, { by, now: LATER });
+    await person.merge(one.number, { by, now: LATER });
+    const { open } = await forge.standing();
+    const own = open.find(({ pull }) => pull.number === two.number);
+    expect(own?.conflicts).toEqual([PATH]);
+    expect(own?.pull.approvals).toHaveLength(1);
+  });
+
+  it('what somebody asked for goes past an approval, and not past what people changed', async () => {
+    const { forge, person, by, clone } = await start();
+    const plan = (to: string) => draftOf(forge, { isPlan: true, files: new Map([[PATH, pins({ 0: to })]]) });
+    const { number } = await forge.propose(await plan('1-2'), { now: NOW });
+    const now = new Date(Math.max(LATER.getTime(), Date.now()));
+    await person.approve(number, { by, now });
+    expect(await forge.propose(await plan('1-3'), { now })).toMatchObject({ outcome: 'frozen' });
+    expect(await forge.propose(await plan('1-3'), { now, asked: true })).toMatchObject({
+      outcome: 'updated',
+    });
+    const { branch } = await forge.get(number);
+    git(clone, 'fetch', '-q', 'origin');
+    git(clone, 'checkout', '-q', '-b', 'on-top', `origin/${branch}`);
+    push(clone, branch, 'README', 'a person’s words\n');
+    const more = forge.propose(await plan('1-4'), { now, asked: true });
+    await expect(more).rejects.toMatchObject({ code: 'FORGE_CONFLICT' });
+    expect(await forge.propose(await plan('1-4'), { now, rebuild: true })).toMatchObject({
+      outcome: 'updated',
+    });
   });
 }
 

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
-import { dashboard, ticked } from '../../src/report/dashboard.ts';
+import { ticked } from '../../src/report/box.ts';
+import { dashboard } from '../../src/report/dashboard.ts';
 import { BODY_LIMIT } from '../../src/report/limits.ts';
 import { busy } from './dashboards.ts';
 import { GITHUB, NOW } from './plans.ts';
 import { expectWellFormed } from './well-formed.ts';
 
-const EMPTY = { now: NOW, waiting: [], holds: [], upstreams: [], pulls: [] };
+const EMPTY = { now: NOW, waiting: [], holds: [], upstreams: [], pulls: [], declined: [] };
 
 it('says since when policy holds back what upstream shows, and what of it waits for whom', async () => {
   const text = dashboard(busy({ words: ['Lustre modules are built per kernel', 'a test'] }), GITHUB);

@@ -39,18 +39,35 @@ export function busy(o: { readonly waiting?: number; readonly words?: readonly s
       keepsBack: [{ tier: 'infra/stable', build: 'kernel-6-1.x86_64', has: undefined, since: ago(5) }],
     })),
     upstreams: [
-      { id: 'rocky-9-x86_64-baseos', accepted: ago(1), staleFrom: ago(-6), trouble: undefined },
-      { id: 'rocky-9-x86_64-appstream', accepted: ago(9), staleFrom: ago(2), trouble: undefined },
-      { id: 'epel-9-x86_64', accepted: undefined, staleFrom: undefined, trouble: word(0) },
+      {
+        id: 'rocky-9-x86_64-baseos',
+        accepted: ago(1),
+        asked: ago(0),
+        staleFrom: ago(-6),
+        trouble: undefined,
+      },
+      {
+        id: 'rocky-9-x86_64-appstream',
+        accepted: ago(9),
+        asked: ago(0),
+        staleFrom: ago(2),
+        trouble: undefined,
+      },
+      { id: 'epel-9-x86_64', accepted: undefined, asked: undefined, staleFrom: undefined, trouble: word(0) },
     ],
     pulls: words.map((title, i) => ({
       number: 100 + i,
       title,
       branch: `sluice/promote/infra/stable/rocky-${i}`,
       openedAt: ago(i),
+      isOurs: i % 5 !== 4,
       edited: i % 3 === 0,
       frozen: i % 3 === 1,
       blocked: i % 4 === 0 ? word(i) : undefined,
+    })),
+    declined: words.slice(0, 2).map((title, i) => ({
+      ...{ number: 90 + i, title, branch: 'sluice/promote/infra/prod/rocky', openedAt: ago(20 + i) },
+      ...{ isOurs: true, edited: false, frozen: false, blocked: undefined },
     })),
   };
 }

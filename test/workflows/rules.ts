@@ -59,14 +59,14 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'no permissions at the top': ({ workflow: { permissions: p } }) =>
     isEmptyMap(p) || isReadContents(p) ? [] : [`permissions: ${JSON.stringify(p)}`],
 
-  'permissions of each job': ({ workflow, jobs }) =>
+  'permissions of each job': ({ workflow, jobs, triggers }) =>
     jobs.flatMap(([name, job]) => {
       if (job.permissions === undefined)
         return isReadContents(workflow.permissions) ? [] : [`${name} has none`];
       if (typeof job.permissions !== 'object' || job.permissions === null)
         return [`${name}: ${job.permissions}`];
       return Object.entries(job.permissions).flatMap(([scope, level]) =>
-        SCOPES.get(scope)?.includes(String(level)) ? [] : [`${name}: ${scope}: ${level}`],
+        scopesFor(triggers).get(scope)?.includes(String(level)) ? [] : [`${name}: ${scope}: ${level}`],
       );
     }),
 
@@ -90,9 +90,29 @@ export const RULES: Readonly<Record<string, Rule>> = {
     ),
 
   'no dangerous trigger': ({ triggers }) =>
-    ['pull_request_target', 'workflow_run', 'issue_comment', 'repository_dispatch'].filter((t) =>
-      triggers.has(t),
-    ),
+    ['pull_request_target', 'workflow_run', 'repository_dispatch'].filter((t) => triggers.has(t)),
+
+  // Anybody may comment: that starts a workflow of main, and hands nothing on (GITHUB 3.5).
+  'a comment only wakes': ({ text, triggers, jobs }) => {
+    if (!triggers.has('issue_comment')) return [];
+    const others = [...triggers].filter((t) => t !== 'issue_comment');
+    const found = others.map((t) => `beside ${t}`);
+    for (const [name, { if: condition, steps = [], ...job }] of jobs) {
+      if (isOwnRunner(job)) found.push(`${name}: a runner of ours`);
+      if (condition !== undefined && condition !== "startsWith(github.event.comment.body, '/sluice')")
+        found.push(`${name}: if ${condition}`);
+      for (const { uses, run, env } of steps) {
+        if (uses !== undefined) found.push(`${name}: ${uses}`);
+        if (!/^gh workflow run [a-z-]+\.yml --ref main$/.test(run?.trim() ?? ''))
+          found.push(`${name}: ${run}`);
+        for (const value of Object.values(env ?? {}))
+          if (!['${{ github.token }}', '${{ github.repository }}'].includes(String(value)))
+            found.push(`${name}: ${value}`);
+      }
+    }
+    const expressions = [...text.matchAll(/\$\{\{([^}]*)\}\}/g)].map(([, inner = '']) => inner);
+    return [...found, ...expressions.filter((e) => /event|inputs|head_ref|secrets/.test(e))];
+  },
 
   'no secret where pull requests run': ({ text, triggers }) =>
     FROM_PULLS.some((t) => triggers.has(t)) && /\$\{\{[^}]*\bsecrets\b/.test(text) ? ['secrets'] : [],
@@ -202,6 +222,11 @@ const SCOPES: ReadonlyMap<string, readonly string[]> = new Map([
   ['issues', ['write']],
   ['checks', ['write']],
 ]);
+
+/** Who may start workflows may nothing else. */
+function scopesFor(triggers: ReadonlySet<string>): typeof SCOPES {
+  return triggers.has('issue_comment') ? new Map([['actions', ['write']]]) : SCOPES;
+}
 
 function isEmptyMap(p: unknown): boolean {
   return typeof p === 'object' && p !== null && Object.keys(p).length === 0;

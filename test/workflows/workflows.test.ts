@@ -43,6 +43,7 @@ it('actionlint finds what is wrong', async () => {
 const CHECK = '.github/workflows/sluice-check.yml';
 const HOTFIX = '.github/workflows/sluice-hotfix.yml';
 const PUBLISH = '.github/workflows/sluice-publish.yml';
+const ASK = '.github/workflows/sluice-ask.yml';
 const BROKEN: readonly (readonly [rule: string, file: string, good: string | RegExp, bad: string])[] = [
   ['no expression in run', HOTFIX, 'hotfix --inputs', 'hotfix ${{ inputs.packages }}'],
   ['no expression in run', CHECK, '"$GITHUB_SHA"', '${{ github.event.pull_request.head.ref }}'],
@@ -66,6 +67,23 @@ const BROKEN: readonly (readonly [rule: string, file: string, good: string | Reg
   ['no credentials left by checkout', CHECK, 'persist-credentials: false', 'persist-credentials: true'],
   ['no dangerous trigger', CHECK, '  pull_request:', '  pull_request_target:'],
   ['no dangerous trigger', CHECK, '  merge_group:', '  merge_group:\n  workflow_run:\n    workflows: [a]'],
+  ['no dangerous trigger', ASK, 'issue_comment:', 'workflow_run:'],
+  ['a comment only wakes', ASK, 'runs-on: ubuntu-24.04', 'runs-on: [self-hosted, sluice-mirror]'],
+  ['a comment only wakes', ASK, '--ref main', '-f text="$TEXT"'],
+  ['a comment only wakes', ASK, '--ref main', '--ref ${{ github.ref_name }}'],
+  ['a comment only wakes', ASK, '${{ github.repository }}', '${{ github.event.comment.body }}'],
+  ['a comment only wakes', ASK, '${{ github.token }}', '${{ secrets.TOKEN }}'],
+  [
+    'a comment only wakes',
+    ASK,
+    '    steps:\n',
+    `    steps:\n      - uses: actions/checkout@${'a'.repeat(40)} # v6\n`,
+  ],
+  ['a comment only wakes', ASK, /if: startsWith.*/, "if: contains(github.event.comment.body, 'x')"],
+  ['a comment only wakes', ASK, '  issue_comment:', '  push:\n    branches: [main]\n  issue_comment:'],
+  ['permissions of each job', ASK, 'actions: write', 'contents: write'],
+  ['permissions of each job', ASK, '      actions: write', '      actions: write\n      contents: read'],
+  ['own runners for main only', ASK, 'runs-on: ubuntu-24.04', 'runs-on: [self-hosted, sluice-mirror]'],
   ['no secret where pull requests run', CHECK, 'needs.plan.result', 'secrets.TOKEN'],
   ['secrets in an environment', HOTFIX, '    environment: sluice\n', ''],
   ['no secrets inherited', CHECK, '    needs: [plan]', '    needs: [plan]\n    secrets: inherit'],
@@ -131,9 +149,14 @@ it('each calls one command, which there is', () => {
       .map((run) => [path, run] as const);
   });
   const calls = commands.filter(([, run]) => run.startsWith('npx '));
-  expect(calls.map(([path]) => path).sort()).toEqual(SHIPPED.map(([path]) => path).sort());
+  const others = [ASK]; // it only starts another one
+  expect([...calls.map(([path]) => path), ...others].sort()).toEqual(SHIPPED.map(([path]) => path).sort());
   expect(new Set(commands.filter((c) => !calls.includes(c)).map(([, run]) => run))).toEqual(
-    new Set(['npm ci --ignore-scripts', 'test "$RESULT" = success']),
+    new Set([
+      'npm ci --ignore-scripts',
+      'test "$RESULT" = success',
+      'gh workflow run sluice-commands.yml --ref main',
+    ]),
   );
   for (const [, run] of calls) {
     const [, name, rest = ''] = /^npx --no -- sluice (\w+)(.*)$/.exec(run) ?? [];

@@ -57,7 +57,7 @@ interface Job {
   readonly calendar: string;
 }
 
-/** The four things that happen by themselves; each is harmless to repeat. */
+/** What happens by itself; each is harmless to repeat. */
 function jobs(team: string): Job[] {
   return [
     {
@@ -77,6 +77,18 @@ function jobs(team: string): Job[] {
       description: 'Sluice: propose to renew the holds that end within a week',
       command: `hold --renewals --team ${team} --propose`,
       calendar: '*-*-* 05:00:00',
+    },
+    {
+      name: 'sluice-commands',
+      description: 'Sluice: do what people asked for in comments and by tick boxes',
+      command: 'commands',
+      calendar: '*:3/10',
+    },
+    {
+      name: 'sluice-dashboard',
+      description: 'Sluice: keep the dashboard on GitHub up to date',
+      command: 'dashboard --issue',
+      calendar: '*-*-* 00/6:47:00',
     },
     {
       name: 'sluice-publish',

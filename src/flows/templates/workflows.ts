@@ -64,6 +64,26 @@ const JOBS: readonly Job[] = [
     writes: true,
   },
   {
+    name: 'sluice-commands',
+    title: 'commands',
+    about:
+      'What people asked for in comments (/sluice …) and by tick boxes. sluice-ask starts it at once, the schedule makes up for it.',
+    on: "  schedule:\n    - cron: '3,13,23,33,43,53 * * * *'\n",
+    command: 'commands',
+    minutes: 55, // shorter than what one run lets another one have for a command
+    writes: true,
+  },
+  {
+    name: 'sluice-dashboard',
+    title: 'dashboard',
+    about:
+      'The issue "Staging dashboard": what waits, what is held, what is open; written where it says something new.',
+    on: "  schedule:\n    - cron: '47 0,4,6,10,16,22 * * *'\n",
+    command: 'dashboard --issue',
+    minutes: 30,
+    writes: true,
+  },
+  {
     name: 'sluice-publish',
     title: 'publish',
     about:
@@ -115,6 +135,7 @@ export function workflows(): Map<string, string> {
   return new Map([
     ...JOBS.map((job) => [`.github/workflows/${job.name}.yml`, workflow(job)] as const),
     ['.github/workflows/sluice-check.yml', CHECK],
+    ['.github/workflows/sluice-ask.yml', ASK],
   ]);
 }
 
@@ -229,4 +250,35 @@ jobs:
       - run: test "$RESULT" = success
         env:
           RESULT: \${{ needs.plan.result }}
+`;
+
+/**
+ * A comment only wakes: which one it was is not handed on, nothing is checked out, and what is started reads main and asks GitHub who
+ * wrote what. The condition keeps other people's comments, and the bot's answers, from starting anything.
+ */
+const ASK = `${HEAD}# A comment that begins with /sluice starts the workflow sluice-commands, on main. Nothing of the comment goes along.
+name: ask
+
+on:
+  issue_comment:
+    types: [created]
+
+permissions: {}
+
+concurrency:
+  group: sluice-ask
+  cancel-in-progress: false
+
+jobs:
+  ask:
+    if: startsWith(github.event.comment.body, '/sluice')
+    runs-on: ${HOSTED}
+    timeout-minutes: 5
+    permissions:
+      actions: write # to start the other workflow
+    steps:
+      - run: gh workflow run sluice-commands.yml --ref main
+        env:
+          GH_TOKEN: \${{ github.token }}
+          GH_REPO: \${{ github.repository }}
 `;

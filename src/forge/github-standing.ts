@@ -1,0 +1,45 @@
+import type { PullRequest, Standing } from './forge.ts';
+import { type ApiPull, asPull, isFork, markerOf, NO_PLAN } from './github-pull.ts';
+import { claimOf, type Github, readApprovals } from './github-reads.ts';
+import { mergeCommits } from './merge.ts';
+
+/** Of those that were closed last so many are looked at: what was declined long ago people know. */
+const MOST_CLOSED = 50;
+
+/** Two requests, and one for each that is open; git says what merges. */
+export async function readStanding(github: Github, open: readonly ApiPull[]): Promise<Standing> {
+  const { clone } = github;
+  const main = await clone.main();
+  await clone.heads(open.map(({ number, head }) => ({ number, head: head.sha })));
+  const standing: Standing['open'][number][] = [];
+  for (const api of open) {
+    const approvals = await readApprovals(github, api.number);
+    const pull = asPull(api, { ...(await claimOf(github, api)), approvals });
+    const { conflicts } = await mergeCommits(clone.git, main, pull.head);
+    standing.push({ pull, conflicts });
+  }
+  return { open: standing, declined: await declined(github, new Set(open.map(({ head }) => head.ref))) };
+}
+
+/** The newest of its branch, closed by people: the bot takes the plan out of what it closes itself. */
+async function declined(github: Github, open: ReadonlySet<string>): Promise<PullRequest[]> {
+  const { api, slug, clone } = github;
+  const query = { ...slug, state: 'closed', base: 'main', sort: 'updated', direction: 'desc' } as const;
+  const closed: ApiPull[] = await api.ask((k) => k.rest.pulls.list({ ...query, per_page: MOST_CLOSED }));
+  const ours = closed.filter((pull) => !isFork(pull) && pull.head.ref.startsWith('sluice/'));
+  const newest = new Map<string, ApiPull>();
+  for (const pull of ours.sort((a, b) => a.number - b.number)) newest.set(pull.head.ref, pull);
+  const candidates = [...newest.values()].filter((pull) => {
+    const plan = markerOf(pull)?.plan;
+    return pull.merged_at === null && !open.has(pull.head.ref) && plan !== undefined && plan !== NO_PLAN;
+  });
+  if (candidates.length === 0) return [];
+  const branches = await clone.branches('sluice/');
+  const found: PullRequest[] = [];
+  for (const pull of candidates) {
+    if (branches.get(pull.head.ref) !== pull.head.sha) continue;
+    await clone.heads([{ number: pull.number, head: pull.head.sha }]);
+    found.push(asPull(pull, await claimOf(github, pull)));
+  }
+  return found.sort((a, b) => b.number - a.number);
+}
