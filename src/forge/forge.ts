@@ -1,5 +1,6 @@
 import { Fault, malformed, quote } from '../base/fault.ts';
 import type { Window } from '../manifest/window.ts';
+import type { Check, SetCheck } from './check.ts';
 
 /** What a flow wants reviewed: one intent, one branch, one commit on `base`. */
 export interface Draft {
@@ -56,6 +57,10 @@ export interface PullRequest {
   readonly mergedAt?: Date;
   readonly mergedBy?: string;
   readonly mergeCommit?: string;
+  /** Its head is in somebody else's copy of the repository: nobody there was ever let in here. */
+  readonly fromFork?: boolean;
+  /** Of the local forge, which has no other page for them; of its head and of earlier ones. */
+  readonly checks?: readonly SetCheck[];
 }
 
 export interface Proposed {
@@ -112,6 +117,8 @@ export interface Forge {
   approve(number: number, o: Act): Promise<void>;
   close(number: number, o: Act & { readonly comment?: string }): Promise<void>;
   comment(number: number, o: Remark): Promise<void>;
+  /** What a check says of a head of this pull request. False: it said just that already, and nothing was written. */
+  setCheck(number: number, check: Check, o: Act): Promise<boolean>;
   /** The tree that a merge would give now; FORGE_CONFLICT names the files that do not merge. */
   preview(number: number): Promise<{ readonly tip: string; readonly head: string; readonly tree: string }>;
   /** The merge commit. With `head` or `tip`: only if they are still what was checked. */

@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import type { Check } from './check.ts';
 import {
   type Act,
   checkBranch,
@@ -15,6 +16,7 @@ import {
 } from './forge.ts';
 import { openGit } from './git.ts';
 import { ApiRefusal, type ApiTiming, openApi, Unclear } from './github-api.ts';
+import { setCheckOnGithub } from './github-checks.ts';
 import { GithubClone } from './github-clone.ts';
 import { apiWriter, pushWriter, readBranchRef, type Slug } from './github-commit.ts';
 import { addLabels, putComment } from './github-notes.ts';
@@ -150,6 +152,11 @@ class GithubForge implements Forge {
     if (pull.state === 'closed') return;
     if (o.comment !== undefined) await this.comment(number, { ...o, text: o.comment });
     await this.#end(pull, {}); // its branch stays: so it can be reopened, and its plan counts as declined
+  }
+
+  setCheck(_number: number, check: Check): Promise<boolean> {
+    checkLine('title', check.title);
+    return setCheckOnGithub(this.#github, check);
   }
 
   async preview(

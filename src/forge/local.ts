@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../base/fault.ts';
 import { commentMarker } from '../report/marker.ts';
+import type { Check } from './check.ts';
 import {
   type Act,
   BOT,
@@ -23,7 +24,7 @@ import { type Git, openGit } from './git.ts';
 import { setUpBare } from './local-init.ts';
 import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { parseIdentity, writeCommit, writeTree } from './objects.ts';
-import { asPullRequest, deletion, type PullRecord, proposal, remark } from './pull-record.ts';
+import { asPullRequest, deletion, type PullRecord, proposal, remark, withCheck } from './pull-record.ts';
 import { type PullEvent, type Pulls, readPulls, writeEvent } from './pulls.ts';
 import { isAncestor, type RefUpdate, readCommit, readRefs, resolveCommit } from './refs.ts';
 
@@ -186,6 +187,17 @@ class BareForge implements LocalForge {
         refs: deletion(record, branchHead),
       };
     });
+  }
+
+  async setCheck(number: number, check: Check, o: Act): Promise<boolean> {
+    checkLine('title', check.title);
+    let written = false;
+    await this.#amend(number, o, (record) => {
+      const checks = withCheck(record.checks ?? [], check, o);
+      written = checks !== undefined;
+      return checks && { title: `#${number} ${check.name}: ${check.state}`, record: { ...record, checks } };
+    });
+    return written;
   }
 
   async preview(
