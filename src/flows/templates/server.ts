@@ -57,7 +57,7 @@ interface Job {
   readonly calendar: string;
 }
 
-/** The four things that happen by themselves; each is harmless to repeat. */
+/** The five things that happen by themselves; each is harmless to repeat. */
 function jobs(team: string): Job[] {
   return [
     {
@@ -84,6 +84,12 @@ function jobs(team: string): Job[] {
       command: 'publish',
       calendar: '*:0/5',
     },
+    {
+      name: 'sluice-mirror',
+      description: 'Sluice: say of open pull requests what the mirror can serve of them',
+      command: 'check --pulls',
+      calendar: '*:2/5',
+    },
   ];
 }
 
@@ -98,7 +104,7 @@ export function systemdUnits(team: string): Map<string, string> {
   return files;
 }
 
-/** Instead of the timer of publishing: it stays, and main is published within a minute. */
+/** Instead of the timers of publishing and of pull requests' checks: it stays, and does both within a minute. */
 const WATCH = service({
   description: 'Sluice: make the mirror serve what main says, as soon as it says so',
   command: 'publish --watch',
