@@ -20,7 +20,9 @@ import { checkPulls, lookAtPulls } from '../../src/flows/check-pulls.ts';
 import { promote } from '../../src/flows/promote.ts';
 import { freeMirror, verifyMirror } from '../../src/flows/publish.ts';
 import { pullClose, pullList, pullShow } from '../../src/flows/pull.ts';
+import { pullOpen } from '../../src/flows/pull-open.ts';
 import { recall } from '../../src/flows/recall.ts';
+import { watchMain } from '../../src/flows/watch.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
 import { parseSnapshot } from '../../src/manifest/snapshot.ts';
 import { openPool } from '../../src/pool/pool.ts';
@@ -329,6 +331,48 @@ it('two at once: one looks, the other says who does; while somebody publishes no
 const HOLD = `import(${JSON.stringify(new URL('../../src/pool/lock.ts', import.meta.url).href)}).then(async (m) => {
   await m.lockMirror(process.argv[1]); console.log('held'); process.stdin.resume();
 });`;
+
+it('who signs, and where the mirror asks, is main\u2019s word and not the pull request\u2019s', async () => {
+  const given = await site();
+  const { head } = await pinsOf(given);
+  const who = ['-c', 'user.name=Mallory', '-c', 'user.email=mallory@example.org'];
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-C', given.repoDir, ...who, ...args], { encoding: 'utf8' }).trim();
+  git('fetch', '-q', 'origin', `refs/pull/${given.number}/head`);
+  git('switch', '-qc', 'mallory', head);
+  const policy = join(given.repoDir, 'policies/site.yaml');
+  writeFileSync(policy, readFileSync(policy, 'utf8').replace(/^signing:[\s\S]*?(?=^\S|(?![\s\S]))/m, ''));
+  git('commit', '-qam', 'Sign nothing');
+  git('push', '-q', 'origin', 'mallory');
+  git('switch', '-q', 'main');
+  const number = await pullOpen(given.world(), 'mallory', 'Harmless');
+  expect(readFileSync(policy, 'utf8')).toContain('signing:');
+  const { pulls } = await checked(given, [number]);
+  expect(pulls).toMatchObject([{ number, green: true }]);
+  const tree = join(given.mirrorDir, 'public/pr', String(number), STABLE, 'repodata');
+  expect(readdirSync(tree)).toContain('repomd.xml.asc');
+  const { env } = given.gpg;
+  execFileSync('gpg', ['--batch', '--verify', join(tree, 'repomd.xml.asc'), join(tree, 'repomd.xml')], {
+    env: { ...process.env, ...env },
+    stdio: 'ignore',
+  });
+});
+
+it('publish --watch says it after its publication', async () => {
+  const given = await site();
+  const stop = new AbortController();
+  const printed: string[] = [];
+  const print = (text: string) => {
+    printed.push(text);
+    if (text.startsWith('#')) stop.abort();
+  };
+  const late = setTimeout(() => stop.abort(), 60_000);
+  await watchMain({ ...given.world(), clock: () => given.now, print }, { interval: 50, stop: stop.signal });
+  clearTimeout(late);
+  expect(printed.at(-1)).toMatch(new RegExp(`^#${given.number} green: \\d+ files verified`));
+  const report = JSON.parse(readFileSync(join(given.mirrorDir, 'state/watch.json'), 'utf8'));
+  expect(report.fault).toBeNull();
+});
 
 it('killed while it signs: nothing half is seen, and the next run finishes', async () => {
   const given = await site();
