@@ -177,15 +177,7 @@ const ORDERS =
 
 /** A line that people read and that code hosts may obey: a title, the value of a trailer. */
 export function checkLine(what: string, text: string, at?: string, most = 300): string {
-  if (
-    text.trim() !== text ||
-    text === '' ||
-    text.length > most ||
-    UNSEEN.test(text) ||
-    !text.isWellFormed()
-  ) {
-    throw malformed(`${what} (one visible line of at most ${most} characters)`, text, at);
-  }
+  checkVisible(what, text, at, most);
   if (ORDERS.test(text)) {
     throw new Fault('MALFORMED', `${what} ${quote(text)} would tell a code host to skip its checks`, {
       hint: 'Word it otherwise.',
@@ -193,6 +185,13 @@ export function checkLine(what: string, text: string, at?: string, most = 300): 
     });
   }
   return text;
+}
+
+/** A line that people read, and nobody obeys: the title of a check, which may quote what somebody wrote. */
+export function checkVisible(what: string, text: string, at?: string, most = 300): string {
+  const empty = text.trim() !== text || text === '';
+  if (!empty && text.length <= most && !UNSEEN.test(text) && text.isWellFormed()) return text;
+  throw malformed(`${what} (one visible line of at most ${most} characters)`, text, at);
 }
 
 /** A fault unless every part may be written to git as it is. */

@@ -4,6 +4,7 @@ import {
   type Act,
   checkBranch,
   checkLine,
+  checkVisible,
   commitMessage,
   type Draft,
   type Forge,
@@ -155,7 +156,7 @@ class GithubForge implements Forge {
   }
 
   setCheck(_number: number, check: Check): Promise<boolean> {
-    checkLine('title', check.title);
+    checkVisible('title', check.title);
     return setCheckOnGithub(this.#github, check);
   }
 

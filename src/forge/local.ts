@@ -8,6 +8,7 @@ import {
   checkBranch,
   checkDraft,
   checkLine,
+  checkVisible,
   commitMessage,
   type Draft,
   type Forge,
@@ -190,7 +191,7 @@ class BareForge implements LocalForge {
   }
 
   async setCheck(number: number, check: Check, o: Act): Promise<boolean> {
-    checkLine('title', check.title);
+    checkVisible('title', check.title);
     let written = false;
     await this.#amend(number, o, (record) => {
       const checks = withCheck(record.checks ?? [], check, o);

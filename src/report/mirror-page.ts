@@ -41,7 +41,7 @@ function titleOf({ complaints, warnings, builds, preview }: MirrorFindings): str
   const [first] = complaints;
   if (first) {
     const more = complaints.length > 1 ? `, and ${number(complaints.length - 1)} more` : '';
-    return `${plain(first.message, TITLE_LIMIT - more.length)}${more}`;
+    return `${plain(first.message, TITLE_LIMIT - more.length) || first.code}${more}`;
   }
   const said = warnings.length > 0 ? `, ${count(warnings.length, 'warning')}` : '';
   const sets = preview.length > 0 ? `, ${count(preview.length, 'set')} to try` : '';

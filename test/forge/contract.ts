@@ -374,7 +374,7 @@ function checking(start: () => Promise<ForgeHost>): void {
         name: 'sluice/mirror',
         head,
         state: 'failure',
-        title: '120 complaints',
+        title: 'no [skip ci] here',
         url: 'https://m.example/pr/1/',
       },
       ...{ summary: 'one\n\ntwo', text: 'x'.repeat(65_535), annotations: batched(120) },
@@ -383,7 +383,7 @@ function checking(start: () => Promise<ForgeHost>): void {
     expect(await forge.setCheck(number, red, o)).toBe(true);
     const [seen, ...others] = await checksOf(number, head);
     expect(others).toEqual([]);
-    expect(seen).toMatchObject({ name: 'sluice/mirror', state: 'failure', title: '120 complaints' });
+    expect(seen).toMatchObject({ name: 'sluice/mirror', state: 'failure', title: 'no [skip ci] here' });
     if (seen && 'annotations' in seen) expect(seen.annotations).toBe(120);
     const before = await written();
     expect(await forge.setCheck(number, red, { ...o, now: LATER })).toBe(false);
