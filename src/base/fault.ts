@@ -22,6 +22,7 @@ export type FaultCode =
   | 'MANIFEST_NOT_CANONICAL'
   | 'LOCK_MISMATCH' // a snapshot's two files disagree
   | 'POLICY_INVALID'
+  | 'NOT_YET' // right, but at another time: outside a tier's window
   | 'HELD' // a hold is in the way of what a person asked for
   | 'LOCKSTEP' // teams that are to have the same builds would not
   | 'RECALLED' // a build that was recalled, where nobody may have it

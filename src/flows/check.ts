@@ -336,10 +336,8 @@ async function checkRepository(
       );
   }
   if (claim?.verb === 'promote' && tier.window && !isOpen(tier.window, now)) {
-    complain(
-      `${tier.name} moves only in its window`,
-      `Merge it from ${nextOpening(tier.window, now).toISOString()} on.`,
-    );
+    const hint = `Merge it from ${nextOpening(tier.window, now).toISOString()} on.`;
+    complaints.push(new Fault('NOT_YET', `${tier.name} moves only in its window`, { hint, at }));
   }
   if (lowers) return complaints;
   const recalls = recallsOf(merged.policies);

@@ -2,6 +2,7 @@ import { type Survey, surveyGithub } from '../forge/github-survey.ts';
 import type { TokenKind } from '../forge/github-token.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { GithubPlace } from '../manifest/policy.ts';
+import { MIRROR_CHECK } from './check-pulls.ts';
 import type { World } from './context.ts';
 import { type Finding, wrong } from './doctor.ts';
 import { checkOrigin, timingOf, tokensOf } from './forge-of.ts';
@@ -23,7 +24,7 @@ export async function githubFindings(world: World, repo: Repository, place: Gith
     return [
       tokenFinding(tokens.kind, tokens.from),
       ...repositoryFindings(place, survey),
-      ...ruleFindings(survey.rules),
+      ...ruleFindings(survey.rules, tokens.kind),
       labelFinding(survey.labels),
       ...workflowFindings(survey),
       await ownersFinding(repo),
@@ -84,7 +85,7 @@ function repositoryFindings(place: GithubPlace, survey: Survey): Finding[] {
   return found.length > 0 ? found : [{ about, is: 'ok', says: 'can be read and written' }];
 }
 
-function ruleFindings(rules: Survey['rules']): Finding[] {
+function ruleFindings(rules: Survey['rules'], kind: TokenKind): Finding[] {
   const about = 'rules of main';
   if (rules === undefined) {
     return [{ about, is: 'unknown', says: 'this token may not see them', next: `Look at ${SETTINGS}.` }];
@@ -100,11 +101,30 @@ function ruleFindings(rules: Survey['rules']): Finding[] {
     found.push({ about, is: 'warning', says: 'owners of a team’s files need not review them', next });
   }
   const checks = has('required_status_checks')?.parameters as
-    | { required_status_checks?: readonly { context: string }[] }
+    | { required_status_checks?: readonly { context: string; integration_id?: number | null }[] }
     | undefined;
   if (!checks?.required_status_checks?.some(({ context }) => context === PLAN_CHECK)) {
     const next = `Require the status check ${PLAN_CHECK}: ${SETTINGS}; it can be chosen for a week after it ran once.`;
     lacks(`${PLAN_CHECK} is not required: a pull request that is not its plan can be merged`, next);
+  }
+  const mirror = checks?.required_status_checks?.find(({ context }) => context === MIRROR_CHECK);
+  const queue = has('merge_queue') !== undefined;
+  const warn = (says: string, next: string) => found.push({ about, is: 'warning', says, next });
+  if (mirror && queue) {
+    const next = `Take ${MIRROR_CHECK} out of the required checks: ${SETTINGS}; sluice/plan judges each merge of a queue.`;
+    lacks(
+      `${MIRROR_CHECK} is required, and there is a merge queue: nobody reports it of a queue’s own commits`,
+      next,
+    );
+  } else if (!mirror && !queue) {
+    const next = `Let the mirror report it (sluice-mirror.yml, or sluice publish --watch), then require it: ${SETTINGS}.`;
+    warn(
+      `${MIRROR_CHECK} is not required: what a hold, a recall or a lost file made wrong since can be merged`,
+      next,
+    );
+  } else if (mirror && kind === 'app' && !mirror.integration_id) {
+    const next = `Name the App as the source of ${MIRROR_CHECK}: ${SETTINGS}.`;
+    warn(`anybody who may write a commit status can report ${MIRROR_CHECK}`, next);
   }
   if (!has('non_fast_forward')) lacks('main can be force-pushed', `Block force pushes: ${SETTINGS}.`);
   return found.length > 0

@@ -50,6 +50,14 @@ async function openForge(world: World, repo: Repository): Promise<Forge> {
   );
 }
 
+/** Whether this host can say anything on a forge: not with a clone of somewhere else, nor without a token. */
+export async function canWriteForge(world: World, repo: Repository): Promise<boolean> {
+  const place = await forgePlace(repo);
+  if (place !== 'local') return (await tokensOf(world, place)).kind !== 'none';
+  const origin = repo.bare ? repo.root : await repo.origin();
+  return origin !== undefined && !isRemote(origin);
+}
+
 /** What main says, as the clone has it. */
 export async function forgePlace(repo: Repository): Promise<ForgePlace> {
   for (const rev of repo.bare ? ['main'] : ['origin/main', 'main', 'HEAD']) {

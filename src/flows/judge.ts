@@ -46,6 +46,8 @@ export interface Judgement {
   readonly differences: readonly Difference[] | undefined;
   /** Whether the merge itself was looked at. */
   readonly reached: boolean;
+  /** What main would be; undefined where that cannot be read. */
+  readonly state: State | undefined;
 }
 
 /**
@@ -65,7 +67,7 @@ export async function judgeMerge(
       hint,
     });
   }
-  if (!found.state) return { ...found.checked, differences: undefined, reached: false };
+  if (!found.state) return { ...found.checked, differences: undefined, reached: false, state: undefined };
   const plan = claim && (await recompute(claim, base, found.state, catalog));
   if (plan) checkTrailers({ trailers }, plan);
   const differences = plan && [
@@ -101,5 +103,5 @@ export async function judgeMerge(
     for (const fault of broken) (may && isExcusable(fault) ? warnings : moves).push(fault);
   }
   const complaints = [...(await checkPaths(main.history, tree)), ...merged.checked.complaints, ...moves];
-  return { complaints, warnings, differences, reached: true };
+  return { complaints, warnings, differences, reached: true, state };
 }

@@ -222,7 +222,8 @@ async function knownGood(repo: Repository, state: State, now: Date): Promise<str
 /** Open pull requests; none where there is no forge. */
 async function openHeads(world: World, repo: Repository): Promise<{ number: number; head: string }[]> {
   try {
-    return [...(await (await forgeOf(world, repo)).list({ state: 'open' }))];
+    const open = await (await forgeOf(world, repo)).list({ state: 'open' });
+    return open.filter(({ fromFork }) => !fromFork); // anybody can make one: it must keep nothing
   } catch (error) {
     if (error instanceof Fault && error.code === 'FORGE_REFUSED') return [];
     throw error;

@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import type { SetCheck } from '../forge/check.ts';
 import { type Forge, isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
@@ -14,7 +15,7 @@ import { judgeMerge } from './judge.ts';
 import { faultLine } from './main.ts';
 import { checkPaths } from './outside.ts';
 import { readClaim } from './recompute.ts';
-import { readState } from './state.ts';
+import { readState, type State } from './state.ts';
 
 /** What the check `sluice/plan` says of a pull request. */
 export interface Verdict {
@@ -24,6 +25,17 @@ export interface Verdict {
   readonly differences: readonly Difference[] | undefined;
   /** Main as the merge was judged with; undefined where it did not come to that. */
   readonly tip: string | undefined;
+  /** The merge, where it came to that. */
+  readonly merge?: JudgedMerge;
+}
+
+export interface JudgedMerge {
+  readonly main: State;
+  /** The head that would be merged: another one than the pull request's where somebody pushed meanwhile. */
+  readonly head: string;
+  readonly tree: string;
+  /** What main would be; undefined where that cannot be read. */
+  readonly state: State | undefined;
 }
 
 /**
@@ -52,16 +64,19 @@ async function judge(world: World, repo: Repository, pull: PullRequest): Promise
   const main = preview.tip === base.commit ? base : await readState(local, preview.tip);
   const { trailers, head } = pull;
   const found = await stateAt(local, head, base.history);
-  const excused = () => isOnPurpose(local, pull);
+  const excused = () => isOnPurpose(local, forge, pull);
   const merging = { claim, trailers, base, head, found, main, merged: preview.tree, excused };
-  const { reached, ...judged } = await judgeMerge(world, local, merging, mirror.catalog, mirror);
-  return { ...judged, tip: reached ? preview.tip : undefined };
+  const { reached, state, ...judged } = await judgeMerge(world, local, merging, mirror.catalog, mirror);
+  const merge = { main, head: preview.head, tree: preview.tree, state };
+  return { ...judged, tip: reached ? preview.tip : undefined, merge };
 }
 
 /** The head's own commit says why the set may break, and somebody approved of just that head. */
-async function isOnPurpose(repo: Repository, pull: PullRequest): Promise<boolean> {
+async function isOnPurpose(repo: Repository, forge: Forge, pull: PullRequest): Promise<boolean> {
   const reason = brokenReason(await repo.trailers(pull.head));
-  return reason !== undefined && pull.approvals.some((a) => isCurrent(pull, a));
+  if (reason === undefined) return false;
+  const { approvals } = await forge.get(pull.number); // a list need not have them
+  return approvals.some((a) => isCurrent(pull, a));
 }
 
 /** Live follows upstream by itself: merged when its check is green and nothing asks for a person's eyes. */
@@ -94,8 +109,26 @@ export async function pullList(world: World, state: PullState | undefined): Prom
   const pulls = await forge.list(state === undefined ? {} : { state });
   if (world.json) return world.print(`${JSON.stringify(pulls, null, 2)}\n`);
   if (pulls.length === 0) return world.print(`no ${state ?? ''} pull requests\n`.replace('  ', ' '));
-  const rows = pulls.map((p) => [`#${p.number}`, p.state, day(p.updatedAt), plain(p.title, 120)]);
+  const rows = pulls.map((p) => [
+    `#${p.number}`,
+    p.state,
+    day(p.updatedAt),
+    plain(p.title, 120),
+    redWords(p),
+  ]);
   world.print(columns(rows, ''));
+}
+
+/** What keeps it from being merged, by the checks that the forge keeps. */
+function redWords({ checks = [], head, state }: PullRequest): string {
+  const red = checks.filter((check) => check.head === head && check.state === 'failure');
+  return state === 'open' && red.length > 0 ? `red: ${red.map(({ name }) => plain(name)).join(', ')}` : '';
+}
+
+function checkWords({ head }: PullRequest, check: SetCheck): string {
+  const of = check.head === head ? '' : ' (of an earlier head)';
+  const where = check.url === undefined ? '' : `, ${plain(check.url)}`;
+  return `${check.state}${of}: ${plain(check.title)}${where}`;
 }
 
 export async function pullShow(world: World, number: number, o: { diff: boolean }): Promise<void> {
@@ -114,6 +147,7 @@ export async function pullShow(world: World, number: number, o: { diff: boolean 
     ['opened', `${day(pull.openedAt)} by ${plain(pull.openedBy)}`],
     ...(approvals.length > 0 ? [['approved', approvals.join(', ')]] : []),
     ...(pull.mergeCommit === undefined ? [] : [['merged', pull.mergeCommit.slice(0, 12)]]),
+    ...(pull.checks ?? []).map((check) => [check.name, checkWords(pull, check)]),
   ];
   world.print(
     `#${pull.number} ${plain(pull.title, 200)} [${pull.state}]\n${columns(facts, '  ')}\n${pull.body.trimEnd()}\n`,

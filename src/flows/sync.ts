@@ -1,4 +1,4 @@
-import { type Checksum, formatChecksum } from '../base/checksum.ts';
+import type { Checksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
 import { checkLine } from '../forge/forge.ts';
 import type { UpstreamPolicy } from '../manifest/policy.ts';
@@ -9,7 +9,6 @@ import { sameTree } from '../plan/kickstart.ts';
 import { fetchTreeFiles, fetchTreeinfo } from '../upstream/kickstart.ts';
 import { fetchMetadata } from '../upstream/metadata.ts';
 import { fetchPackages, knownRefusals, type WantedPackage } from '../upstream/packages.ts';
-import { readUpstream } from '../upstream/read.ts';
 import type { Skipped, UpstreamContent } from '../upstream/types.ts';
 import { isEmptyAdded } from './added.ts';
 import { type Mirror, mirrorOf, openState, type World } from './context.ts';
@@ -18,6 +17,7 @@ import type { FillRequest } from './plan-fill.ts';
 import { importPlan } from './plan-import.ts';
 import { type SyncOptions, type SyncSource, syncPlan } from './plan-sync.ts';
 import { mergeIfGreen } from './pull.ts';
+import { fetchLost } from './refetch.ts';
 import { type Compare, compareByFetching } from './resigned.ts';
 import { clientSets, liveName, readState, type State, upstreamOf } from './state.ts';
 import { writeLooks } from './sync-record.ts';
@@ -225,22 +225,14 @@ async function refetch(
   mirror: Mirror,
   state: State,
   upstream: UpstreamPolicy,
-  { trust, mirrors }: { readonly trust: Trust; readonly mirrors: readonly URL[] },
+  from: { readonly trust: Trust; readonly mirrors: readonly URL[] },
 ): Promise<void> {
   const live = state.snapshot(liveName(upstream));
   if (upstream.content !== 'full' || !live?.upstream) return;
   await fetchTree(world, mirror, upstream, live.kickstart);
   const missing = await mirror.pool.missing(live.pins.map((pin) => pin.checksum));
-  if (missing.size === 0) return;
-  const { builds } = await readUpstream(mirror.catalog, upstream, live.upstream);
-  const wanted = builds.filter(({ pin }) => missing.has(formatChecksum(pin.checksum)));
-  await fetchPackages(upstream, mirrors[0]?.href ?? '', wanted, {
-    pool: mirror.pool,
-    progress: world.progress,
-    trust,
-    mirrors,
-    env: world.env,
-  });
+  if (missing.size > 0)
+    await fetchLost(world, mirror, upstream, { accepted: live.upstream, missing, ...from });
 }
 
 async function fetchTree(

@@ -102,3 +102,11 @@ export function lines(path: string): string[] {
     });
   }
 }
+
+export function pullNumber(text: string | undefined): number {
+  const number = Number((text ?? '').replace(/^#/, ''));
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new Fault('USAGE', 'the number of the pull request is missing', {
+    hint: 'sluice pr list shows them.',
+  });
+}

@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseDuration } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
 import { add } from './add.ts';
-import { checkMerged } from './check-merged.ts';
-import { checkWorkTree, fixWorkTree } from './check-tree.ts';
+import { fixWorkTree } from './check-tree.ts';
 import type { World } from './context.ts';
 import { diff } from './diff.ts';
 import { explain } from './explain.ts';
@@ -23,6 +22,7 @@ import { sync } from './sync.ts';
 import { Args, DELIVERY, delivering, lines, operand, TEAM, type Verb } from './verb.ts';
 import { ASK_VERBS } from './verbs-ask.ts';
 import { BACK_VERBS } from './verbs-back.ts';
+import { CHECK } from './verbs-check.ts';
 import { DOCTOR } from './verbs-doctor.ts';
 import { ERRATA, IMPORT } from './verbs-errata.ts';
 import { HOLD_VERBS } from './verbs-hold.ts';
@@ -298,26 +298,7 @@ export const VERBS: readonly Verb[] = [
   },
   ERRATA,
   IMPORT,
-  {
-    name: 'check',
-    summary: 'everything that a pull request is judged by',
-    operands: '',
-    options: {
-      base: { type: 'string', value: 'REV', help: 'what the work tree is compared with (default: main)' },
-      merged: {
-        type: 'string',
-        value: 'REV',
-        help: 'instead of the work tree: the merges that a code host made beyond origin/main (GITHUB_SHA)',
-      },
-      provenance: { type: 'boolean', help: 'name every build with its upstream and its signers' },
-    },
-    example: 'sluice check --base origin/main',
-    run: async (world, args) => {
-      const merged = args.text('merged');
-      if (merged !== undefined) return checkMerged(world, merged);
-      return checkWorkTree(world, { base: args.text('base'), provenance: args.flag('provenance') });
-    },
-  },
+  CHECK,
   {
     name: 'fix',
     summary: 'canonical text, and locks completed from git or the catalog',

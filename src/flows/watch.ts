@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../base/fault.ts';
-import { openRepository } from '../forge/repository.ts';
+import { openRepository, type Repository } from '../forge/repository.ts';
 import { writeFileAtomic } from '../pool/disk.ts';
 import { publishedCommit } from '../publish/state.ts';
+import { plain } from '../report/safe.ts';
 import { count } from '../report/words.ts';
-import { mirrorOf, type World } from './context.ts';
+import { lookAtPulls } from './check-pulls.ts';
+import { mirrorOf, openState, type World } from './context.ts';
+import { canWriteForge } from './forge-of.ts';
 import { faultLine } from './main.ts';
 import { notifySystemd, watched } from './notify.ts';
 import { reconcile } from './publish.ts';
@@ -64,17 +67,29 @@ export async function watchMain(world: World, { interval, stop }: WatchOptions):
 /** One publication; what is against it. */
 async function look(world: World, onAsked: () => void): Promise<Fault | undefined> {
   try {
-    const done = await reconcile(world, undefined, { onAsked });
+    const from = await openState(world);
+    const done = await reconcile(world, undefined, { from, onAsked });
     const moved = done.repositories.filter(({ outcome }) => outcome === 'published').length;
     if (moved + done.removed.length > 0 && !world.json) {
       const what = count(moved, 'repository', 'repositories');
       world.print(`${done.commit.slice(0, 12)}: published ${what}, removed ${done.removed.length}\n`);
     }
-    return done.failed[0]?.fault;
+    return done.failed[0]?.fault ?? (await lookAtOpen(world, from.repo));
   } catch (error) {
     if (error instanceof Fault) return error;
     throw error; // a bug of ours: systemd starts a new one
   }
+}
+
+/** What the mirror says of open pull requests, where it can say it: main as it is published now decides. */
+async function lookAtOpen(world: World, repo: Repository): Promise<Fault | undefined> {
+  if (!(await canWriteForge(world, repo))) return undefined;
+  const { pulls, faults } = await lookAtPulls(world, { numbers: [], patience: 0 });
+  for (const { number, green, title, outcome } of pulls) {
+    if (outcome === 'set' && !world.json)
+      world.print(`#${number} ${green ? 'green' : 'red'}: ${plain(title)}\n`);
+  }
+  return faults[0];
 }
 
 interface Looked {

@@ -1,6 +1,7 @@
 import { Fault, malformed, quote } from '../base/fault.ts';
 import type { Window } from '../manifest/window.ts';
 import type { ForgeWords } from '../report/acting.ts';
+import type { Check, SetCheck } from './check.ts';
 
 /** What a flow wants reviewed: one intent, one branch, one commit on `base`. */
 export interface Draft {
@@ -57,6 +58,10 @@ export interface PullRequest {
   readonly mergedAt?: Date;
   readonly mergedBy?: string;
   readonly mergeCommit?: string;
+  /** Its head is in somebody else's copy of the repository: nobody there was ever let in here. */
+  readonly fromFork?: boolean;
+  /** Of the local forge, which has no other page for them; of its head and of earlier ones. */
+  readonly checks?: readonly SetCheck[];
 }
 
 export interface Proposed {
@@ -162,6 +167,8 @@ export interface Forge {
   approve(number: number, o: Act): Promise<void>;
   close(number: number, o: Act & { readonly comment?: string }): Promise<void>;
   comment(number: number, o: Remark): Promise<void>;
+  /** What a check says of a head of this pull request. False: it said just that already, and nothing was written. */
+  setCheck(number: number, check: Check, o: Act): Promise<boolean>;
   /** The tree that a merge would give now; FORGE_CONFLICT names the files that do not merge. */
   preview(number: number): Promise<{ readonly tip: string; readonly head: string; readonly tree: string }>;
   /** The merge commit. With `head` or `tip`: only if they are still what was checked. */
@@ -232,15 +239,7 @@ const ORDERS =
 
 /** A line that people read and that code hosts may obey: a title, the value of a trailer. */
 export function checkLine(what: string, text: string, at?: string, most = 300): string {
-  if (
-    text.trim() !== text ||
-    text === '' ||
-    text.length > most ||
-    UNSEEN.test(text) ||
-    !text.isWellFormed()
-  ) {
-    throw malformed(`${what} (one visible line of at most ${most} characters)`, text, at);
-  }
+  checkVisible(what, text, at, most);
   if (ORDERS.test(text)) {
     throw new Fault('MALFORMED', `${what} ${quote(text)} would tell a code host to skip its checks`, {
       hint: 'Word it otherwise.',
@@ -248,6 +247,13 @@ export function checkLine(what: string, text: string, at?: string, most = 300): 
     });
   }
   return text;
+}
+
+/** A line that people read, and nobody obeys: the title of a check, which may quote what somebody wrote. */
+export function checkVisible(what: string, text: string, at?: string, most = 300): string {
+  const empty = text.trim() !== text || text === '';
+  if (!empty && text.length <= most && !UNSEEN.test(text) && text.isWellFormed()) return text;
+  throw malformed(`${what} (one visible line of at most ${most} characters)`, text, at);
 }
 
 /** A fault unless every part may be written to git as it is. */

@@ -121,6 +121,7 @@ export function asPull(
     openedBy: pull.user?.login ?? 'ghost',
     openedAt: new Date(pull.created_at),
     updatedAt: new Date(pull.updated_at),
+    ...(isFork(pull) ? { fromFork: true } : {}),
     ...(state === 'closed' && ended !== null ? { closedAt: new Date(ended) } : {}),
     ...(state === 'merged' && ended !== null ? { mergedAt: new Date(ended) } : {}),
     ...(state === 'merged' && pull.merged_by ? { mergedBy: pull.merged_by.login } : {}),

@@ -1,11 +1,13 @@
 import { Fault } from '../base/fault.ts';
 import { BODY_LIMIT } from '../report/limits.ts';
+import type { Check } from './check.ts';
 import {
   type Act,
   type Board,
   type BoardSet,
   checkBranch,
   checkLine,
+  checkVisible,
   commitMessage,
   type Draft,
   type Forge,
@@ -22,6 +24,7 @@ import {
 import { openGit } from './git.ts';
 import { ApiRefusal, type ApiTiming, openApi, Unclear } from './github-api.ts';
 import { readBoard, untickPull, writeBoard } from './github-board.ts';
+import { setCheckOnGithub } from './github-checks.ts';
 import { GithubClone } from './github-clone.ts';
 import { apiWriter, pushWriter, readBranchRef, type Slug } from './github-commit.ts';
 import { addLabels, putComment } from './github-notes.ts';
@@ -160,6 +163,11 @@ class GithubForge implements Forge {
     if (pull.state === 'closed') return;
     if (o.comment !== undefined) await this.comment(number, { ...o, text: o.comment });
     await this.#end(pull, {}); // its branch stays: so it can be reopened, and its plan counts as declined
+  }
+
+  setCheck(_number: number, check: Check): Promise<boolean> {
+    checkVisible('title', check.title);
+    return setCheckOnGithub(this.#github, check);
   }
 
   async preview(

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../base/fault.ts';
 import { PLAIN_FORGE } from '../report/acting.ts';
 import { commentMarker } from '../report/marker.ts';
+import type { Check } from './check.ts';
 import {
   type Act,
   BOT,
   checkBranch,
   checkDraft,
   checkLine,
+  checkVisible,
   commitMessage,
   type Draft,
   type Forge,
@@ -27,7 +29,15 @@ import { type Git, openGit } from './git.ts';
 import { setUpBare } from './local-init.ts';
 import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { parseIdentity, writeCommit, writeTree } from './objects.ts';
-import { asPullRequest, deletion, type PullRecord, proposal, remark, saidOn } from './pull-record.ts';
+import {
+  asPullRequest,
+  deletion,
+  type PullRecord,
+  proposal,
+  remark,
+  saidOn,
+  withCheck,
+} from './pull-record.ts';
 import { type PullEvent, type Pulls, readPulls, writeEvent } from './pulls.ts';
 import { isAncestor, type RefUpdate, readCommit, readRefs, resolveCommit } from './refs.ts';
 
@@ -191,6 +201,17 @@ class BareForge implements LocalForge {
         refs: deletion(record, branchHead),
       };
     });
+  }
+
+  async setCheck(number: number, check: Check, o: Act): Promise<boolean> {
+    checkVisible('title', check.title);
+    let written = false;
+    await this.#amend(number, o, (record) => {
+      const checks = withCheck(record.checks ?? [], check, o);
+      written = checks !== undefined;
+      return checks && { title: `#${number} ${check.name}: ${check.state}`, record: { ...record, checks } };
+    });
+    return written;
   }
 
   async preview(

@@ -1,4 +1,5 @@
 import { commentKey } from '../report/marker.ts';
+import { type Check, checkDigest, type SetCheck } from './check.ts';
 import type { Act, Draft, PullRequest, Said } from './forge.ts';
 import type { RefUpdate } from './refs.ts';
 
@@ -22,6 +23,23 @@ export interface PullRecord {
   readonly endedAt?: string;
   readonly mergedBy?: string;
   readonly mergeCommit?: string;
+  /** Of each name the last. */
+  readonly checks?: readonly CheckRecord[];
+}
+
+type CheckRecord = Omit<SetCheck, 'at'> & { readonly at: string };
+
+/** The checks with this one in place of the one before it; undefined where it says nothing else. */
+export function withCheck(
+  checks: readonly CheckRecord[],
+  check: Check,
+  o: Act,
+): readonly CheckRecord[] | undefined {
+  const known = checks.find(({ name }) => name === check.name);
+  if (known && checkDigest({ ...known, annotations: [known.annotations] }) === checkDigest(check))
+    return undefined;
+  const made = { ...check, annotations: check.annotations.flat(), by: o.by, at: o.now.toISOString() };
+  return [...checks.filter(({ name }) => name !== check.name), made];
 }
 
 /** What an open pull request says after a proposal; what others added to it before stays. */
@@ -53,6 +71,9 @@ export function asPullRequest(record: PullRecord, branchHead: string | undefined
     ...(state === 'merged' && endedAt ? { mergedAt: new Date(endedAt) } : {}),
     ...(record.mergedBy === undefined ? {} : { mergedBy: record.mergedBy }),
     ...(record.mergeCommit === undefined ? {} : { mergeCommit: record.mergeCommit }),
+    ...(record.checks === undefined
+      ? {}
+      : { checks: record.checks.map((check) => ({ ...check, at: new Date(check.at) })) }),
   };
 }
 

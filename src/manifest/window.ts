@@ -38,6 +38,15 @@ export function openingAfter(window: Window, at: Date): Date {
   throw new Error(`a window that does not open within ${SEARCHED_DAYS} days: ${JSON.stringify(window)}`);
 }
 
+/** When the window opens or closes next, after `now`. */
+export function nextChange(window: Window, now: Date): Date {
+  for (const { opens, closes } of openings(window, now)) {
+    if (now.getTime() < opens) return new Date(opens);
+    if (now.getTime() < closes) return new Date(closes);
+  }
+  throw new Error(`a window that does not open within ${SEARCHED_DAYS} days: ${JSON.stringify(window)}`);
+}
+
 /** True of an IANA name that this runtime knows (`Europe/Berlin`, `UTC`); offsets such as `+01:00` are none. */
 export function isTimeZone(text: string): boolean {
   if (!/^[A-Za-z][A-Za-z0-9_+/-]{0,63}$/.test(text)) return false;

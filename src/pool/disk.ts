@@ -6,7 +6,7 @@ import { codeOf, Fault } from '../base/fault.ts';
 import { onDisk } from './disk-fault.ts';
 import { hasEnded, ownMark } from './lock.ts';
 
-export { lockMirror, lockWorkTree, type MirrorLock } from './lock.ts';
+export { lockMirror, lockPulls, lockWorkTree, type MirrorLock } from './lock.ts';
 
 /** Unfinished downloads are taken up again for this long, then they are leftovers like any other. */
 const PARTIAL_MS = 7 * 86_400_000;

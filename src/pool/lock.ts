@@ -31,6 +31,11 @@ export function lockMirror(mirrorRoot: string): Promise<MirrorLock> {
   return lockFolder(join(mirrorRoot, 'locks'), 'the mirror');
 }
 
+/** Nobody else looks at pull requests from this mirror meanwhile: each would only repeat what the other says. */
+export function lockPulls(mirrorRoot: string): Promise<MirrorLock> {
+  return lockFolder(join(mirrorRoot, 'state', 'pr', 'locks'), 'the checks of pull requests');
+}
+
 /** Nobody else writes a plan into the clone's work tree meanwhile. */
 export function lockWorkTree(gitDir: string): Promise<MirrorLock> {
   return lockFolder(join(gitDir, 'sluice', 'locks'), 'the work tree');

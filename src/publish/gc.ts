@@ -1,19 +1,20 @@
 import type { Stats } from 'node:fs';
-import { lstat, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, readlink, rm } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
 import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { codeOf } from '../base/fault.ts';
 import { formatRepositoryId } from '../manifest/ids.ts';
 import type { Snapshot } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
-import { lockMirror, syncFolder, temporaryPath } from '../pool/disk.ts';
+import { lockMirror, syncFolder } from '../pool/disk.ts';
 import { onDisk } from '../pool/disk-fault.ts';
 import type { Pool } from '../pool/pool.ts';
 import { DocumentProjector } from './documents.ts';
 import { framePath } from './frames.ts';
 import { seenFolders } from './install-tree.ts';
-import { isCommitId, isRepositoryId, type Layout, layoutOf } from './layout.ts';
+import { isCommitId, isRepositoryId, type Layout, layoutOf, previewLayout } from './layout.ts';
 import { linkNames } from './links.ts';
+import { away, knownPreviews, removePreview } from './preview.ts';
 import { adoptTrees, entriesOf, knownIds, readState, revisionAt, seenOf, writeState } from './state.ts';
 import { readTreePackages } from './tree-packages.ts';
 
@@ -84,6 +85,8 @@ class Reasons {
 class Collector {
   readonly #o: GcOptions;
   readonly #layout: Layout;
+  /** Of pull requests that are open: each a small mirror of its own. */
+  readonly #previews: Layout[] = [];
   readonly #packages = new Reasons();
   readonly #quarantined = new Reasons();
   readonly #documents = new Reasons();
@@ -106,10 +109,13 @@ class Collector {
       this.#reach(snapshot);
       if (snapshot.kickstart) await this.#reachInstallTree(snapshot.kickstart, snapshot);
     }
-    const ids = await this.#ids();
     await this.#views();
-    for (const id of ids) await this.#treesOf(id);
-    for (const id of ids) await this.#linksOf(id);
+    await this.#pulls();
+    for (const layout of [this.#layout, ...this.#previews]) {
+      const ids = await this.#ids(layout);
+      for (const id of ids) await this.#treesOf(layout, id);
+      for (const id of ids) await this.#linksOf(layout, id);
+    }
     await this.#frames();
     await this.#pool();
     await this.#catalog();
@@ -119,11 +125,11 @@ class Collector {
   #reach(snapshot: Snapshot): void {
     const id = formatRepositoryId(snapshot.repository);
     const reason = `a retained commit's ${id} needs it`;
-    const names = linkNames(snapshot.pins);
+    const [names, folder] = [linkNames(snapshot.pins), this.#layout.packages(id)];
     snapshot.pins.forEach((pin, i) => {
       this.#packages.add(formatChecksum(pin.checksum), reason);
       this.#records.add(pin.record, reason);
-      this.#links.add(`${id}/${names[i]}`, reason);
+      this.#links.add(join(folder, names[i] as string), reason);
     });
     for (const { checksum } of snapshot.quarantined) this.#quarantined.add(formatChecksum(checksum), reason);
     const { upstream, modules } = snapshot;
@@ -144,91 +150,105 @@ class Collector {
     }
   }
 
-  async #ids(): Promise<string[]> {
-    const folders = ['tree', 'packages'].map((name) => entriesOf(join(this.#layout.public, name)));
-    const all = [...(await Promise.all(folders)).flat(), ...(await knownIds(this.#layout))];
+  async #ids(layout: Layout): Promise<string[]> {
+    const folders = ['tree', 'packages'].map((name) => entriesOf(join(layout.public, name)));
+    const all = [...(await Promise.all(folders)).flat(), ...(await knownIds(layout))];
     return [...new Set(all.filter(isRepositoryId))].sort();
   }
 
-  /** `public/at/<commit>` and `public/pr/<n>`; what stays keeps the trees that it names. */
+  /** `public/at/<commit>`; what stays keeps the trees that it names. */
   async #views(): Promise<void> {
-    const { commits, pulls } = this.#o.retained;
-    const wanted = (kind: string, name: string) =>
-      kind === 'at' ? commits.has(name) : pulls.has(Number(name));
-    for (const kind of ['at', 'pr']) {
-      const parent = join(this.#layout.public, kind);
-      for (const name of await entriesOf(parent)) {
-        if (!(kind === 'at' ? isCommitId(name) : /^\d+$/.test(name))) continue;
-        const path = join(parent, name);
-        const reason = wanted(kind, name)
-          ? kind === 'at'
-            ? 'the commit is retained'
-            : 'the pull request is open'
-          : (await this.#young(path)) && 'it is new';
-        if (!reason) {
-          await this.#free({ kind: 'view', path, bytes: 0 }, 'nothing retained names it', () =>
-            this.#away(path),
-          );
-          continue;
-        }
-        this.#keep({ kind: 'view', path, bytes: 0 }, reason);
-        const why = `public/${kind}/${name} names it`;
-        for (const id of (await entriesOf(path)).filter(isRepositoryId))
-          await this.#keepTree(join(path, id), id, why);
-      }
+    const parent = join(this.#layout.public, 'at');
+    for (const name of (await entriesOf(parent)).filter(isCommitId)) {
+      const path = join(parent, name);
+      const retained = this.#o.retained.commits.has(name);
+      const reason = retained ? 'the commit is retained' : await this.#young(path);
+      await this.#view(path, reason, `public/at/${name} names it`, () => away(this.#o.mirror, path));
     }
   }
 
-  async #keepTree(link: string, id: string, reason: string): Promise<void> {
-    const revision = await revisionAt(link);
-    if (revision !== undefined) this.#trees.add(`${id}/${revision}`, reason);
+  /** `public/pr/<n>`; one that stays may stand on trees that are served, too. */
+  async #pulls(): Promise<void> {
+    const { mirror, retained } = this.#o;
+    for (const number of await knownPreviews(mirror)) {
+      const layout = previewLayout(mirror, number);
+      const path = layout.public;
+      const reason = retained.pulls.has(number) ? 'the pull request is open' : await this.#young(path);
+      await this.#view(path, reason, `public/pr/${number} names it`, () =>
+        removePreview(mirror, number, { locked: true }),
+      );
+      if (reason !== undefined) this.#previews.push(layout);
+    }
   }
 
-  async #treesOf(id: string): Promise<void> {
+  async #view(
+    path: string,
+    reason: string | undefined,
+    why: string,
+    free: () => Promise<void>,
+  ): Promise<void> {
+    const entry = { kind: 'view', path, bytes: 0 } as const;
+    if (reason === undefined) return this.#free(entry, 'nothing retained names it', free);
+    this.#keep(entry, reason);
+    for (const id of (await entriesOf(path)).filter(isRepositoryId))
+      await this.#keepTree(join(path, id), why);
+  }
+
+  /** By its path: a preview's pointer may name a tree of its own, or one that is served. */
+  async #keepTree(link: string, reason: string): Promise<void> {
+    if ((await revisionAt(link)) === undefined) return;
+    const target = await readlink(link);
+    this.#trees.add(isAbsolute(target) ? target : join(dirname(link), target), reason);
+  }
+
+  async #treesOf(layout: Layout, id: string): Promise<void> {
     const { now, grace, dryRun, retained } = this.#o;
-    await this.#keepTree(this.#layout.pointer(id), id, 'it is current');
-    const before = await readState(this.#layout, id);
-    const state = await adoptTrees(this.#layout, id, before, now);
+    await this.#keepTree(layout.pointer(id), 'it is current');
+    const before = await readState(layout, id);
+    const state = await adoptTrees(layout, id, before, now);
     for (const { revision, until } of state.earlier) {
       const left = Date.parse(until) + grace - now.getTime(); // a time that cannot be read keeps its tree
-      if (!(left <= 0)) this.#trees.add(`${id}/${revision}`, `clients may read it until its grace ends`);
+      if (!(left <= 0))
+        this.#trees.add(layout.tree(id, revision), `clients may read it until its grace ends`);
     }
     const gone = new Set<string>();
-    for (const revision of (await entriesOf(this.#layout.trees(id))).filter(isCommitId)) {
-      const path = this.#layout.tree(id, revision);
+    for (const revision of (await entriesOf(layout.trees(id))).filter(isCommitId)) {
+      const path = layout.tree(id, revision);
       const entry = { kind: 'tree', path, bytes: 0 } as const;
-      const reason = this.#trees.of(`${id}/${revision}`);
+      const reason = this.#trees.of(path);
       if (reason === undefined) {
         gone.add(revision);
-        await this.#free(entry, 'its grace has ended, and no view names it', () => this.#away(path));
+        await this.#free(entry, 'its grace has ended, and no view names it', () =>
+          away(this.#o.mirror, path),
+        );
         continue;
       }
       this.#keep(entry, reason);
       // Its builds are those of a retained commit, unless it stands here for its grace alone.
-      if (!retained.commits.has(revision)) await this.#reachTree(id, revision, reason);
+      if (!retained.commits.has(revision)) await this.#reachTree(layout, id, path, reason);
     }
     if (dryRun) return;
     const earlier = state.earlier.filter((tree) => !gone.has(tree.revision));
     const after = { ...state, earlier };
-    if (JSON.stringify(after) !== JSON.stringify(before)) await writeState(this.#layout, id, after);
+    if (JSON.stringify(after) !== JSON.stringify(before)) await writeState(layout, id, after);
   }
 
-  async #reachTree(id: string, revision: string, reason: string): Promise<void> {
-    for await (const { name, checksum } of readTreePackages(this.#layout.tree(id, revision))) {
-      if (name !== undefined) this.#links.add(`${id}/${name}`, reason);
+  async #reachTree(layout: Layout, id: string, tree: string, reason: string): Promise<void> {
+    for await (const { name, checksum } of readTreePackages(tree)) {
+      if (name !== undefined) this.#links.add(join(layout.packages(id), name), reason);
       this.#packages.add(formatChecksum(checksum), reason);
     }
   }
 
-  async #linksOf(id: string): Promise<void> {
-    const folder = this.#layout.packages(id);
-    const { current } = await readState(this.#layout, id);
-    const folders = await seenFolders(this.#layout, id, current?.revision ?? '0'.repeat(40));
+  async #linksOf(layout: Layout, id: string): Promise<void> {
+    const folder = layout.packages(id);
+    const { current } = await readState(layout, id);
+    const folders = await seenFolders(layout, id, current?.revision ?? '0'.repeat(40));
     const seen = await seenOf(folders);
     const gone: string[] = [];
     for (const name of await entriesOf(folder)) {
       const entry = { kind: 'link', path: join(folder, name), bytes: 0 } as const;
-      const reason = this.#links.of(`${id}/${name}`);
+      const reason = this.#links.of(entry.path);
       if (reason !== undefined) this.#keep(entry, reason);
       else {
         gone.push(name);
@@ -237,19 +257,20 @@ class Collector {
     }
     if (this.#o.dryRun || gone.length === 0) return;
     await syncFolder(folder);
-    const state = await readState(this.#layout, id);
+    const state = await readState(layout, id);
     // What was as it must be before is so after: the next publication need not look again.
     if (state.current?.seen === seen) {
       const renewed = { ...state.current, seen: await seenOf(folders) };
-      await writeState(this.#layout, id, { ...state, current: renewed });
+      await writeState(layout, id, { ...state, current: renewed });
     }
   }
 
   async #frames(): Promise<void> {
     const used = new Set<string>();
-    for (const id of await knownIds(this.#layout)) {
-      if (!isRepositoryId(id)) continue;
-      for (const key of (await readState(this.#layout, id)).current?.frames ?? []) used.add(key);
+    for (const layout of [this.#layout, ...this.#previews]) {
+      for (const id of (await knownIds(layout)).filter(isRepositoryId)) {
+        for (const key of (await readState(layout, id)).current?.frames ?? []) used.add(key);
+      }
     }
     for (const prefix of await entriesOf(this.#layout.frames)) {
       for (const name of await entriesOf(join(this.#layout.frames, prefix))) {
@@ -317,13 +338,6 @@ class Collector {
     this.#freed += 1;
     this.#bytes += entry.bytes;
     this.#o.tell?.({ ...entry, fate: 'freed', reason });
-  }
-
-  /** In one step, so that nobody reads half of it. */
-  async #away(path: string): Promise<void> {
-    const grave = await temporaryPath(this.#o.mirror);
-    await rename(path, grave);
-    await rm(grave, { recursive: true, force: true });
   }
 
   /** What came in lately may belong to a commit that is still being made. */

@@ -17,7 +17,7 @@ import { type FrameStore, openFrameStore } from './frames.ts';
 import type { CommitHistory, Moment } from './history.ts';
 import { seenFolders, TREEINFO } from './install-tree.ts';
 import { publishKeys } from './keys.ts';
-import { isRepositoryId, type Layout, layoutOf, type View } from './layout.ts';
+import { isRepositoryId, type Layout, layoutOf, previewLayout, type View } from './layout.ts';
 import { linkPackages } from './packages.ts';
 import { readPlain } from './plain.ts';
 import { type KnownRevision, revisionOf, unchangedSince } from './revision.ts';
@@ -48,6 +48,8 @@ export interface PublishOptions {
   readonly now: Date;
   /** Publishes beside the current trees, without switching any. */
   readonly view?: View;
+  /** Publishes what a merge would give as a small mirror of its own; `history` is of that merge (`mergedHistory`). */
+  readonly preview?: Preview;
   /** Why a build must not be published whatever was merged: a recall. */
   readonly refuse?: (id: string, pin: Pin) => string | undefined;
   /** Makes the signatures that the site's policy asks for. */
@@ -55,6 +57,15 @@ export interface PublishOptions {
   /** The caller holds the mirror's lock. */
   readonly locked?: boolean;
   readonly progress?: Progress;
+}
+
+export interface Preview {
+  /** Of the pull request. */
+  readonly number: number;
+  /** Main as it is: it says who signs, not the pull request. */
+  readonly main: CommitHistory;
+  /** What is shown: sets that the pull request touches. */
+  readonly shows: (repository: RepositoryName) => boolean;
 }
 
 export interface PublishedRepository {
@@ -102,18 +113,19 @@ class Run {
 
   constructor(o: PublishOptions) {
     this.#o = o;
-    this.#layout = layoutOf(o.mirror);
+    this.#layout = o.preview ? previewLayout(o.mirror, o.preview.number) : layoutOf(o.mirror);
     this.#reader = new CommitReader(o.history, new DocumentProjector(o.catalog));
     this.#frames = openFrameStore(this.#layout.frames);
   }
 
   async run(): Promise<Published> {
-    const { history, now, view, progress = SILENT } = this.#o;
+    const { history, now, view, preview, progress = SILENT } = this.#o;
     await sweepTemporary(this.#o.mirror, now);
-    this.#tip = await readTip(this.#layout);
-    if (!view) acceptTip(history, this.#tip);
-    const repositories = await this.#reader.repositories();
-    await publishKeys(history, await this.#reader.blobs(), this.#layout);
+    if (!preview) this.#tip = await readTip(this.#layout);
+    if (!view && !preview) acceptTip(history, this.#tip);
+    const all = await this.#reader.repositories();
+    const repositories = preview ? all.filter(preview.shows) : all;
+    if (!preview) await publishKeys(history, await this.#reader.blobs(), this.#layout);
     const done: PublishedRepository[] = [];
     const failed: { id: string; fault: Fault }[] = [];
     progress.start('publish', repositories.length, 'items');
@@ -131,7 +143,7 @@ class Run {
     const ids = new Set(repositories.map(formatRepositoryId));
     const removed = view ? [] : await this.#removeAllBut(ids);
     const statement = failed.length > 0 ? undefined : await this.#state(failed);
-    if (!view) {
+    if (!view && !preview) {
       const behind = repositories.map(formatRepositoryId).filter((id) => !done.some((r) => r.id === id));
       const tip = {
         commit: history.commit,
@@ -146,8 +158,8 @@ class Run {
 
   /** The statement of the commit, once every repository of it has its tree: what is half there is not stated. */
   async #state(failed: { id: string; fault: Fault }[]): Promise<string | undefined> {
-    const { history, now, signer, view } = this.#o;
-    if (view && view.kind !== 'at') return undefined;
+    const { history, now, signer, preview } = this.#o;
+    if (preview) return undefined;
     const commit = { id: history.commit, time: history.chain[0]?.time ?? new Date(0) };
     const stated: Stated[] = [];
     for (const [repository, revision] of this.#switched) {
@@ -192,17 +204,19 @@ class Run {
 
   /** What nothing happened to has its signature. */
   async #sign({ id, revision, next }: Ready): Promise<void> {
-    const { history, now, signer, view } = this.#o;
+    const { history, now, signer, view, preview } = this.#o;
     if (!next && !view) return;
-    this.#signing ??= Signing.of(history, now, signer);
+    this.#signing ??= Signing.of(preview?.main ?? history, now, signer);
     await (await this.#signing)?.sign(repomdPath(this.#layout.tree(id, revision.id)), this.#layout);
   }
 
   /** Everything but the switch. */
   async #prepare(repository: RepositoryName): Promise<Ready> {
-    const { history, view } = this.#o;
+    const { history, view, preview } = this.#o;
     const id = formatRepositoryId(repository);
     const inputs = (await this.#reader.inputs(repository)) ?? '';
+    const served = preview && (await this.#served(id, inputs));
+    if (served) return served;
     const before = await readState(this.#layout, id);
     const { current } = before;
     if (current && !current.inputs.startsWith(`${FORMAT}\n`)) this.#reformatted.push(id);
@@ -217,7 +231,9 @@ class Run {
 
     const content = await this.#reader.content(repository);
     this.#refuse(repository, content);
-    const revision = await revisionOf(repository, content, history, this.#reader, known);
+    const revision = preview
+      ? this.#newRevision(before, content)
+      : await revisionOf(repository, content, history, this.#reader, known);
     const linked = await this.#link(content);
     const timestamp = Math.floor(revision.time.getTime() / 1000);
     const intact =
@@ -253,6 +269,23 @@ class Run {
     return { id, revision, outcome: 'published', linked, next };
   }
 
+  /** A preview of what is served already needs no tree of its own. */
+  async #served(id: string, inputs: string): Promise<Ready | undefined> {
+    const layout = layoutOf(this.#o.mirror);
+    const { current } = await readState(layout, id);
+    if (current?.inputs !== inputs || (await revisionAt(layout.pointer(id))) !== current.revision)
+      return undefined;
+    const revision = { id: current.revision, time: new Date(current.timestamp * 1000) };
+    return { id, revision, outcome: 'unchanged', linked: 0, tree: layout.tree(id, current.revision) };
+  }
+
+  /** Of a preview: no commit of main brought it, so it counts from the merge that nobody has made. */
+  #newRevision({ current }: RepositoryState, content: Content): Moment {
+    if (current?.key === content.key)
+      return { id: current.revision, time: new Date(current.timestamp * 1000) };
+    return this.#o.history.chain[0] as Moment;
+  }
+
   /** What the last runs found out, where this history still has the commit at which they did. */
   #known(id: string, { current }: RepositoryState): KnownRevision | undefined {
     if (!current?.inputs.startsWith(`${FORMAT}\n`)) return undefined; // an older Sluice said other things
@@ -283,11 +316,10 @@ class Run {
     return await seenOf(await seenFolders(this.#layout, id, revision));
   }
 
-  async #switch({ id, revision, next }: Ready): Promise<void> {
-    const { view, now, history } = this.#o;
-    const tree = this.#layout.tree(id, revision.id);
+  async #switch({ id, revision, next, tree = this.#layout.tree(id, revision.id) }: Ready): Promise<void> {
+    const { view, preview, now, history } = this.#o;
     const fixed = view ?? { kind: 'at', commit: history.commit };
-    await this.#point(join(this.#layout.view(fixed), id), tree, revision.id);
+    if (!preview) await this.#point(join(this.#layout.view(fixed), id), tree, revision.id);
     if (view) return;
     await this.#point(this.#layout.pointer(id), tree, revision.id);
     if (!next) return;
@@ -338,6 +370,8 @@ interface Ready {
   readonly revision: Moment;
   readonly outcome: PublishedRepository['outcome'];
   readonly linked: number;
+  /** Where it is not where this layout has trees. */
+  readonly tree?: string;
   /** What to remember once it is switched. */
   readonly next?: NonNullable<RepositoryState['current']>;
 }

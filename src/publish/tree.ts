@@ -76,7 +76,7 @@ async function writeTree(
   for (const folder of [draft, repodata]) await mkdir(folder);
   const made = await materialise(publication, sources, folderSink(repodata, timestamp));
   await writeNamed(repodata, 'repomd.xml', made.repomd, timestamp);
-  const mirrorlist = mirrorlistOf(content, revision);
+  const mirrorlist = layout.isPreview ? undefined : mirrorlistOf(content, revision);
   if (mirrorlist !== undefined) await writeNamed(draft, 'mirrorlist', Buffer.from(mirrorlist), timestamp);
   if (content.locations.kind === 'full')
     await symlink(packagesTarget(layout, content.id, revision), join(draft, 'packages'));
@@ -188,7 +188,8 @@ export async function damagedNames(layout: Layout, content: Content, revision: s
   const tree = layout.tree(content.id, revision);
   const wrong: string[] = [];
   const mirrorlist = join(tree, 'mirrorlist');
-  if ((await readPlain(mirrorlist))?.toString() !== mirrorlistOf(content, revision)) wrong.push(mirrorlist);
+  const line = layout.isPreview ? undefined : mirrorlistOf(content, revision);
+  if ((await readPlain(mirrorlist))?.toString() !== line) wrong.push(mirrorlist);
   const packages = join(tree, 'packages');
   const wanted = content.locations.kind === 'full' ? packagesTarget(layout, content.id, revision) : undefined;
   if ((await linkAt(packages)) !== wanted) wrong.push(packages);

@@ -44,18 +44,46 @@ export function checkPage(found: Findings): CheckPage {
   const changed = found.differences?.length ?? 0;
   const open = changed > 0 && !found.approved;
   const conclusion = found.complaints.length > 0 || open ? 'failure' : 'success';
+  const { annotations, unshown } = annotationsOf(found);
+  return {
+    conclusion,
+    title: titleOf(found, open),
+    summary: summaryOf(found, unshown),
+    text: checkText((cut) => textOf(found, cut)),
+    annotations,
+  };
+}
+
+/** What has a line, in as many requests as it takes; how many more have one. */
+export function annotationsOf(found: Pick<Findings, 'complaints' | 'warnings'>): {
+  readonly annotations: CheckPage['annotations'];
+  readonly unshown: number;
+} {
   const all = [
     ...found.complaints.map((fault) => ({ fault, level: 'failure' as const })),
     ...found.warnings.map((fault) => ({ fault, level: 'warning' as const })),
   ].filter(({ fault }) => placeOf(fault) !== undefined);
   const shown = all.slice(0, ANNOTATIONS_LIMIT).flatMap(({ fault, level }) => annotation(fault, level) ?? []);
-  return {
-    conclusion,
-    title: titleOf(found, open),
-    summary: summaryOf(found, all.length - shown.length),
-    text: fitted((cut) => textOf(found, cut), CHECK_LIMIT) ?? 'What was found does not fit here.',
-    annotations: batches(shown, ANNOTATIONS_A_REQUEST),
-  };
+  return { annotations: batches(shown, ANNOTATIONS_A_REQUEST), unshown: all.length - shown.length };
+}
+
+/** With as many rows as fit into the text of a check. */
+export function checkText(render: (cut: Cut) => string): string {
+  return fitted(render, CHECK_LIMIT) ?? 'What was found does not fit here.';
+}
+
+export function faultSections(
+  found: Pick<Findings, 'complaints' | 'warnings'>,
+  cut: Cut,
+): readonly [string, string] {
+  return [
+    section('Complaints', found.complaints, faultItem, cut.attention),
+    section('Warnings', found.warnings, faultItem, cut.routine),
+  ];
+}
+
+export function unshownWords(unshown: number): string {
+  return unshown > 0 ? `${number(unshown)} more remarks have a line; they are in the text only.` : '';
 }
 
 function titleOf({ complaints, warnings, differences }: Findings, open: boolean): string {
@@ -79,20 +107,17 @@ function summaryOf(found: Findings, unshown: number): string {
     ['warnings', number(warnings.length)],
     ['files beyond the plan', differences === undefined ? '—' : number(differences.length)],
   ];
-  const rest = unshown > 0 ? `${number(unshown)} more remarks have a line; they are in the text only.` : '';
-  return join([is, table(['what', 'how many'], rows), rest]);
+  return join([is, table(['what', 'how many'], rows), unshownWords(unshown)]);
 }
 
-function textOf({ complaints, warnings, differences = [] }: Findings, cut: Cut): string {
+function textOf(found: Findings, cut: Cut): string {
+  const [complaints, warnings] = faultSections(found, cut);
+  const line = ({ path, kind }: NonNullable<Findings['differences']>[number]) =>
+    `- ${code(path)}: ${KINDS[kind]}`;
   return join([
-    section('Complaints', complaints, faultItem, cut.attention),
-    section(
-      'Beyond the plan',
-      differences,
-      ({ path, kind }) => `- ${code(path)}: ${KINDS[kind]}`,
-      cut.security,
-    ),
-    section('Warnings', warnings, faultItem, cut.routine),
+    complaints,
+    section('Beyond the plan', found.differences ?? [], line, cut.security),
+    warnings,
   ]);
 }
 

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { MIRROR_CHECK } from '../../src/flows/check-pulls.ts';
 import { checkWorkTree, fixWorkTree } from '../../src/flows/check-tree.ts';
 import { codeowners } from '../../src/flows/codeowners.ts';
 import { initStateRepository } from '../../src/flows/init.ts';
@@ -140,7 +141,7 @@ it('a repository for GitHub has its workflows, its owners and a ruleset from the
   expect(files.filter((path) => path.startsWith('.github/')).sort()).toEqual([
     '.github/CODEOWNERS',
     '.github/actionlint.yaml',
-    ...['check', 'holds', 'hotfix', 'promote', 'publish', 'upstream'].map(
+    ...['check', 'holds', 'hotfix', 'mirror', 'promote', 'publish', 'upstream'].map(
       (n) => `.github/workflows/sluice-${n}.yml`,
     ),
   ]);
@@ -159,7 +160,7 @@ it('a repository for GitHub has its workflows, its owners and a ruleset from the
       required_approving_review_count: 1,
     },
     required_status_checks: {
-      required_status_checks: [{ context: check.jobs.required.name }],
+      required_status_checks: [{ context: check.jobs.required.name }, { context: MIRROR_CHECK }],
     },
   });
   expect(Object.keys(parameters)).toEqual(expect.arrayContaining(['non_fast_forward', 'deletion']));

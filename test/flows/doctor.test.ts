@@ -81,3 +81,17 @@ it('sends a token to no other host than origin’s', async () => {
   expect(of('github')).toMatchObject([{ is: 'wrong', says: expect.stringContaining('127.0.0.1') }]);
   await expect(forgeOf(world, await openRepository(dir))).rejects.toMatchObject({ code: 'FORGE_REFUSED' });
 });
+
+it('says where what the mirror found stops nothing, can be said by anybody, or keeps a queue waiting', async () => {
+  const { test, dir } = await onGithub();
+  const rules = { approvals: 1, dismissStale: true, upToDate: false };
+  const ruled = async (checks: { context: string; appId?: number }[]) => {
+    test.settings.rules = { ...rules, checks: [{ context: 'sluice/plan' }, ...checks] };
+    const { of } = await examine(dir, envOf('app', test.tokenOf('app')));
+    return of('rules of main').map(({ is, says }) => `${is}: ${says}`);
+  };
+  expect(await ruled([])).toEqual([expect.stringMatching(/^warning: sluice\/mirror is not required/)]);
+  const anybody = await ruled([{ context: 'sluice/mirror' }]);
+  expect(anybody).toEqual([expect.stringMatching(/^warning: anybody who may write a commit status/)]);
+  expect(await ruled([{ context: 'sluice/mirror', appId: 1 }])).toEqual([expect.stringMatching(/^ok/)]);
+});

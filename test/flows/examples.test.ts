@@ -107,7 +107,7 @@ function unit(text: string): Map<string, string> {
 it('systemd: each service has a timer, runs a verb that exists, and may write only where the mirror is', async () => {
   const { folder, files } = await examples();
   const services = files.filter((f) => f.endsWith('.service'));
-  expect(services.length).toBe(7);
+  expect(services.length).toBe(8);
   for (const path of services) {
     const stays = path.endsWith('/sluice-watch.service');
     if (!stays) expect(files).toContain(path.replace(/service$/, 'timer'));

@@ -8,6 +8,17 @@ forgeContract('local', async (): Promise<ForgeHost> => {
   return {
     ...{ forge, person: forge, by: BY, clone: clone.root },
     written: async () => refsOf(dir), // every event is a commit of refs/sluice/pulls
+    async checksOf(number, head) {
+      const checks = (await forge.get(number)).checks ?? [];
+      return checks
+        .filter((check) => check.head === head)
+        .map(({ name, state, title, annotations }) => ({
+          name,
+          state,
+          title,
+          annotations: annotations.length,
+        }));
+    },
     open: async (branch, title) =>
       (await forge.open({ branch, title, by: BY, now: new Date('2026-03-10T09:30:00Z') })).number,
   };

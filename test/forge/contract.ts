@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Check } from '../../src/forge/check.ts';
 import { type Draft, type Forge, isCurrent, type PullRequest } from '../../src/forge/forge.ts';
 import { git, gitTry } from '../fixtures/gitHistory.ts';
 import { draftOf, LATER, NOW, PATH, pins } from '../fixtures/localForge.ts';
@@ -17,8 +18,17 @@ export interface ForgeHost {
   readonly clone: string;
   /** All refs and records: equal before and after is "nothing was written". */
   written(): Promise<string>;
+  /** What is said of a head under each name, newest word only. `annotations`: how many, where the host keeps them. */
+  checksOf(number: number, head: string): Promise<readonly SeenCheck[]>;
   /** The person opens a pull request for a branch that he pushed. */
   open(branch: string, title: string): Promise<number>;
+}
+
+export interface SeenCheck {
+  readonly name: string;
+  readonly state: string;
+  readonly title: string | null;
+  readonly annotations?: number;
 }
 
 /** `SLUICE_LIVE_GITHUB=owner/repo` and a token: the suite against a real repository, whose main it rewrites. */
@@ -43,6 +53,7 @@ export function forgeContract(name: string, start: () => Promise<ForgeHost>): vo
     merging(start);
     reading(start);
     listening(start);
+    checking(start);
   });
 }
 
@@ -401,6 +412,73 @@ function listening(start: () => Promise<ForgeHost>): void {
     expect(await forge.propose(await plan('1-4'), { now, rebuild: true })).toMatchObject({
       outcome: 'updated',
     });
+  });
+}
+
+function checking(start: () => Promise<ForgeHost>): void {
+  const annotation = (line: number) => ({
+    ...{ path: PATH, start_line: line, end_line: line, annotation_level: 'failure' as const },
+    ...{ title: 'POOL_MISSING', message: `line ${line}` },
+  });
+  const batched = (n: number) => {
+    const all = Array.from({ length: n }, (_, i) => annotation(i + 1));
+    return [0, 50, 100].map((at) => all.slice(at, at + 50)).filter((batch) => batch.length > 0);
+  };
+
+  it('says of a head what a check found; the same twice is written once, other words replace it', async () => {
+    const { forge, written, checksOf } = await start();
+    const { number } = await forge.propose(await draftOf(forge), { now: NOW });
+    const { head } = await forge.get(number);
+    const red: Check = {
+      ...{
+        name: 'sluice/mirror',
+        head,
+        state: 'failure',
+        title: 'no [skip ci] here',
+        url: 'https://m.example/pr/1/',
+      },
+      ...{ summary: 'one\n\ntwo', text: 'x'.repeat(65_535), annotations: batched(120) },
+    };
+    const o = { by: 'sluice', now: NOW };
+    expect(await forge.setCheck(number, red, o)).toBe(true);
+    const [seen, ...others] = await checksOf(number, head);
+    expect(others).toEqual([]);
+    expect(seen).toMatchObject({ name: 'sluice/mirror', state: 'failure', title: 'no [skip ci] here' });
+    if (seen && 'annotations' in seen) expect(seen.annotations).toBe(120);
+    const before = await written();
+    expect(await forge.setCheck(number, red, { ...o, now: LATER })).toBe(false);
+    expect(await written()).toBe(before);
+    const green: Check = { ...red, state: 'success', title: 'All is here', text: '', annotations: [] };
+    expect(await forge.setCheck(number, green, { ...o, now: LATER })).toBe(true);
+    expect(await checksOf(number, head)).toEqual([
+      expect.objectContaining({ state: 'success', title: 'All is here' }),
+    ]);
+    expect(await forge.setCheck(number, red, { ...o, now: LATER })).toBe(true);
+    expect((await checksOf(number, head)).map(({ state }) => state)).toEqual(['failure']);
+    expect(await forge.setCheck(number, { ...red, state: 'pending' }, { ...o, now: LATER })).toBe(true);
+    expect((await checksOf(number, head)).map(({ state }) => state)).toEqual(['pending']);
+  });
+
+  it('a title that is no line is refused before anything is written', async () => {
+    const { forge, written } = await start();
+    const { number } = await forge.propose(await draftOf(forge), { now: NOW });
+    const { head } = await forge.get(number);
+    const before = await written();
+    const wrong: Check = {
+      ...{
+        name: 'sluice/mirror',
+        head,
+        state: 'success',
+        title: 'a\nb',
+        summary: '',
+        text: '',
+        annotations: [],
+      },
+    };
+    await expect(forge.setCheck(number, wrong, { by: 'sluice', now: NOW })).rejects.toMatchObject({
+      code: 'MALFORMED',
+    });
+    expect(await written()).toBe(before);
   });
 }
 

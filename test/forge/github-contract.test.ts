@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { Forge } from '../../src/forge/forge.ts';
-import { githubOf } from '../fixtures/githubForge.ts';
+import { checksOn, githubOf } from '../fixtures/githubForge.ts';
 import { PATH, pins } from '../fixtures/localForge.ts';
 import { tempDir } from '../fixtures/tempDir.ts';
 import { beginMain, testForge } from '../fixtures/testForge.ts';
@@ -30,8 +30,10 @@ async function start(kind: ActorKind): Promise<ForgeHost> {
         encoding: 'utf8',
       });
       const known = (key: string, value: unknown) => (key === 'mergeable' ? undefined : value); // reading finds it out
-      return JSON.stringify([refs, state.issues, state.comments, state.reviews], known);
+      const { issues, comments, reviews, checks, statuses } = state;
+      return JSON.stringify([refs, issues, comments, reviews, checks, statuses], known);
     },
+    checksOf: async (_number, head) => checksOn(forge, head),
     open: async (branch, title) =>
       (await person.forge.open({ branch, title, by: 'anna', now: new Date() })).number,
   };

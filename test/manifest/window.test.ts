@@ -1,6 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { DAYS, isOpen, isTimeZone, minutesOf, nextOpening, type Window } from '../../src/manifest/window.ts';
+import {
+  DAYS,
+  isOpen,
+  isTimeZone,
+  minutesOf,
+  nextChange,
+  nextOpening,
+  type Window,
+} from '../../src/manifest/window.ts';
 import { oracle } from '../fixtures/oracle.ts';
 
 const tuesday: Window = { days: ['tue'], from: '09:00', zone: 'Europe/Berlin' };
@@ -26,6 +34,14 @@ describe('a window', () => {
     ['2026-03-31T22:00:00Z', '2026-04-07T07:00:00Z', 'a week later where it has just closed'],
   ])('after %s it opens at %s, %s', (now, opens, _why) => {
     expect(iso(nextOpening(tuesday, new Date(now)))).toBe(opens);
+  });
+
+  it.each([
+    ['2026-03-25T12:00:00Z', '2026-03-31T07:00:00Z', 'it opens'],
+    ['2026-03-31T07:00:00Z', '2026-03-31T22:00:00Z', 'it closes'],
+    ['2026-03-31T22:00:00Z', '2026-04-07T07:00:00Z', 'it opens again'],
+  ])('after %s the next change is at %s: %s', (now, change, _why) => {
+    expect(iso(nextChange(tuesday, new Date(now)))).toBe(change);
   });
 
   it('over midnight belongs to the day on which it opens', () => {

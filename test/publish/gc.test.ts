@@ -1,4 +1,4 @@
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -95,16 +95,30 @@ describe('gc', () => {
 
   it('keeps the view of a retained commit, and of an open pull request, with all that they need', async () => {
     const { world, commits } = await moved();
-    await world.publish({ history: world.main.history(0), view: { kind: 'pr', number: 7 } });
     const now = new Date(LATER + 99 * DAY);
     const both = [snapshotOf(UNSTABLE, [A2]), snapshotOf(UNSTABLE, [A1]), snapshotOf(LIVE, [A1])];
-    await collect(world, { retained: { ...tip(both, commits), pulls: new Set([7]) }, now });
-    expect(await readdir(join(world.mirror, 'public/tree', ID))).toHaveLength(2);
+    const preview = { number: 7, main: world.main.history(), shows: () => true };
+    await world.publish({ history: world.main.history(0), preview });
+    await collect(world, { retained: { ...tip(both, [commits[1]]), pulls: new Set([7]) }, now });
+    expect(await readdir(join(world.mirror, 'public/tree', ID))).toEqual([commits[1]]);
+    const [pointed] = await readdir(join(world.mirror, 'public/pr/7/tree', ID));
+    expect(await readlink(join(world.mirror, 'public/pr/7', ID))).toBe(`tree/${ID}/${pointed}`);
+    const linked = join(world.mirror, 'public/pr/7', ID, 'packages');
+    for (const name of await readdir(linked)) await lstat(join(linked, name));
+    expect(await readdir(linked)).toHaveLength(1);
+    expect(await world.pool.has(A1.pin.checksum)).toBe(true);
+    // what it shows is served already: it stands on that tree, which stays with it
+    await world.publish({ preview: { ...preview, main: world.main.history(0) } });
+    expect(await readlink(join(world.mirror, 'public/pr/7', ID))).toBe(`../../tree/${ID}/${commits[1]}`);
+    await collect(world, { retained: { ...tip(both, [commits[1]]), pulls: new Set([7]) }, now });
+    expect(await readdir(join(world.mirror, 'public/tree', ID))).toEqual([commits[1]]);
+    expect(await readdir(join(world.mirror, 'public/pr/7/packages', ID))).toEqual([]); // no tree of its own names any
     await collect(world, {
       retained: tip([snapshotOf(UNSTABLE, [A2]), snapshotOf(LIVE, [A1])], [commits[1]]),
       now,
     });
     expect(await readdir(join(world.mirror, 'public/pr'))).toEqual([]);
+    expect(await readdir(join(world.mirror, 'state/pr'))).toEqual([]);
     expect(await readdir(join(world.mirror, 'public/tree', ID))).toEqual([commits[1]]);
   });
 

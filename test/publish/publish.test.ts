@@ -303,17 +303,15 @@ describe('a change', () => {
 });
 
 describe('a view', () => {
-  it('of an older commit, or of a pull request, switches nothing', async () => {
+  it('of an older commit switches nothing', async () => {
     const world = await simple();
     const first = world.main.commits[0]?.id ?? '';
     world.main.commit(2_000, files(UNSTABLE, [A2, B1]));
     await world.publish();
     const current = await readlink(join(world.mirror, 'public', ID));
     await world.publish({ history: world.main.history(0), view: { kind: 'at', commit: first } });
-    await world.publish({ history: world.main.history(0), view: { kind: 'pr', number: 7 } });
     expect(await readlink(join(world.mirror, 'public', ID))).toBe(current);
     expect(await readlink(join(world.mirror, 'public/at', first, ID))).toBe(`../../tree/${ID}/${first}`);
-    expect(await readlink(join(world.mirror, 'public/pr/7', ID))).toBe(`../../tree/${ID}/${first}`);
   });
 });
 

@@ -243,6 +243,8 @@ export class Json {
       ...{ label: `${this.#state.owner}:${ref}`, ref, sha },
       ...{ user: this.user(this.#state.actor(this.#state.owner)), repo: this.repository() },
     });
+    const head = side(pull.branch, pull.headSha);
+    if (pull.fork !== undefined) Object.assign(head.repo, { full_name: pull.fork, fork: true });
     const urls = {
       ...{ comments_url: `${issue_url}/comments`, commits_url: `${url}/commits`, statuses_url },
       ...{
@@ -259,7 +261,7 @@ export class Json {
       ...{ requested_reviewers: reviewers, requested_teams: [], labels: this.labels(issue.labels) },
       ...{ created_at: issue.createdAt, updated_at: issue.updatedAt, closed_at: issue.closedAt },
       ...{ merged_at: pull.mergedAt, merge_commit_sha: pull.mergeCommit ?? pull.mergeable?.commit ?? null },
-      ...{ head: side(pull.branch, pull.headSha), base: side(pull.base, pull.baseSha) },
+      ...{ head, base: side(pull.base, pull.baseSha) },
       _links: {
         ...{ self: { href: url }, html: { href: html_url }, issue: { href: issue_url } },
         ...{ comments: { href: urls.comments_url }, commits: { href: urls.commits_url } },

@@ -44,6 +44,8 @@ export interface Issue {
 
 export interface Pull {
   readonly branch: string;
+  /** `mallory/state`: the head is in another copy of the repository. */
+  fork?: string;
   base: string;
   headSha: string;
   baseSha: string;

@@ -218,7 +218,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
 /** What a job may ask for at most. */
 const SCOPES: ReadonlyMap<string, readonly string[]> = new Map([
   ['contents', ['read', 'write']],
-  ['pull-requests', ['write']],
+  ['pull-requests', ['read', 'write']],
   ['issues', ['write']],
   ['checks', ['write']],
 ]);

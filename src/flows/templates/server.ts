@@ -96,6 +96,12 @@ function jobs(team: string): Job[] {
       command: 'publish',
       calendar: '*:0/5',
     },
+    {
+      name: 'sluice-mirror',
+      description: 'Sluice: say of open pull requests what the mirror can serve of them',
+      command: 'check --pulls',
+      calendar: '*:2/5',
+    },
   ];
 }
 
@@ -110,7 +116,7 @@ export function systemdUnits(team: string): Map<string, string> {
   return files;
 }
 
-/** Instead of the timer of publishing: it stays, and main is published within a minute. */
+/** Instead of the timers of publishing and of pull requests' checks: it stays, and does both within a minute. */
 const WATCH = service({
   description: 'Sluice: make the mirror serve what main says, as soon as it says so',
   command: 'publish --watch',

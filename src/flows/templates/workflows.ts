@@ -27,8 +27,8 @@ interface Job {
   readonly on: string;
   readonly command: string;
   readonly minutes: number;
-  /** Proposes pull requests, and so needs a token that may. */
-  readonly writes: boolean;
+  /** What it does on GitHub: proposes pull requests, says what it found of them, or only reads main. */
+  readonly does: 'proposes' | 'checks' | 'reads';
   readonly group?: string;
   readonly inputs?: string;
   readonly env?: string;
@@ -43,7 +43,7 @@ const JOBS: readonly Job[] = [
     on: "  schedule:\n    - cron: '17 3,9,15,21 * * *'\n",
     command: 'sync --propose',
     minutes: 360,
-    writes: true,
+    does: 'proposes',
   },
   {
     name: 'sluice-promote',
@@ -52,7 +52,7 @@ const JOBS: readonly Job[] = [
     on: "  schedule:\n    - cron: '43 5 * * *'\n",
     command: 'promote --propose',
     minutes: 60,
-    writes: true,
+    does: 'proposes',
   },
   {
     name: 'sluice-holds',
@@ -61,7 +61,7 @@ const JOBS: readonly Job[] = [
     on: "  schedule:\n    - cron: '29 5 * * *'\n",
     command: 'hold --renewals --propose',
     minutes: 30,
-    writes: true,
+    does: 'proposes',
   },
   {
     name: 'sluice-commands',
@@ -71,7 +71,7 @@ const JOBS: readonly Job[] = [
     on: "  schedule:\n    - cron: '3,13,23,33,43,53 * * * *'\n",
     command: 'commands',
     minutes: 55, // shorter than what one run lets another one have for a command
-    writes: true,
+    does: 'proposes',
   },
   {
     name: 'sluice-dashboard',
@@ -81,7 +81,7 @@ const JOBS: readonly Job[] = [
     on: "  schedule:\n    - cron: '47 0,4,6,10,16,22 * * *'\n",
     command: 'dashboard --issue',
     minutes: 30,
-    writes: true,
+    does: 'proposes',
   },
   {
     name: 'sluice-publish',
@@ -91,7 +91,17 @@ const JOBS: readonly Job[] = [
     on: "  push:\n    branches: [main]\n  schedule:\n    - cron: '7,37 * * * *'\n",
     command: 'publish',
     minutes: 120,
-    writes: false,
+    does: 'reads',
+  },
+  {
+    name: 'sluice-mirror',
+    title: 'mirror',
+    about:
+      'What the mirror says of each open pull request, again when main moved: the check sluice/mirror, and previews.',
+    on: "  push:\n    branches: [main]\n  schedule:\n    - cron: '8,18,28,38,48,58 * * * *'\n",
+    command: 'check --pulls',
+    minutes: 120,
+    does: 'checks',
   },
   {
     name: 'sluice-hotfix',
@@ -101,7 +111,7 @@ const JOBS: readonly Job[] = [
     on: '',
     command: 'hotfix --inputs --propose',
     minutes: 120,
-    writes: true,
+    does: 'proposes',
     group: `sluice-hotfix-\${{ github.run_id }}`, // of runs that wait in one group only the last is kept
     inputs: `    inputs:
       packages:
@@ -160,11 +170,11 @@ jobs:
     if: github.ref == 'refs/heads/main'
     runs-on: ${MIRROR}
     timeout-minutes: ${job.minutes}
-${job.writes ? WRITES : READS}    steps:
+${PERMISSIONS[job.does]}    steps:
 ${TOOL}
-${job.writes ? TOKEN : ''}      - run: npx --no -- sluice ${job.command}
+${TOKENS[job.does]}      - run: npx --no -- sluice ${job.command}
         env:
-${job.writes ? APP : ''}          GITHUB_TOKEN: \${{ github.token }}
+${job.does === 'reads' ? '' : APP}          GITHUB_TOKEN: \${{ github.token }}
           SLUICE_MIRROR: \${{ vars.SLUICE_MIRROR }}
 ${job.env ?? ''}`;
 }
@@ -185,18 +195,37 @@ const WRITES = `    environment: sluice
       issues: write # labels and the dashboard, the same
 `;
 
-const TOKEN = `      # Pull requests that an App opens are checked by themselves; those of the job's own token wait for a person.
-      - id: app
+const CHECKS = `    environment: sluice
+    permissions:
+      contents: read # to fetch main and the heads
+      pull-requests: read # which are open, where there is no App
+      checks: write # what was found, the same
+`;
+
+const PERMISSIONS = { proposes: WRITES, checks: CHECKS, reads: READS };
+
+const MINT = `      - id: app
         if: vars.SLUICE_APP_ID != ''
         uses: ${APP_TOKEN}
         with:
           app-id: \${{ vars.SLUICE_APP_ID }}
           private-key: \${{ secrets.SLUICE_APP_PRIVATE_KEY }}
-          permission-contents: write
+`;
+
+const TOKENS = {
+  proposes: `      # Pull requests that an App opens are checked by themselves; those of the job's own token wait for a person.
+${MINT}          permission-contents: write
           permission-pull-requests: write
           permission-issues: write
           permission-checks: write
-`;
+`,
+  checks: `      # The ruleset can be told to believe this check of the App alone.
+${MINT}          permission-contents: read
+          permission-pull-requests: read
+          permission-checks: write
+`,
+  reads: '',
+};
 
 /**
  * The tool and its lock file are main's, beside the pull request, which is only read: nothing in it is installed or run. GITHUB_SHA is
