@@ -41,6 +41,7 @@ export class Actions {
   /** Runs what has been started, and what follows from that, until nothing is left; those that ended. */
   async settle(): Promise<Run[]> {
     const ended: Run[] = [];
+    await this.#list();
     for (;;) {
       await this.#read();
       const next = this.runs.find(({ status }) => status === 'queued');
@@ -83,6 +84,16 @@ export class Actions {
     if (run.status !== 'waiting') throw new Error(`run ${run.id} waits for nobody`);
     run.status = 'queued';
     return this.settle();
+  }
+
+  /** *Actions*, the list of workflows: main's. */
+  async #list(): Promise<void> {
+    const { settings, state, world } = this.#forge;
+    const tip = await world.git.ref('refs/heads/main');
+    const known = new Map(settings.workflows.map((workflow) => [workflow.path, workflow]));
+    settings.workflows = (tip === undefined ? [] : await this.#workflows(tip)).map(
+      ({ name, path }) => known.get(path) ?? { id: state.id(), name, path, state: 'active' },
+    );
   }
 
   async #read(): Promise<void> {

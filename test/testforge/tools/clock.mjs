@@ -3,7 +3,7 @@ const start = Date.parse(process.env.TESTFORGE_NOW ?? '');
 if (!Number.isNaN(start)) {
   const Real = Date;
   const ahead = start - Real.now();
-  globalThis.Date = class Date extends Real {
+  globalThis.Date = class Shifted extends Real {
     /** @param {any[]} given */
     constructor(...given) {
       if (given.length === 0) super(Real.now() + ahead);

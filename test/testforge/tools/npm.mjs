@@ -46,7 +46,8 @@ function pack() {
   const { name, version } = json('package.json');
   const dir = mkdtempSync(join(tmpdir(), 'sluice-pack-'));
   mkdirSync(join(dir, 'package', 'dist'), { recursive: true });
-  for (const part of ['package.json', 'bin']) cpSync(part, join(dir, 'package', part), { recursive: true });
+  for (const part of ['package.json', 'bin'])
+    cpSync(part, join(dir, 'package', part), { recursive: true, dereference: true });
   writeFileSync(join(dir, 'package', 'dist', 'cli.js'), `import '${join(CHECKOUT, 'src', 'cli.ts')}';\n`);
   run('tar', ['-czf', `${name}-${version}.tgz`, '-C', dir, 'package']);
   rmSync(dir, { recursive: true });
