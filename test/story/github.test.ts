@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
@@ -188,13 +188,15 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
   });
 
   it('a hotfix by the form: stable has the fix today, and nothing that was typed is run', async () => {
-    const reason = 'CVE-2026-10108 is exploited $(touch /tmp/sluice-story-ran) `id` "; ::stop-commands::x';
+    const trace = join(s.state, '..', 'ran');
+    const reason = `CVE-2026-10108 is exploited $(touch ${trace}) \`touch ${trace}\` "; touch ${trace} ::stop-commands::x`;
     const inputs = { packages: 'CVE-2026-10108', teams: 'infra', tier: 'stable', reason };
     const runs = await s.actions.dispatch('sluice-hotfix', inputs, 'anna');
     ended(runs, 'hotfix on workflow_dispatch: success', 'check on pull_request: success');
     const [pull] = people.open();
     expect(pull?.body).toContain('CVE-2026-10108 is exploited');
     expect(pull?.labels).toEqual(['sluice', 'sluice:hotfix']);
+    expect(existsSync(trace)).toBe(false);
     expect(await people.review('ben', pull?.number)).toBe('merged');
     ended(await s.actions.settle(), 'publish on push: success');
     await clients.haveWhatMainSays();
