@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import type { SetCheck } from '../forge/check.ts';
 import { type Forge, isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
+import { ApiRefusal } from '../forge/github-api.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { isCommand } from '../report/command.ts';
@@ -91,9 +92,17 @@ export async function mergeIfGreen(
   const inside = [...(plan.inside?.changes.values() ?? [])].flat();
   if (inside.some(({ kind }) => kind === 'key')) return false; // a vendor's new key is for a person to compare
   const forge = await forgeOf(world, repo);
+  if (await forge.asksForReview()) {
+    if (!world.json) world.print(`#${number} waits for a review, as main asks for one\n`);
+    return false;
+  }
   const commit = await mergeChecked(world, repo, forge, number, (pull, verdict) => {
     if (pull.state !== 'open' || pull.proposed !== pull.head) return false;
     return verdict.complaints.length === 0 && verdict.differences?.length === 0;
+  }).catch((error: unknown) => {
+    if (!(error instanceof ApiRefusal) || error.status !== 405) throw error;
+    world.progress.say(`#${number} stays open: ${error.message}`); // a check has not reported yet: the next run asks again
+    return undefined;
   });
   if (commit === undefined) return false;
   if (!world.json)

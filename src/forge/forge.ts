@@ -171,6 +171,8 @@ export interface Forge {
   setCheck(number: number, check: Check, o: Act): Promise<boolean>;
   /** The tree that a merge would give now; FORGE_CONFLICT names the files that do not merge. */
   preview(number: number): Promise<{ readonly tip: string; readonly head: string; readonly tree: string }>;
+  /** Whether main takes only what a person has approved: then nothing merges by itself. */
+  asksForReview(): Promise<boolean>;
   /** The merge commit. With `head` or `tip`: only if they are still what was checked. */
   merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string>;
   /** As a unified diff from where it left main. */

@@ -30,7 +30,15 @@ import { apiWriter, pushWriter, readBranchRef, type Slug } from './github-commit
 import { addLabels, putComment } from './github-notes.ts';
 import { type Proposing, proposeOnGithub } from './github-propose.ts';
 import { type ApiPull, asPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
-import { claimOf, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
+import {
+  claimOf,
+  listPulls,
+  ownOf,
+  readApprovals,
+  readPull,
+  readReviewRule,
+  wholePull,
+} from './github-reads.ts';
 import { mayWrite, saidSince, takeUp } from './github-said.ts';
 import { readStanding } from './github-standing.ts';
 import type { Tokens } from './github-token.ts';
@@ -183,6 +191,10 @@ class GithubForge implements Forge {
       hint: 'Run the command that proposed it again, or merge main into its branch.',
       at: conflicts[0],
     });
+  }
+
+  asksForReview(): Promise<boolean> {
+    return readReviewRule(this.#github);
   }
 
   async merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string> {

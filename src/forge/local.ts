@@ -222,6 +222,10 @@ class BareForge implements LocalForge {
     return { tip, head: pull.head, tree: await this.#mergedTree(pull, tip) };
   }
 
+  async asksForReview(): Promise<boolean> {
+    return false; // who merges here decides that
+  }
+
   async merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string> {
     const git = this.#git;
     const author = parseIdentity(o.by);

@@ -121,6 +121,7 @@ export class Api {
     const usable = token && this.#isUsable(token);
     if (request.headers.authorization !== undefined && !usable) return refuse(401);
     if (!usable) return writes || state.settings.private ? refuse(401) : state.actor('anonymous');
+    if (state.settings.private && token.permissions['contents'] === undefined) return refuse(404);
     const may = token.permissions['contents'] === 'write' && mayWrite(state, token.actor);
     return writes && !may ? refuse(403) : token.actor;
   }

@@ -51,6 +51,9 @@ export const ISSUE_ROUTES: Routes = {
       checkComment(call.body['body']);
       found.body = String(call.body['body']);
       found.updatedAt = call.state.now();
+      const { actor, state } = call;
+      const about = { number: found.issue, comment: found.id };
+      state.happened({ name: 'issue_comment', action: 'edited', actor, ...about });
       return { status: 200, body: call.json.comment(found) };
     },
   },
@@ -194,7 +197,7 @@ function comment(call: Call): Answer {
   };
   state.comments.push(made);
   state.touch(issue);
-  state.happened({ name: 'issue_comment', action: 'created', actor, number: issue.number });
+  state.happened({ name: 'issue_comment', action: 'created', actor, number: issue.number, comment: made.id });
   return { status: 201, body: json.comment(made) };
 }
 

@@ -1,6 +1,8 @@
 import { type Answer, type Call, notFound, Refusal, text, type World } from './call.ts';
+import { readCodeowners } from './codeowners.ts';
+import type { BareGit } from './git.ts';
 import { signatureOf } from './git-routes.ts';
-import { type Actor, type Issue, isPull, type Pull } from './state.ts';
+import { type Actor, type Issue, isPull, type Pull, type State } from './state.ts';
 
 type PullIssue = Issue & { pull: Pull };
 
@@ -35,6 +37,10 @@ export async function mergePull(call: Call): Promise<Answer> {
   const method = text(body['merge_method']) ?? 'merge';
   if (!state.settings.mergeMethods.some((allowed) => allowed === method)) {
     throw new Refusal(405, `${method} merges are not allowed on this repository.`);
+  }
+  const { rules } = state.settings;
+  if (pull.base === 'main' && rules?.methods && !rules.methods.includes(method)) {
+    violates(`${method} merges are not allowed on this branch.`);
   }
   if (!(await mergeability(call, issue))) throw new Refusal(405, 'Pull Request is not mergeable');
   await checkRules(call, issue);
@@ -74,7 +80,7 @@ async function writeMerge(
 }
 
 /** "Available rules for rulesets"; the words are those of the merge API's 405. */
-async function checkRules({ state, git }: Call, { number, pull, by }: PullIssue): Promise<void> {
+export async function checkRules({ state, git }: World, { number, pull, by }: PullIssue): Promise<void> {
   const { rules } = state.settings;
   if (!rules || pull.base !== 'main') return;
   const latest = new Map<string, string>();
@@ -89,22 +95,51 @@ async function checkRules({ state, git }: Call, { number, pull, by }: PullIssue)
   if (approvals.filter(([login]) => login !== by.login).length < rules.approvals) {
     violates(`At least ${rules.approvals} approving review is required by reviewers with write access.`);
   }
-  for (const { context, appId } of rules.checks) {
-    const run = state.checks.findLast(
-      (check) =>
-        check.sha === pull.headSha &&
-        check.name === context &&
-        (appId ?? appOf(check.by)) === appOf(check.by),
-    );
-    const status = state.statuses.findLast((s) => s.sha === pull.headSha && s.context === context);
-    const green = ['success', 'neutral', 'skipped'].includes(run?.conclusion ?? '');
-    if (!green && !(appId === undefined && status?.state === 'success')) {
-      violates(`Required status check "${context}" is ${run || status ? 'failing' : 'expected'}.`);
-    }
+  const yes = approvals.map(([login]) => login).filter((login) => login !== by.login);
+  if (rules.codeOwners !== false) {
+    const files = await changedFiles(git, pull);
+    const owners = await readCodeowners(git, pull.baseSha, state.settings.teams);
+    const lacking = files.find((file) => {
+      const of = owners(file);
+      return of.length > 0 && !of.some((login) => yes.includes(login));
+    });
+    if (lacking !== undefined) violates('Waiting on code owner review.');
+  }
+  if (rules.lastPush && !yes.some((login) => login !== pull.pushedBy.login)) {
+    violates('New changes require approval from someone other than the last pusher.');
+  }
+  for (const check of rules.checks) {
+    const is = checkAt(state, pull.headSha, check);
+    if (is !== 'green') violates(`Required status check "${check.context}" is ${is}.`);
   }
   if (rules.upToDate && !(await git.isAncestor(pull.baseSha, pull.headSha))) {
     violates('Head branch is out of date. Review and try the merge again.');
   }
+}
+
+/** Whether all checks that main requires are there, and good. */
+export function isGreen(state: State, sha: string): boolean {
+  const checks = state.settings.rules?.checks ?? [];
+  return checks.every((check) => checkAt(state, sha, check) === 'green');
+}
+
+function checkAt(
+  state: State,
+  sha: string,
+  { context, appId }: { context: string; appId?: number },
+): 'green' | 'failing' | 'expected' {
+  const run = state.checks.findLast(
+    (check) => check.sha === sha && check.name === context && (appId ?? appOf(check.by)) === appOf(check.by),
+  );
+  const status = state.statuses.findLast((s) => s.sha === sha && s.context === context);
+  const good = ['success', 'neutral', 'skipped'].includes(run?.conclusion ?? '');
+  if (good || (appId === undefined && status?.state === 'success')) return 'green';
+  return run || status ? 'failing' : 'expected';
+}
+
+async function changedFiles(git: BareGit, { baseSha, headSha }: Pull): Promise<string[]> {
+  const base = (await git.mergeBase(baseSha, headSha)) ?? baseSha;
+  return (await git.changes(base, headSha)).map(({ filename }) => filename);
 }
 
 function violates(rule: string): never {

@@ -139,6 +139,7 @@ async function create(call: Call): Promise<Answer> {
         headSha,
         baseSha,
         draft: body['draft'] === true,
+        pushedBy: state.pushers.get(`refs/heads/${branch}`) ?? actor,
         reviewers: [],
         mergeable: undefined,
       },

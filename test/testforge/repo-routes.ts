@@ -133,7 +133,10 @@ function branchRules({ state, params }: Call): Answer {
       required_approving_review_count: rules.approvals,
       dismiss_stale_reviews_on_push: rules.dismissStale,
     },
-    ...{ require_code_owner_review: true, require_last_push_approval: false },
+    ...{
+      require_code_owner_review: rules.codeOwners ?? true,
+      require_last_push_approval: rules.lastPush ?? false,
+    },
     required_review_thread_resolution: false,
   };
   const required_status_checks = rules.checks.map(({ context, appId }) => ({

@@ -12,7 +12,7 @@ import { BareGit } from './git.ts';
 import { Json } from './json.ts';
 import { settler } from './settle.ts';
 import { serveGit, setUpHttp } from './smart-http.ts';
-import { type ActorKind, type Settings, State } from './state.ts';
+import { type ActorKind, type Settings, State, type Token } from './state.ts';
 
 export interface TestForge {
   /** Of the API, without a slash at the end. */
@@ -27,11 +27,12 @@ export interface TestForge {
   readonly faults: Faults;
   readonly settings: Settings;
   readonly state: State;
+  readonly world: World;
   /** What was wrong with requests and answers; `stop` throws when there is any. */
   readonly violations: string[];
   readonly app: { readonly id: number; readonly installation: number; readonly privateKey: () => string };
   /** A token that works; for `user`, of whom (anna, who has write access). */
-  tokenOf(kind: ActorKind, login?: string): string;
+  tokenOf(kind: ActorKind, login?: string, permissions?: Token['permissions']): string;
   refresh(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -71,8 +72,9 @@ export async function startTestForge(
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, search } = new URL(request.url ?? '/', url);
-    const below = `/${owner}/${repo}.git/`;
-    if (!pathname.startsWith(below)) return api.serve(request, response);
+    // github.com serves it with `.git` and without, and actions/checkout takes the latter
+    const below = [`/${owner}/${repo}.git/`, `/${owner}/${repo}/`].find((path) => pathname.startsWith(path));
+    if (below === undefined) return api.serve(request, response);
     const user = await api.admitGit(request, response, pathname, search);
     if (user === undefined) return;
     const path = `/${pathname.slice(below.length)}`;
@@ -85,13 +87,13 @@ export async function startTestForge(
   }
 
   return {
-    ...{ url, gitUrl: `${url}/${owner}/${repo}.git`, dir, owner, repo, faults, state },
+    ...{ url, gitUrl: `${url}/${owner}/${repo}.git`, dir, owner, repo, faults, state, world },
     ...{ requests: api.requests, settings: state.settings, violations: api.violations },
     app: {
       ...{ id: 1, installation: 77 },
       privateKey: () => keys().privateKey.export({ type: 'pkcs1', format: 'pem' }).toString(),
     },
-    tokenOf: (kind, login) => api.mint(kind, login).token,
+    tokenOf: (kind, login, permissions) => api.mint(kind, login, permissions).token,
     refresh: () => world.settle(state.actor(owner)),
     async stop() {
       for (const socket of sockets) socket.destroy();

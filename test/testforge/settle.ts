@@ -11,7 +11,13 @@ export function settler(world: Omit<World, 'settle'>): (by: Actor) => Promise<vo
       const sha = now.get(ref);
       if (sha === known.get(ref)) continue;
       const action = sha === undefined ? 'deleted' : known.has(ref) ? 'updated' : 'created';
-      state.happened({ name: 'push', action, actor: by, ref, ...(sha === undefined ? {} : { sha }) });
+      const before = known.get(ref);
+      state.pushers.set(ref, by);
+      state.happened({
+        ...{ name: 'push', action, actor: by, ref },
+        ...(sha === undefined ? {} : { sha }),
+        ...(before === undefined ? {} : { before }),
+      });
     }
     known = now;
     for (const issue of state.openPulls) {
@@ -26,6 +32,7 @@ export function settler(world: Omit<World, 'settle'>): (by: Actor) => Promise<vo
       }
       if (head !== pull.headSha) {
         pull.headSha = head;
+        pull.pushedBy = by;
         await git.run(['update-ref', `refs/pull/${number}/head`, head]);
         dismissStale(state, number);
         state.touch(issue);

@@ -50,6 +50,8 @@ export interface Pull {
   headSha: string;
   baseSha: string;
   draft: boolean;
+  /** Who pushed its head. */
+  pushedBy: Actor;
   reviewers: string[];
   mergedAt: string | null;
   mergedBy: Actor | null;
@@ -137,8 +139,16 @@ export interface Settings {
         dismissStale: boolean;
         upToDate: boolean;
         checks: { context: string; appId?: number }[];
+        /** Default true, which is nothing where main has no CODEOWNERS. */
+        codeOwners?: boolean;
+        /** "Require approval of the most recent reviewable push", by somebody else. */
+        lastPush?: boolean;
+        /** Default: those of the repository. */
+        methods?: readonly string[];
       }
     | undefined;
+  /** Members by `organisation/team`, of teams with write access. */
+  teams: Record<string, readonly string[]>;
   workflows: Workflow[];
   runners: { name: string; status: 'online' | 'offline'; labels: string[] }[];
   /** By login; whoever is not named here has write access when he has a token, read otherwise. */
@@ -151,12 +161,24 @@ export interface Settings {
 
 /** Something that would start a workflow, or does not because of who did it. */
 export interface ForgeEvent {
-  readonly name: 'push' | 'pull_request' | 'pull_request_review' | 'issue_comment' | 'issues';
+  readonly name:
+    | 'push'
+    | 'pull_request'
+    | 'pull_request_review'
+    | 'issue_comment'
+    | 'issues'
+    | 'merge_group'
+    | 'schedule'
+    | 'workflow_dispatch';
   readonly action: string;
   readonly actor: Actor;
   readonly number?: number;
   readonly ref?: string;
   readonly sha?: string;
+  /** Of a push: what the ref was; of a merge group: what it is on. */
+  readonly before?: string;
+  /** The id. */
+  readonly comment?: number;
   readonly at: string;
 }
 
@@ -171,6 +193,8 @@ export class State {
   readonly checks: CheckRun[] = [];
   readonly statuses: Status[] = [];
   readonly events: ForgeEvent[] = [];
+  /** Who moved a ref last. */
+  readonly pushers = new Map<string, Actor>();
   readonly tokens = new Map<string, Token>();
   readonly actors = new Map<string, Actor>();
   /** Commits that GitHub made for an App, and therefore signed. */
@@ -188,6 +212,7 @@ export class State {
       deleteBranchOnMerge: false,
       mergeMethods: ['merge', 'squash'],
       rules: undefined,
+      teams: {},
       workflows: [],
       runners: [],
       access: {},
