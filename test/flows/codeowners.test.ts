@@ -141,9 +141,18 @@ it('a repository for GitHub has its workflows, its owners and a ruleset from the
   expect(files.filter((path) => path.startsWith('.github/')).sort()).toEqual([
     '.github/CODEOWNERS',
     '.github/actionlint.yaml',
-    ...['check', 'holds', 'hotfix', 'mirror', 'promote', 'publish', 'upstream'].map(
-      (n) => `.github/workflows/sluice-${n}.yml`,
-    ),
+    ...[
+      'ask',
+      'check',
+      'commands',
+      'dashboard',
+      'holds',
+      'hotfix',
+      'mirror',
+      'promote',
+      'publish',
+      'upstream',
+    ].map((n) => `.github/workflows/sluice-${n}.yml`),
   ]);
   const owners = readFileSync(join(root, FILE), 'utf8');
   expect(ownersOf(owners, 'snapshots/hpc/stable/x.lock')).toEqual(['@acme/hpc']);
