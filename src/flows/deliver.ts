@@ -3,17 +3,19 @@ import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { Proposed } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
+import { isOpen, nextOpening } from '../manifest/window.ts';
 import type { Plan } from '../plan/types.ts';
 import { lockWorkTree } from '../pool/disk.ts';
 import { toJson } from '../report/json.ts';
 import { terminal } from '../report/terminal.ts';
+import { day } from '../report/words.ts';
 import { readChangelogs } from './changelogs.ts';
 import { checkLockstepGroups } from './check-lockstep.ts';
 import type { Mirror, World } from './context.ts';
 import { forgeOf } from './forge-of.ts';
 import { lookInside } from './inside.ts';
 import { faultLine } from './main.ts';
-import { type Asked, branchOf, draftOf, planFiles } from './proposal.ts';
+import { type Asked, branchOf, draftOf, planFiles, tierOfPlan } from './proposal.ts';
 import { type State, stateOf } from './state.ts';
 
 /** What becomes of a plan: shown only, written into the work tree, or offered for review. */
@@ -63,7 +65,10 @@ export async function deliver(
   if (!world.json) world.print(shown(plan, files.size, o.all));
   if (o.how === 'show') return { plan, files };
   if (files.size === 0) {
-    if (o.how === 'propose') await withdraw(world, repo, plan, state, o.asked);
+    const closed = closedWindow(plan, state, world.now);
+    if (closed && o.how === 'propose')
+      world.progress.say(`${plan.team}/${plan.tier} ${plan.set}: its window opens ${day(closed)}`);
+    else if (o.how === 'propose') await withdraw(world, repo, plan, state, o.asked);
     return { plan, files };
   }
   if (o.how === 'write') {
@@ -82,6 +87,16 @@ export async function deliver(
   return { plan, files, pull };
 }
 
+/** When it opens: until then what the last one had proposed is not over, and is for people to read and to merge. */
+function closedWindow(plan: Plan, state: State, now: Date): Date | undefined {
+  const opens = plan.repositories.flatMap(({ repository, staying, treeStays }) => {
+    const { window } = tierOfPlan(state, repository) ?? {};
+    const waits = treeStays !== undefined || staying.some(({ reason }) => reason.kind === 'window');
+    return window && waits && !isOpen(window, now) ? [nextOpening(window, now)] : [];
+  });
+  return opens.sort((a, b) => a.getTime() - b.getTime())[0];
+}
+
 /** What came to main in another way, or was held since: the pull request that is still open for it has nothing left. */
 async function withdraw(
   world: World,
@@ -92,7 +107,9 @@ async function withdraw(
 ): Promise<void> {
   const comment = `Nothing is left of it on main as it is now (${state.commit.slice(0, 12)}): it came there in another way, or is held.`;
   const forge = await forgeOf(world, repo);
-  const number = await forge.withdraw(branchOf(plan, asked), { by: world.by, now: world.now, comment });
+  const { window } = tierOfPlan(state, plan) ?? {};
+  const act = { by: world.by, now: world.now, comment, ...(window ? { window } : {}) };
+  const number = await forge.withdraw(branchOf(plan, asked), act);
   if (number !== undefined && !world.json) world.print(`closed #${number}: ${comment}\n`);
 }
 

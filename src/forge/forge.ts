@@ -93,6 +93,11 @@ export interface ProposeOptions {
   readonly rebuild?: boolean;
 }
 
+export interface Withdrawal extends Act {
+  readonly comment: string;
+  readonly window?: Window;
+}
+
 /** All that a flow needs of a code host. Doing a thing twice is harmless. */
 export interface Forge {
   /** The commit that main points at. */
@@ -104,8 +109,11 @@ export interface Forge {
   propose(draft: Draft, o: ProposeOptions): Promise<Proposed>;
   /** A pull request for a branch that a person pushed. */
   open(o: Opening): Promise<Proposed>;
-  /** Closes what a bot has open on this branch, because nothing is left of it; what people changed there stays. Its number. */
-  withdraw(branch: string, o: Act & { readonly comment: string }): Promise<number | undefined>;
+  /**
+   * Closes what a bot has open on this branch, because nothing is left of its plan; its number. What people changed stays, and what
+   * they approved of, as long as an approval freezes it (`window`: as in a draft).
+   */
+  withdraw(branch: string, o: Withdrawal): Promise<number | undefined>;
   /** By number, the newest first. Approvals and comments may be left out: `get` has them. */
   list(o?: { readonly state?: PullState }): Promise<PullRequest[]>;
   get(number: number): Promise<PullRequest>;
@@ -114,6 +122,8 @@ export interface Forge {
   comment(number: number, o: Remark): Promise<void>;
   /** The tree that a merge would give now; FORGE_CONFLICT names the files that do not merge. */
   preview(number: number): Promise<{ readonly tip: string; readonly head: string; readonly tree: string }>;
+  /** Whether rules that only the code host knows keep it from being merged now, or it cannot say yet. */
+  isBlocked(number: number): Promise<boolean>;
   /** The merge commit. With `head` or `tip`: only if they are still what was checked. */
   merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string>;
   /** As a unified diff from where it left main. */

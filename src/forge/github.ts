@@ -12,6 +12,7 @@ import {
   type PullRequest,
   type PullState,
   type Remark,
+  type Withdrawal,
 } from './forge.ts';
 import { openGit } from './git.ts';
 import { ApiRefusal, type ApiTiming, openApi, Unclear } from './github-api.ts';
@@ -22,6 +23,7 @@ import { type Proposing, proposeOnGithub } from './github-propose.ts';
 import { type ApiPull, asPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
 import { claimOf, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
 import type { Tokens } from './github-token.ts';
+import { mayWithdraw } from './github-withdraw.ts';
 import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { readCommit } from './refs.ts';
 
@@ -51,6 +53,9 @@ export function openGithubForge(o: GithubOptions): Forge {
 
 /** One run asks for what is open once, and again where it goes on for long; before a write one is read anew anyway. */
 const LISTED_MS = 60_000;
+
+/** `MergeStateStatus` of the GraphQL reference; the others are behind, blocked, dirty, draft and unknown. */
+const MAY_MERGE: ReadonlySet<string> = new Set(['clean', 'has_hooks', 'unstable']);
 
 class GithubForge implements Forge {
   readonly #github: Proposing;
@@ -96,15 +101,13 @@ class GithubForge implements Forge {
     });
   }
 
-  async withdraw(branch: string, o: Act & { readonly comment: string }): Promise<number | undefined> {
+  async withdraw(branch: string, o: Withdrawal): Promise<number | undefined> {
     const found = (await this.#listOpen()).find((p) => p.head.ref === branch && !isFork(p));
     if (!found) return undefined;
     const { number } = found;
     const pull = await readPull(this.#github, number);
     const marker = markerOf(pull);
-    if (pull.state !== 'open' || marker?.head !== pull.head.sha || !(await this.#github.isOwn(pull.user))) {
-      return undefined;
-    }
+    if (!marker || !(await mayWithdraw(this.#github, pull, o))) return undefined;
     await this.comment(number, { ...o, text: o.comment, key: 'withdrawn' });
     // the same plan may come again one day: this was not people's no
     const body = bodyWith(wordsOf(pull.body), { ...marker, plan: NO_PLAN }, [], pull.body);
@@ -165,6 +168,13 @@ class GithubForge implements Forge {
       hint: 'Run the command that proposed it again, or merge main into its branch.',
       at: conflicts[0],
     });
+  }
+
+  async isBlocked(number: number): Promise<boolean> {
+    const { mergeable_state: first = 'unknown' } = await readPull(this.#github, number);
+    // it is worked out after the first question: https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request
+    const state = first === 'unknown' ? (await readPull(this.#github, number)).mergeable_state : first;
+    return !MAY_MERGE.has(state ?? 'unknown');
   }
 
   async merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string> {

@@ -17,6 +17,7 @@ import {
   type PullRequest,
   type PullState,
   type Remark,
+  type Withdrawal,
 } from './forge.ts';
 import { thawsAt } from './fresh.ts';
 import { type Git, openGit } from './git.ts';
@@ -167,7 +168,7 @@ class BareForge implements LocalForge {
     });
   }
 
-  async withdraw(branch: string, o: Act & { readonly comment: string }): Promise<number | undefined> {
+  async withdraw(branch: string, o: Withdrawal): Promise<number | undefined> {
     const pull = (await this.list({ state: 'open' })).find((p) => p.branch === branch);
     if (!pull || pull.proposed !== pull.head) return undefined;
     await this.close(pull.number, o);
@@ -194,6 +195,10 @@ class BareForge implements LocalForge {
     const pull = await this.get(number);
     const tip = await this.#main();
     return { tip, head: pull.head, tree: await this.#mergedTree(pull, tip) };
+  }
+
+  async isBlocked(): Promise<boolean> {
+    return false; // who may merge here may merge anything that is green
   }
 
   async merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string> {

@@ -74,7 +74,7 @@ async function writeMerge(
 }
 
 /** "Available rules for rulesets"; the words are those of the merge API's 405. */
-async function checkRules({ state, git }: Call, { number, pull, by }: PullIssue): Promise<void> {
+async function checkRules({ state, git }: World, { number, pull, by }: PullIssue): Promise<void> {
   const { rules } = state.settings;
   if (!rules || pull.base !== 'main') return;
   const latest = new Map<string, string>();
@@ -104,6 +104,17 @@ async function checkRules({ state, git }: Call, { number, pull, by }: PullIssue)
   }
   if (rules.upToDate && !(await git.isAncestor(pull.baseSha, pull.headSha))) {
     violates('Head branch is out of date. Review and try the merge again.');
+  }
+}
+
+/** Of `mergeable_state`: "blocked" where it would be refused. */
+export async function keepsRules(world: World, issue: PullIssue): Promise<boolean> {
+  try {
+    await checkRules(world, issue);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return false;
   }
 }
 
