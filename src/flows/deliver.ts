@@ -81,10 +81,25 @@ export async function deliver(
   }
   const forge = await forgeOf(world, repo);
   const pull = await forge.propose(draftOf(plan, state, files, o.asked), { now: world.now });
+  if (pull.outcome === 'edited' && !isByItself(plan.verb, o.asked)) throw edited(pull.number);
   const why = pull.why === undefined ? '' : ` (${pull.why})`;
   if (!world.json)
     world.print(`pull request #${pull.number} ${pull.outcome}${why}: sluice pr show ${pull.number}\n`);
   return { plan, files, pull };
+}
+
+/** A run of the bot's looks at every scope, whatever people do with one of them; who asked for just this must hear that it was not done. */
+function isByItself(verb: string, { options }: Asked): boolean {
+  return (verb === 'promote' || verb === 'sync') && !options.some(([key]) => ASKED_FOR.has(key));
+}
+
+const ASKED_FOR: ReadonlySet<string> = new Set(['Sluice-Named', 'Sluice-Lockstep', 'Sluice-Reason']);
+
+function edited(number: number): Fault {
+  return new Fault('FORGE_CONFLICT', `#${number} has commits that are not the bot's, and is left as it is`, {
+    hint: `Merge or close #${number}; or delete its branch to have the present plan proposed anew.`,
+    at: `#${number}`,
+  });
 }
 
 /** When it opens: until then what the last one had proposed is not over, and is for people to read and to merge. */

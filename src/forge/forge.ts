@@ -60,9 +60,12 @@ export interface PullRequest {
 
 export interface Proposed {
   readonly number: number;
-  /** `frozen`: approved, or told to stay as it is. `declined`: people closed the same plan. Neither was written to. */
-  readonly outcome: 'opened' | 'updated' | 'unchanged' | 'frozen' | 'declined';
-  /** Of the last two, for people. */
+  /**
+   * `frozen`: approved, or told to stay as it is. `declined`: people closed the same plan. `edited`: people have commits on it, and the
+   * plan has changed since. None of the three is what was asked for, and none was rewritten.
+   */
+  readonly outcome: 'opened' | 'updated' | 'unchanged' | 'frozen' | 'declined' | 'edited';
+  /** Of the last three, for people. */
   readonly why?: string;
 }
 

@@ -14,6 +14,7 @@ export const REWRITES_MS = 3_600_000;
 
 export const STOP_LABEL = 'sluice:stop-updating';
 export const EDITED_LABEL = 'sluice:edited';
+export const EDITED_WHY = 'it has commits that are not the bot’s, and its plan has changed since';
 
 /**
  * Until when the approvals of the present head keep it from being rewritten. With a window it can be merged only while that is open: the

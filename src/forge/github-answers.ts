@@ -54,6 +54,7 @@ const FORMS: readonly (readonly [RegExp, Check])[] = [
   [/^GET .*\/labels$/, list(object({ name: text }))],
   [/^GET .*\/actions\/workflows$/, object({ workflows: list(object({ path: text, state: text })) })],
   [/^GET .*\/actions\/runners$/, object({ runners: list(object({ name: text, status: text })) })],
+  [/^GET .*\/actions\/permissions\/workflow$/, object({ can_approve_pull_request_reviews: truth })],
   [/^GET .*\/installation$/, object({ id: count, permissions: object({}) })],
   [/\/access_tokens$/, object({ token: matching(/^[A-Za-z0-9_.-]{4,2000}$/) })],
 ];

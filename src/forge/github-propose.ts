@@ -1,7 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import type { Marker } from '../report/marker.ts';
 import { checkDraft, commitMessage, type Draft, type Proposed, type ProposeOptions } from './forge.ts';
-import { EDITED_LABEL, MOST_REWRITES, planDigest, STOP_LABEL, thawsAt } from './fresh.ts';
+import { EDITED_LABEL, EDITED_WHY, MOST_REWRITES, planDigest, STOP_LABEL, thawsAt } from './fresh.ts';
 import { ApiRefusal, Unclear } from './github-api.ts';
 import { readBranchRef, type Writer, type Written } from './github-commit.ts';
 import { addLabels, putComment } from './github-notes.ts';
@@ -59,7 +59,7 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
     if (pull.labels.some(({ name }) => name === STOP_LABEL)) {
       return { number, outcome: 'frozen', why: `it has the label ${STOP_LABEL}` };
     }
-    if (edited && !(await saysTheSame(github, work, pull))) return await stopAtEdits(github, pull);
+    if (edited && !(await saysTheSame(github, work, pull))) return stopAtEdits(github, pull);
     const approvals = draft.isPlan ? await readApprovals(github, number) : [];
     const until = thawsAt({ head: pull.head.sha, approvals }, draft.window);
     if (until && until > o.now && goes) {
@@ -106,15 +106,13 @@ function sameWords(message: string, draft: Draft): boolean {
 }
 
 /** People's commits are theirs: said once, on the pull request, and the bot keeps off. */
-async function stopAtEdits(github: Proposing, { number, head, labels }: ApiPull): Promise<never> {
+async function stopAtEdits(github: Proposing, { number, labels }: ApiPull): Promise<Proposed> {
   if (!labels.some(({ name }) => name === EDITED_LABEL)) await addLabels(github, number, [EDITED_LABEL]);
   const text =
     'This branch has commits that are not the bot’s, so the bot no longer rewrites it, although its plan has changed since. ' +
     'Merge it as it is, or close it: the next run then proposes the present plan.';
   await putComment(github, number, { key: 'edited', text }, github.isOwn);
-  throw new Fault('FORGE_CONFLICT', `#${number} has commits that are not the bot's (${head.ref})`, {
-    hint: `Merge or close #${number}; or delete the branch to have it proposed anew.`,
-  });
+  return { number, outcome: 'edited', why: EDITED_WHY };
 }
 
 async function merges({ clone }: Github, pull: ApiPull, main: string): Promise<boolean> {
