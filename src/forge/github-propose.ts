@@ -4,7 +4,7 @@ import { checkDraft, commitMessage, type Draft, type Proposed, type ProposeOptio
 import { EDITED_LABEL, EDITED_WHY, MOST_REWRITES, planDigest, STOP_LABEL, thawsAt } from './fresh.ts';
 import { ApiRefusal, Unclear } from './github-api.ts';
 import { readBranchRef, type Writer, type Written } from './github-commit.ts';
-import { addLabels, putComment } from './github-notes.ts';
+import { addLabels, mentionOnce } from './github-notes.ts';
 import { type ApiPull, type ApiUser, bodyWith, idOf, isFork, markerOf, rewritesOf } from './github-pull.ts';
 import { type Github, listPulls, readApprovals, readPull } from './github-reads.ts';
 import { mergeCommits } from './merge.ts';
@@ -52,6 +52,7 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
   const { number } = pull;
   const marker = markerOf(pull);
   if (!marker || !(await github.isOwn(pull.user))) throw foreign(`#${number} (${draft.branch})`);
+  if (pull.base.ref !== 'main') throw turned(number);
   const edited = marker.head !== pull.head.sha;
   if (!o.rebuild) {
     const goes = await merges(github, pull, main);
@@ -111,7 +112,7 @@ async function stopAtEdits(github: Proposing, { number, labels }: ApiPull): Prom
   const text =
     'This branch has commits that are not the bot’s, so the bot no longer rewrites it, although its plan has changed since. ' +
     'Merge it as it is, or close it: the next run then proposes the present plan.';
-  await putComment(github, number, { key: 'edited', text }, github.isOwn);
+  await mentionOnce(github, number, { key: 'edited', text }, github.isOwn);
   return { number, outcome: 'edited', why: EDITED_WHY };
 }
 
@@ -202,6 +203,12 @@ function nothing(branch: string): Fault {
 function foreign(what: string): Fault {
   return new Fault('FORGE_CONFLICT', `${what} is a pull request that the bot did not open`, {
     hint: 'Close it, or rename its branch.',
+  });
+}
+
+function turned(number: number): Fault {
+  return new Fault('FORGE_CONFLICT', `people turned #${number} to another branch than main`, {
+    hint: `Turn it back, or close it and delete its branch.`,
   });
 }
 

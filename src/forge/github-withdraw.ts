@@ -12,10 +12,11 @@ export async function mayWithdraw(
   pull: ApiPull,
   o: Pick<Withdrawal, 'now' | 'window'>,
 ): Promise<boolean> {
-  if (pull.state !== 'open' || markerOf(pull)?.head !== pull.head.sha) return false;
+  const { state, base, head } = pull;
+  if (state !== 'open' || base.ref !== 'main' || markerOf(pull)?.head !== head.sha) return false;
   if (pull.labels.some(({ name }) => name === STOP_LABEL) || !(await github.isOwn(pull.user))) return false;
   const approvals = await readApprovals(github, pull.number);
-  const until = thawsAt({ head: pull.head.sha, approvals }, o.window);
+  const until = thawsAt({ head: head.sha, approvals }, o.window);
   return until === undefined || until <= o.now || !(await brings(github, pull));
 }
 

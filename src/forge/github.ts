@@ -18,7 +18,7 @@ import { openGit } from './git.ts';
 import { ApiRefusal, type ApiTiming, openApi, Unclear } from './github-api.ts';
 import { GithubClone } from './github-clone.ts';
 import { apiWriter, pushWriter, readBranchRef, type Slug } from './github-commit.ts';
-import { addLabels, putComment } from './github-notes.ts';
+import { addLabels, mentionOnce, putComment } from './github-notes.ts';
 import { type Proposing, proposeOnGithub } from './github-propose.ts';
 import { type ApiPull, asPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
 import { claimOf, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
@@ -108,7 +108,7 @@ class GithubForge implements Forge {
     const pull = await readPull(this.#github, number);
     const marker = markerOf(pull);
     if (!marker || !(await mayWithdraw(this.#github, pull, o))) return undefined;
-    await this.comment(number, { ...o, text: o.comment, key: 'withdrawn' });
+    await mentionOnce(this.#github, number, { key: 'withdrawn', text: o.comment }, this.#github.isOwn);
     // the same plan may come again one day: this was not people's no
     const body = bodyWith(wordsOf(pull.body), { ...marker, plan: NO_PLAN }, [], pull.body);
     await this.#end(pull, { body });
@@ -182,6 +182,9 @@ class GithubForge implements Forge {
     const pull = await readPull(this.#github, number);
     if (pull.merged_at !== null && pull.merge_commit_sha !== null) return pull.merge_commit_sha;
     if (pull.state !== 'open') throw refused(`#${number} is closed`, 'Propose it again.');
+    if (pull.base.ref !== 'main') {
+      throw refused(`#${number} does not go to main`, 'Turn it to main, or merge it on GitHub.');
+    }
     const head = o.head ?? pull.head.sha;
     if (head !== pull.head.sha) throw moved(`#${number} changed since it was checked`);
     const { tip, tree } = await this.preview(number);

@@ -1,75 +1,17 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Fault } from '../../src/base/fault.ts';
 import { faultLine } from '../../src/flows/main.ts';
 import type { Draft, Forge } from '../../src/forge/forge.ts';
 import { openGithubForge } from '../../src/forge/github.ts';
 import { readTokens } from '../../src/forge/github-token.ts';
+import { between, type Spoil } from '../fixtures/between.ts';
 import { envOf, githubOf, NO_WAITS } from '../fixtures/githubForge.ts';
 import { draftOf, LATER, NOW, PATH, pins } from '../fixtures/localForge.ts';
 import { beginMain, testForge } from '../fixtures/testForge.ts';
 import type { TestForge } from '../testforge/server.ts';
-
-/** An answer instead of the real one, of which it gets the text; `undefined` leaves it as it is. */
-type Spoil = (real: string, response: ServerResponse) => string | undefined;
-
-interface Between {
-  readonly url: string;
-  /** Of requests that fit, `METHOD /path`. */
-  readonly spoils: { readonly of: RegExp; readonly with: Spoil }[];
-  readonly asked: { readonly line: string; readonly authorization: string | undefined }[];
-}
-
-/** A server between the adapter and the test forge, which changes what the API says. */
-async function between(forge: TestForge): Promise<Between> {
-  const self: Between = { url: '', spoils: [], asked: [] };
-  const known = new Map<string, Awaited<ReturnType<typeof forward>>>();
-  const server = createServer((asked, response) => void pass(asked, response));
-  async function pass(asked: IncomingMessage, response: ServerResponse): Promise<void> {
-    const line = `${asked.method} ${asked.url}`;
-    self.asked.push({ line, authorization: asked.headers.authorization });
-    const spoil = self.spoils.find(({ of }) => of.test(line));
-    const kept = spoil && asked.method === 'GET' ? `${spoil.of}` : undefined;
-    const real = (kept === undefined ? undefined : known.get(kept)) ?? (await forward(forge.url, asked));
-    if (kept !== undefined) known.set(kept, real); // a read that is spoiled anyway need not be asked again
-    const { status, headers, text } = real;
-    const said = spoil?.with(text, response);
-    if (response.headersSent || response.destroyed) return;
-    if (!spoil) for (const [name, value] of Object.entries(headers)) response.setHeader(name, value ?? '');
-    if (spoil && !response.hasHeader('content-type')) response.setHeader('content-type', 'application/json');
-    if (said !== undefined) response.removeHeader('content-length');
-    if (response.statusCode === 200) response.statusCode = status;
-    response.end(said ?? text);
-  }
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return Object.assign(self, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
-}
-
-function forward(base: string, asked: IncomingMessage) {
-  type Answer = { status: number; headers: IncomingMessage['headers']; text: string };
-  return new Promise<Answer>((resolve, reject) => {
-    const on = request(base + asked.url, { method: asked.method, headers: asked.headers }, (answer) => {
-      const parts: Buffer[] = [];
-      answer.on('data', (part: Buffer) => parts.push(part));
-      answer.on('end', () =>
-        resolve({
-          status: answer.statusCode ?? 0,
-          headers: answer.headers,
-          text: Buffer.concat(parts).toString(),
-        }),
-      );
-    });
-    on.on('error', reject);
-    asked.pipe(on);
-  });
-}
 
 const FIRST = { [PATH]: pins(), README: 'state\n' };
 const NEXT = new Map([[PATH, pins({ 0: '1-3' })]]);
