@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { Proposed } from '../forge/forge.ts';
 import type { Repository } from '../forge/repository.ts';
+import { isOpen, nextOpening } from '../manifest/window.ts';
 import type { Plan } from '../plan/types.ts';
 import { lockWorkTree } from '../pool/disk.ts';
 import { toJson } from '../report/json.ts';
 import { terminal } from '../report/terminal.ts';
+import { day } from '../report/words.ts';
 import { readChangelogs } from './changelogs.ts';
 import { checkLockstepGroups } from './check-lockstep.ts';
 import type { Mirror, World } from './context.ts';
@@ -14,7 +16,7 @@ import { forgeOf } from './forge-of.ts';
 import { lookInside } from './inside.ts';
 import { summarisePlan } from './job-summary.ts';
 import { faultLine } from './main.ts';
-import { type Asked, branchOf, draftOf, planFiles, provenanceOf } from './proposal.ts';
+import { type Asked, branchOf, draftOf, planFiles, provenanceOf, tierOfPlan } from './proposal.ts';
 import { type State, stateOf } from './state.ts';
 
 /** What becomes of a plan: shown only, written into the work tree, or offered for review. */
@@ -71,7 +73,10 @@ export async function deliver(
   if (!world.json) world.print(shown(plan, files.size, o.all));
   if (o.how === 'show') return { plan, files };
   if (files.size === 0) {
-    if (o.how === 'propose') await withdraw(world, repo, plan, state, o);
+    const closed = closedWindow(plan, state, world.now);
+    if (closed && o.how === 'propose')
+      world.progress.say(`${plan.team}/${plan.tier} ${plan.set}: its window opens ${day(closed)}`);
+    else if (o.how === 'propose') await withdraw(world, repo, plan, state, o);
     return { plan, files };
   }
   if (o.how === 'write') {
@@ -86,12 +91,37 @@ export async function deliver(
   const draft = draftOf(plan, state, files, o.asked, forge.words);
   const wish = o.wish === undefined ? {} : { [o.wish]: true };
   const pull = await forge.propose(draft, { now: world.now, ...wish });
+  if (pull.outcome === 'edited' && !isByItself(plan.verb, o.asked)) throw edited(pull.number);
   const isNews = pull.outcome === 'opened' || pull.outcome === 'updated';
   if (isNews) await summarisePlan(world, plan, provenanceOf(plan, state, files));
   const why = pull.why === undefined ? '' : ` (${pull.why})`;
   if (!world.json)
     world.print(`pull request #${pull.number} ${pull.outcome}${why}: sluice pr show ${pull.number}\n`);
   return { plan, files, pull };
+}
+
+/** A run of the bot's looks at every scope, whatever people do with one of them; who asked for just this must hear that it was not done. */
+function isByItself(verb: string, { options }: Asked): boolean {
+  return (verb === 'promote' || verb === 'sync') && !options.some(([key]) => ASKED_FOR.has(key));
+}
+
+const ASKED_FOR: ReadonlySet<string> = new Set(['Sluice-Named', 'Sluice-Lockstep', 'Sluice-Reason']);
+
+function edited(number: number): Fault {
+  return new Fault('FORGE_CONFLICT', `#${number} has commits that are not the bot's, and is left as it is`, {
+    hint: `Merge or close #${number}; or delete its branch to have the present plan proposed anew.`,
+    at: `#${number}`,
+  });
+}
+
+/** When it opens: until then what the last one had proposed is not over, and is for people to read and to merge. */
+function closedWindow(plan: Plan, state: State, now: Date): Date | undefined {
+  const opens = plan.repositories.flatMap(({ repository, staying, treeStays }) => {
+    const { window } = tierOfPlan(state, repository) ?? {};
+    const waits = treeStays !== undefined || staying.some(({ reason }) => reason.kind === 'window');
+    return window && waits && !isOpen(window, now) ? [nextOpening(window, now)] : [];
+  });
+  return opens.sort((a, b) => a.getTime() - b.getTime())[0];
 }
 
 /** What came to main in another way, or was held since: the pull request that is still open for it has nothing left. */
@@ -106,7 +136,9 @@ async function withdraw(
     gone ??
     `Nothing is left of it on main as it is now (${state.commit.slice(0, 12)}): it came there in another way, or is held.`;
   const forge = await forgeOf(world, repo);
-  const number = await forge.withdraw(branchOf(plan, asked), { by: world.by, now: world.now, comment });
+  const { window } = tierOfPlan(state, plan) ?? {};
+  const act = { by: world.by, now: world.now, comment, ...(window ? { window } : {}) };
+  const number = await forge.withdraw(branchOf(plan, asked), act);
   if (number !== undefined && !world.json) world.print(`closed #${number}: ${comment}\n`);
 }
 

@@ -23,6 +23,7 @@ export async function githubFindings(world: World, repo: Repository, place: Gith
     const survey = await surveyGithub({ ...o, ...timingOf(world) });
     return [
       tokenFinding(tokens.kind, tokens.from),
+      ...actionsFindings(tokens.kind, survey.actionsMayPropose),
       ...repositoryFindings(place, survey),
       ...ruleFindings(survey.rules, tokens.kind),
       labelFinding(survey.labels),
@@ -50,7 +51,7 @@ function tokenFinding(kind: TokenKind, from: string): Finding {
       };
     case 'actions': {
       const says =
-        'the GITHUB_TOKEN of a workflow: checks of its pull requests wait for somebody to approve the run, and it opens them only where Settings → Actions → General lets it';
+        'the GITHUB_TOKEN of a workflow: checks of its pull requests wait for somebody to approve the run';
       return { about, is: 'warning', says, next: app };
     }
     case 'none':
@@ -61,6 +62,20 @@ function tokenFinding(kind: TokenKind, from: string): Finding {
         next: app,
       };
   }
+}
+
+/** Only a person's token may see it (administration: read), and it is about the token that workflows have. */
+function actionsFindings(kind: TokenKind, may: boolean | undefined): Finding[] {
+  const about = 'workflows propose';
+  const where = 'Settings → Actions → General → Allow GitHub Actions to create and approve pull requests';
+  if (may === undefined && kind !== 'actions') return [];
+  if (may === undefined) {
+    const says = 'this token opens pull requests only where a setting lets it, and may not see that';
+    return [{ about, is: 'unknown', says, next: `Set ${where}; or let an App propose.` }];
+  }
+  if (!may) return [{ about, is: 'ok', says: 'by the token of an App; GITHUB_TOKEN opens no pull requests' }];
+  const says = 'GITHUB_TOKEN may open pull requests, and approve of them: any workflow here has an approval';
+  return [{ about, is: 'warning', says, next: `Let an App propose, then turn it off: ${where}.` }];
 }
 
 function repositoryFindings(place: GithubPlace, survey: Survey): Finding[] {

@@ -6,7 +6,7 @@ import { openRepository, type Repository } from '../forge/repository.ts';
 import { plain } from '../report/safe.ts';
 import { forgeRepository, later, type World } from './context.ts';
 import { deliveredData } from './deliver.ts';
-import { forgeOf } from './forge-of.ts';
+import { forgeOf, forgePlace } from './forge-of.ts';
 import { type HotfixRequest, hotfix } from './hotfix.ts';
 import { publishedData, reconcile, sayPublished } from './publish.ts';
 import { mergeReviewed } from './pull.ts';
@@ -19,7 +19,8 @@ interface Followed {
   readonly by: string;
 }
 
-const POLL_MS = 1_000;
+/** Asking a code host is three requests, of which it allows 5,000 an hour; asking a folder is none. */
+const POLL_MS = { local: 1_000, host: 10_000 };
 
 /**
  * An emergency as one command: proposes, waits until somebody else has approved of each pull request (or has merged it), checks and
@@ -40,12 +41,15 @@ export async function hotfixAndFollow(
   using advice = new Advice(world, left);
   const repo = await openRepository(world.repoDir);
   const forge = await forgeOf(world, repo);
-  const of = { world, repo, forge, steps, pollMs: o.pollMs ?? POLL_MS };
+  const isLocal = (await forgePlace(repo)) === 'local';
+  const of = { world, repo, forge, steps, pollMs: o.pollMs ?? (isLocal ? POLL_MS.local : POLL_MS.host) };
   for (const number of numbers) {
     merged.push(await followOne(of, number));
     left.delete(number);
   }
-  const main = { repo: await forgeRepository(repo), main: 'main' }; // the clone moves on when clients have the fix
+  const from = await forgeRepository(repo);
+  if (!isLocal) await forge.tip(); // somebody else may have merged
+  const main = { repo: from, main: isLocal ? 'main' : 'origin/main' }; // the clone moves on when clients have the fix
   const published = await reconcile(later(world), undefined, { from: main });
   steps.end('published');
   const [all, waited] = [steps.seconds(), steps.seconds('waited for the review of')];
@@ -91,6 +95,7 @@ async function followOne(of: Following, number: number): Promise<Followed> {
 /** The pull request once it may go on; a Fault where somebody closed it. */
 async function reviewed({ world, forge, pollMs }: Following, number: number): Promise<PullRequest> {
   let told = '';
+  let blocked = false;
   for (;;) {
     const pull = await forge.get(number);
     if (pull.state === 'closed') {
@@ -99,14 +104,21 @@ async function reviewed({ world, forge, pollMs }: Following, number: number): Pr
         at: `#${number}`,
       });
     }
-    if (pull.state === 'merged' || isApproved(pull, world)) return pull;
-    if (told !== pull.head) {
+    const approved = isApproved(pull, world);
+    if (pull.state === 'merged' || (approved && !(await forge.isBlocked(number)))) return pull;
+    if (approved && !blocked) {
+      world.progress.say(
+        `#${number} is approved, and waits for what else its code host asks for: its checks`,
+      );
+      blocked = true;
+    }
+    if (!approved && told !== pull.head) {
       const what = told === '' ? '' : ' (it has changed)';
       world.progress.say(
         `#${number}${what} waits for somebody else than ${plain(proposers(pull, world)[0] ?? '')}: sluice pr approve ${number}`,
       );
     }
-    told = pull.head;
+    if (!approved) told = pull.head;
     await sleep(pollMs);
   }
 }

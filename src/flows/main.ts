@@ -31,7 +31,7 @@ export function faultLine(fault: Fault, annotate: boolean): string {
   const text = `${message}. ${plain(fault.hint, 2_000)}`;
   if (!annotate) return `${fault.at === undefined ? 'sluice' : plain(fault.at, 500)}: ${text}`;
   const [, file, line, col] = /^([^:]+\.(?:yaml|lock)):(\d+)(?::(\d+))?$/.exec(fault.at ?? '') ?? [];
-  const where = file ? ` file=${property(file)},line=${line}${col ? `,col=${col}` : ''}` : '';
+  const where = file ? ` file=${property(plain(file, 500))},line=${line}${col ? `,col=${col}` : ''}` : '';
   return `::error${where}::${data(text)}`;
 }
 

@@ -3,6 +3,7 @@ import { formatChecksum } from '../base/checksum.ts';
 import { byCodeUnit } from '../base/order.ts';
 import { branchName, type Draft } from '../forge/forge.ts';
 import { lockPath, snapshotPath } from '../manifest/ids.ts';
+import type { TierPolicy } from '../manifest/policy.ts';
 import { renderNear } from '../manifest/render-near.ts';
 import { renderSnapshot, type Snapshot, type SnapshotFiles } from '../manifest/snapshot.ts';
 import type { Plan } from '../plan/types.ts';
@@ -110,8 +111,7 @@ export function draftOf(
 ): Draft {
   const from = provenanceOf(plan, state, files);
   const { catalog } = from;
-  const tier = state.policies.teams.get(plan.team)?.tiers.find(({ name }) => name === plan.tier);
-  const window = tier?.window;
+  const { window } = tierOfPlan(state, plan) ?? {};
   return {
     branch: branchOf(plan, asked),
     base: state.commit,
@@ -123,6 +123,11 @@ export function draftOf(
     isPlan: true,
     ...(window ? { window } : {}),
   };
+}
+
+/** Live is no team's. */
+export function tierOfPlan(state: State, of: { team: string; tier: string }): TierPolicy | undefined {
+  return state.policies.teams.get(of.team)?.tiers.find(({ name }) => name === of.tier);
 }
 
 /** What was named comes last. Of a hotfix all of it is one part, and no other request has the same: each has its own branch. */

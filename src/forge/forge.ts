@@ -66,9 +66,12 @@ export interface PullRequest {
 
 export interface Proposed {
   readonly number: number;
-  /** `frozen`: approved, or told to stay as it is. `declined`: people closed the same plan. Neither was written to. */
-  readonly outcome: 'opened' | 'updated' | 'unchanged' | 'frozen' | 'declined';
-  /** Of the last two, for people. */
+  /**
+   * `frozen`: approved, or told to stay as it is. `declined`: people closed the same plan. `edited`: people have commits on it, and the
+   * plan has changed since. None of the three is what was asked for, and none was rewritten.
+   */
+  readonly outcome: 'opened' | 'updated' | 'unchanged' | 'frozen' | 'declined' | 'edited';
+  /** Of the last three, for people. */
   readonly why?: string;
 }
 
@@ -146,6 +149,11 @@ export interface Standing {
   readonly declined: readonly PullRequest[];
 }
 
+export interface Withdrawal extends Act {
+  readonly comment: string;
+  readonly window?: Window;
+}
+
 /** All that a flow needs of a code host. Doing a thing twice is harmless. */
 export interface Forge {
   /** What it does with a text besides showing it. */
@@ -159,8 +167,11 @@ export interface Forge {
   propose(draft: Draft, o: ProposeOptions): Promise<Proposed>;
   /** A pull request for a branch that a person pushed. */
   open(o: Opening): Promise<Proposed>;
-  /** Closes what a bot has open on this branch, because nothing is left of it; what people changed there stays. Its number. */
-  withdraw(branch: string, o: Act & { readonly comment: string }): Promise<number | undefined>;
+  /**
+   * Closes what a bot has open on this branch, because nothing is left of its plan; its number. What people changed stays, and what
+   * they approved of, as long as an approval freezes it (`window`: as in a draft).
+   */
+  withdraw(branch: string, o: Withdrawal): Promise<number | undefined>;
   /** By number, the newest first. Approvals and comments may be left out: `get` has them. */
   list(o?: { readonly state?: PullState }): Promise<PullRequest[]>;
   get(number: number): Promise<PullRequest>;
@@ -171,8 +182,8 @@ export interface Forge {
   setCheck(number: number, check: Check, o: Act): Promise<boolean>;
   /** The tree that a merge would give now; FORGE_CONFLICT names the files that do not merge. */
   preview(number: number): Promise<{ readonly tip: string; readonly head: string; readonly tree: string }>;
-  /** Whether main takes only what a person has approved: then nothing merges by itself. */
-  asksForReview(): Promise<boolean>;
+  /** Whether rules that only the code host knows keep it from being merged now, or it cannot say yet. */
+  isBlocked(number: number): Promise<boolean>;
   /** The merge commit. With `head` or `tip`: only if they are still what was checked. */
   merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string>;
   /** As a unified diff from where it left main. */

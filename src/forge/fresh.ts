@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { openingAfter, type Window } from '../manifest/window.ts';
+import { nextOpening, openingAfter, type Window } from '../manifest/window.ts';
 import { type Draft, factTrailers, isCurrent, type PullRequest } from './forge.ts';
 import type { Git } from './git.ts';
 import { listTree } from './list-tree.ts';
@@ -16,13 +16,18 @@ export const REWRITES_MS = 3_600_000;
 
 export const STOP_LABEL = 'sluice:stop-updating';
 export const EDITED_LABEL = 'sluice:edited';
+export const EDITED_WHY = 'it has commits that are not the bot’s, and its plan has changed since';
 
-/** Until when the approvals of the present head keep it from being rewritten: the next window after the last of them. */
+/**
+ * Until when the approvals of the present head keep it from being rewritten. With a window it can be merged only while that is open: the
+ * one that is open now, or else the next one, is left to whoever approved, and what is newer comes in with the one after it.
+ */
 export function thawsAt(pull: Pick<PullRequest, 'head' | 'approvals'>, window?: Window): Date | undefined {
   const given = pull.approvals.filter((a) => isCurrent(pull, a)).map(({ at }) => at.getTime());
   if (given.length === 0) return undefined;
   const last = new Date(Math.max(...given));
-  return window ? openingAfter(window, last) : new Date(last.getTime() + THAWS_AFTER_MS);
+  if (!window) return new Date(last.getTime() + THAWS_AFTER_MS);
+  return openingAfter(window, nextOpening(window, last));
 }
 
 /**

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Octokit } from '@octokit/rest';
 import { Fault, quote } from '../base/fault.ts';
+import { StrangeAnswer } from './github-answers.ts';
+import { type FetchTiming, guardedFetch } from './github-fetch.ts';
 import type { Tokens } from './github-token.ts';
 
 /** What every request says it was written for: https://docs.github.com/en/rest/about-the-rest-api/api-versions */
 export const API_VERSION = '2022-11-28';
 
 /** Waits of the tests are none; `throttle` goes to @octokit/plugin-throttling. */
-export interface ApiTiming {
+export interface ApiTiming extends FetchTiming {
   readonly throttle?: Readonly<Record<string, unknown>> & { readonly enabled?: boolean };
   /** Before the second and the third try of what may be asked again. */
   readonly retryMs?: readonly number[];
@@ -75,6 +77,7 @@ async function loadOctokit(o: ApiOptions): Promise<Octokit> {
     baseUrl: o.api,
     userAgent: o.userAgent,
     log: SILENT,
+    request: { fetch: guardedFetch(o.timing) },
     throttle: { onRateLimit: again, onSecondaryRateLimit: again, ...o.timing?.throttle },
   });
   const current = () => o.tokens.current((route, asked) => askAsApp(o, route, asked));
@@ -104,7 +107,8 @@ async function askAsApp(
   { jwt, body }: { readonly jwt: string; readonly body?: object },
 ): Promise<Readonly<Record<string, unknown>>> {
   const { Octokit } = await import('@octokit/rest');
-  const bare = new Octokit({ baseUrl: o.api, userAgent: o.userAgent, log: SILENT });
+  const request = { fetch: guardedFetch(o.timing) };
+  const bare = new Octokit({ baseUrl: o.api, userAgent: o.userAgent, log: SILENT, request });
   const headers = { ...VERSION_HEADER, authorization: `Bearer ${jwt}` };
   const { data } = await tries(o.timing?.retryMs ?? RETRY_MS, true, () =>
     bare.request(route, { ...body, headers }),
@@ -136,9 +140,13 @@ function statusOf(error: unknown): number | undefined {
   return typeof error === 'object' && error !== null && 'status' in error ? Number(error.status) : undefined;
 }
 
-/** Octokit says 500 of a connection that broke. */
+/** Octokit says 500 of a connection that broke, and of whatever else `fetch` threw. */
 function isUnclear(error: unknown): boolean {
-  return (statusOf(error) ?? 0) >= 500;
+  return (statusOf(error) ?? 0) >= 500 && !(causeOf(error) instanceof Fault);
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
 }
 
 /** Of a write: it may have been done all the same. */
@@ -154,6 +162,7 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const status = statusOf(error);
     if (error instanceof Fault || status === undefined) throw error;
+    if (causeOf(error) instanceof Fault) throw causeOf(error);
     throw refusal(error as RequestFailure, status);
   }
 }
@@ -168,14 +177,19 @@ interface RequestFailure {
 }
 
 /** Without its cause, which has the headers of the request. */
-function refusal({ message, request, response }: RequestFailure, status: number): Fault {
+function refusal(error: RequestFailure, status: number): Fault {
+  const { message, request, response } = error;
   const path = request ? new URL(request.url).pathname : '';
   const at = request ? `${request.method} ${path}` : '';
+  if (causeOf(error) instanceof StrangeAnswer) {
+    return new Unclear(`GitHub's answer cannot be its own: ${message}`, at);
+  }
   if (status >= 500) return new Unclear(`GitHub does not answer (${status}): ${quote(message)}`, at);
   const header = (name: string) => String(response?.headers[name] ?? '');
   if (status === 429 || header('x-ratelimit-remaining') === '0' || /rate limit/i.test(message)) {
     const until = Number(header('x-ratelimit-reset'));
-    const when = until > 0 ? `after ${new Date(until * 1000).toISOString()}` : 'in some minutes';
+    const when =
+      until > 0 && until < FAR_SECONDS ? `after ${new Date(until * 1000).toISOString()}` : 'in some minutes';
     return new Fault('HTTP_STATUS', `GitHub's rate limit is reached (${status})`, {
       hint: `Run it again ${when}.`,
       at,
@@ -183,6 +197,9 @@ function refusal({ message, request, response }: RequestFailure, status: number)
   }
   return new ApiRefusal(status, wordsOf(message, response?.data), { hint: hintOf(status, header), at });
 }
+
+/** The year 2286; no server's limit ends later. */
+const FAR_SECONDS = 1e10;
 
 function wordsOf(message: string, data: unknown): string {
   const { errors } = (data ?? {}) as { errors?: readonly unknown[] };

@@ -32,6 +32,15 @@ export async function putComment(
   }
 }
 
+/** Of what is known without it: a conversation that is locked, or issues that are switched off, are no reason to stop. */
+export async function mentionOnce(...about: Parameters<typeof putComment>): Promise<void> {
+  try {
+    await putComment(...about);
+  } catch (error) {
+    if (!(error instanceof ApiRefusal && [403, 404, 410].includes(error.status))) throw error;
+  }
+}
+
 /** Adding what is there already is no error. A token that may not label is no reason to stop: `sluice doctor` says it. */
 export async function addLabels(github: Github, number: number, labels: readonly string[]): Promise<void> {
   if (labels.length === 0) return;

@@ -1,10 +1,18 @@
 import { Fault } from '../base/fault.ts';
 import type { Marker } from '../report/marker.ts';
 import { checkDraft, commitMessage, type Draft, type Proposed, type ProposeOptions } from './forge.ts';
-import { EDITED_LABEL, MOST_ASKED_FOR, MOST_REWRITES, planDigest, STOP_LABEL, thawsAt } from './fresh.ts';
+import {
+  EDITED_LABEL,
+  EDITED_WHY,
+  MOST_ASKED_FOR,
+  MOST_REWRITES,
+  planDigest,
+  STOP_LABEL,
+  thawsAt,
+} from './fresh.ts';
 import { ApiRefusal, Unclear } from './github-api.ts';
 import { readBranchRef, type Writer, type Written } from './github-commit.ts';
-import { addLabels, putComment } from './github-notes.ts';
+import { addLabels, mentionOnce } from './github-notes.ts';
 import { type ApiPull, type ApiUser, bodyWith, idOf, isFork, markerOf, rewritesOf } from './github-pull.ts';
 import { type Github, listPulls, readApprovals, readPull } from './github-reads.ts';
 import { mergeCommits } from './merge.ts';
@@ -52,6 +60,7 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
   const { number } = pull;
   const marker = markerOf(pull);
   if (!marker || !(await github.isOwn(pull.user))) throw foreign(`#${number} (${draft.branch})`);
+  if (pull.base.ref !== 'main') throw turned(number);
   const edited = marker.head !== pull.head.sha;
   if (!o.rebuild) {
     const goes = await merges(github, pull, main);
@@ -59,7 +68,7 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
     if (!o.asked && pull.labels.some(({ name }) => name === STOP_LABEL)) {
       return { number, outcome: 'frozen', why: `it has the label ${STOP_LABEL}` };
     }
-    if (edited && !(await saysTheSame(github, work, pull))) return await stopAtEdits(github, pull);
+    if (edited && !(await saysTheSame(github, work, pull))) return stopAtEdits(github, pull);
     const approvals = draft.isPlan && !o.asked ? await readApprovals(github, number) : [];
     const until = thawsAt({ head: pull.head.sha, approvals }, draft.window);
     if (until && until > o.now && goes) {
@@ -106,15 +115,13 @@ function sameWords(message: string, draft: Draft): boolean {
 }
 
 /** People's commits are theirs: said once, on the pull request, and the bot keeps off. */
-async function stopAtEdits(github: Proposing, { number, head, labels }: ApiPull): Promise<never> {
+async function stopAtEdits(github: Proposing, { number, labels }: ApiPull): Promise<Proposed> {
   if (!labels.some(({ name }) => name === EDITED_LABEL)) await addLabels(github, number, [EDITED_LABEL]);
   const text =
     'This branch has commits that are not the bot’s, so the bot no longer rewrites it, although its plan has changed since. ' +
     'Merge it as it is, or close it: the next run then proposes the present plan.';
-  await putComment(github, number, { key: 'edited', text }, github.isOwn);
-  throw new Fault('FORGE_CONFLICT', `#${number} has commits that are not the bot's (${head.ref})`, {
-    hint: `Merge or close #${number}; or delete the branch to have it proposed anew.`,
-  });
+  await mentionOnce(github, number, { key: 'edited', text }, github.isOwn);
+  return { number, outcome: 'edited', why: EDITED_WHY };
 }
 
 async function merges({ clone }: Github, pull: ApiPull, main: string): Promise<boolean> {
@@ -204,6 +211,12 @@ function nothing(branch: string): Fault {
 function foreign(what: string): Fault {
   return new Fault('FORGE_CONFLICT', `${what} is a pull request that the bot did not open`, {
     hint: 'Close it, or rename its branch.',
+  });
+}
+
+function turned(number: number): Fault {
+  return new Fault('FORGE_CONFLICT', `people turned #${number} to another branch than main`, {
+    hint: `Turn it back, or close it and delete its branch.`,
   });
 }
 

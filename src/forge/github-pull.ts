@@ -28,6 +28,8 @@ export interface ApiPull {
   readonly merged_at: string | null;
   readonly merge_commit_sha: string | null;
   readonly merged_by?: ApiUser | null;
+  /** Not in lists. */
+  readonly mergeable_state?: string;
 }
 
 export interface ApiReview {

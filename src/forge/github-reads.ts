@@ -50,22 +50,6 @@ export async function readPull({ api, slug }: Github, number: number): Promise<A
   throw new Fault('NOT_FOUND', `there is no pull request ${number}`, { hint: 'Run `sluice pr list`.' });
 }
 
-/** By the rulesets of main; where they cannot be seen, a merge that is refused says it. */
-export async function readReviewRule({ api, slug }: Github): Promise<boolean> {
-  try {
-    const rules = await api.ask((k) => k.rest.repos.getBranchRules({ ...slug, branch: 'main' }));
-    return rules.some(
-      (rule) =>
-        rule.type === 'pull_request' &&
-        ((rule.parameters?.required_approving_review_count ?? 0) > 0 ||
-          rule.parameters?.require_code_owner_review === true),
-    );
-  } catch (error) {
-    if (error instanceof ApiRefusal && [401, 403, 404].includes(error.status)) return false;
-    throw error;
-  }
-}
-
 export async function readApprovals({ api, slug }: Github, number: number): Promise<Approval[]> {
   const of = { ...slug, pull_number: number, per_page: A_PAGE };
   return approvalsOf(await pages(api, (page) => (k) => k.rest.pulls.listReviews({ ...of, page })));

@@ -11,6 +11,8 @@ export interface Survey {
   readonly rules: readonly { readonly type: string; readonly parameters?: unknown }[] | undefined;
   readonly labels: readonly string[] | undefined;
   readonly workflows: readonly { readonly path: string; readonly state: string }[] | undefined;
+  /** "Allow GitHub Actions to create and approve pull requests". */
+  readonly actionsMayPropose: boolean | undefined;
   readonly runners: readonly { readonly name: string; readonly status: string }[] | undefined;
 }
 
@@ -29,6 +31,9 @@ export async function surveyGithub(o: ApiOptions & Slug): Promise<Survey> {
     rules: await see((k) => k.rest.repos.getBranchRules({ ...slug, branch: 'main' })),
     labels: (await see((k) => k.rest.issues.listLabelsForRepo(most)))?.map(({ name }) => name),
     workflows: (await see((k) => k.rest.actions.listRepoWorkflows(most)))?.workflows,
+    actionsMayPropose: (
+      await see((k) => k.rest.actions.getGithubActionsDefaultWorkflowPermissionsRepository(slug))
+    )?.can_approve_pull_request_reviews,
     runners: (await see((k) => k.rest.actions.listSelfHostedRunnersForRepo(most)))?.runners,
   };
 }

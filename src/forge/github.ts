@@ -20,6 +20,7 @@ import {
   type Said,
   type Standing,
   type Taken,
+  type Withdrawal,
 } from './forge.ts';
 import { openGit } from './git.ts';
 import { ApiRefusal, type ApiTiming, openApi, Unclear } from './github-api.ts';
@@ -27,21 +28,14 @@ import { readBoard, untickPull, writeBoard } from './github-board.ts';
 import { setCheckOnGithub } from './github-checks.ts';
 import { GithubClone } from './github-clone.ts';
 import { apiWriter, pushWriter, readBranchRef, type Slug } from './github-commit.ts';
-import { addLabels, putComment } from './github-notes.ts';
+import { addLabels, mentionOnce, putComment } from './github-notes.ts';
 import { type Proposing, proposeOnGithub } from './github-propose.ts';
 import { type ApiPull, asPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
-import {
-  claimOf,
-  listPulls,
-  ownOf,
-  readApprovals,
-  readPull,
-  readReviewRule,
-  wholePull,
-} from './github-reads.ts';
+import { claimOf, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
 import { mayWrite, saidSince, takeUp } from './github-said.ts';
 import { readStanding } from './github-standing.ts';
 import type { Tokens } from './github-token.ts';
+import { mayWithdraw } from './github-withdraw.ts';
 import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { readCommit } from './refs.ts';
 
@@ -71,6 +65,9 @@ export function openGithubForge(o: GithubOptions): Forge {
 
 /** One run asks for what is open once, and again where it goes on for long; before a write one is read anew anyway. */
 const LISTED_MS = 60_000;
+
+/** `MergeStateStatus` of the GraphQL reference; the others are behind, blocked, dirty, draft and unknown. */
+const MAY_MERGE: ReadonlySet<string> = new Set(['clean', 'has_hooks', 'unstable']);
 
 class GithubForge implements Forge {
   readonly words = { bodyLimit: BODY_LIMIT, commands: true, taskLists: true, labels: true };
@@ -117,16 +114,14 @@ class GithubForge implements Forge {
     });
   }
 
-  async withdraw(branch: string, o: Act & { readonly comment: string }): Promise<number | undefined> {
+  async withdraw(branch: string, o: Withdrawal): Promise<number | undefined> {
     const found = (await this.#listOpen()).find((p) => p.head.ref === branch && !isFork(p));
     if (!found) return undefined;
     const { number } = found;
     const pull = await readPull(this.#github, number);
     const marker = markerOf(pull);
-    if (pull.state !== 'open' || marker?.head !== pull.head.sha || !(await this.#github.isOwn(pull.user))) {
-      return undefined;
-    }
-    await this.comment(number, { ...o, text: o.comment, key: 'withdrawn' });
+    if (!marker || !(await mayWithdraw(this.#github, pull, o))) return undefined;
+    await mentionOnce(this.#github, number, { key: 'withdrawn', text: o.comment }, this.#github.isOwn);
     // the same plan may come again one day: this was not people's no
     const body = bodyWith(wordsOf(pull.body), { ...marker, plan: NO_PLAN }, [], pull.body);
     await this.#end(pull, { body });
@@ -193,8 +188,11 @@ class GithubForge implements Forge {
     });
   }
 
-  asksForReview(): Promise<boolean> {
-    return readReviewRule(this.#github);
+  async isBlocked(number: number): Promise<boolean> {
+    const { mergeable_state: first = 'unknown' } = await readPull(this.#github, number);
+    // it is worked out after the first question: https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request
+    const state = first === 'unknown' ? (await readPull(this.#github, number)).mergeable_state : first;
+    return !MAY_MERGE.has(state ?? 'unknown');
   }
 
   async merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string> {
@@ -202,6 +200,9 @@ class GithubForge implements Forge {
     const pull = await readPull(this.#github, number);
     if (pull.merged_at !== null && pull.merge_commit_sha !== null) return pull.merge_commit_sha;
     if (pull.state !== 'open') throw refused(`#${number} is closed`, 'Propose it again.');
+    if (pull.base.ref !== 'main') {
+      throw refused(`#${number} does not go to main`, 'Turn it to main, or merge it on GitHub.');
+    }
     const head = o.head ?? pull.head.sha;
     if (head !== pull.head.sha) throw moved(`#${number} changed since it was checked`);
     const { tip, tree } = await this.preview(number);

@@ -23,8 +23,9 @@ import {
   type Said,
   type Standing,
   type Taken,
+  type Withdrawal,
 } from './forge.ts';
-import { thawsAt } from './fresh.ts';
+import { EDITED_WHY, thawsAt } from './fresh.ts';
 import { type Git, openGit } from './git.ts';
 import { setUpBare } from './local-init.ts';
 import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
@@ -108,7 +109,10 @@ class BareForge implements LocalForge {
       if ((await readCommit(git, base)).tree === tree) {
         throw refused(`${draft.branch} would change nothing`, 'Propose only what differs from main.');
       }
-      if (!o.rebuild) await this.#refuseForeignWork(known, branchHead, draft.branch, pulls);
+      if (!o.rebuild && branchHead !== undefined && known?.proposed !== branchHead) {
+        if (known) return { number: known.number, outcome: 'edited', why: EDITED_WHY };
+        await this.#refuseForeignWork(branchHead, draft.branch, pulls);
+      }
       const head = await commitDraft(git, draft, base, tree, by, o.now);
       const number = known?.number ?? (await pulls.next());
       const record = proposal(known, draft, { number, base, head, by, now: o.now });
@@ -182,9 +186,9 @@ class BareForge implements LocalForge {
     });
   }
 
-  async withdraw(branch: string, o: Act & { readonly comment: string }): Promise<number | undefined> {
+  async withdraw(branch: string, o: Withdrawal): Promise<number | undefined> {
     const pull = (await this.list({ state: 'open' })).find((p) => p.branch === branch);
-    if (!pull || pull.proposed !== pull.head) return undefined;
+    if (!pull || pull.proposed !== pull.head || (await this.#isWanted(pull, o))) return undefined;
     await this.close(pull.number, o);
     return pull.number;
   }
@@ -222,8 +226,8 @@ class BareForge implements LocalForge {
     return { tip, head: pull.head, tree: await this.#mergedTree(pull, tip) };
   }
 
-  async asksForReview(): Promise<boolean> {
-    return false; // who merges here decides that
+  async isBlocked(): Promise<boolean> {
+    return false; // who may merge here may merge anything that is green
   }
 
   async merge(number: number, o: Act & { readonly head?: string; readonly tip?: string }): Promise<string> {
@@ -416,6 +420,15 @@ class BareForge implements LocalForge {
     return { number: known.number, outcome: 'frozen', why };
   }
 
+  /** Approved of not long ago, and a merge would still change something. */
+  async #isWanted(pull: PullRequest, o: Withdrawal): Promise<boolean> {
+    const until = thawsAt(pull, o.window);
+    if (!until || until <= o.now) return false;
+    const main = await this.#main();
+    const { tree, conflicts } = await mergeCommits(this.#git, main, pull.head);
+    return conflicts.length === 0 && tree !== (await readCommit(this.#git, main)).tree;
+  }
+
   /** Paths with their blobs before and after. */
   async #changes(from: string, to: string): Promise<string> {
     const raw = [
@@ -432,18 +445,7 @@ class BareForge implements LocalForge {
   }
 
   /** What people pushed to a bot's branch is theirs: it is not replaced by a newer proposal. */
-  async #refuseForeignWork(
-    known: PullRecord | undefined,
-    branchHead: string | undefined,
-    branch: string,
-    pulls: Pulls,
-  ): Promise<void> {
-    if (branchHead === undefined || known?.proposed === branchHead) return;
-    if (known) {
-      throw new Fault('FORGE_CONFLICT', `#${known.number} has commits that are not the bot's (${branch})`, {
-        hint: `Merge or close #${known.number}; or delete the branch to have it proposed anew.`,
-      });
-    }
+  async #refuseForeignWork(branchHead: string, branch: string, pulls: Pulls): Promise<void> {
     const earlier = (await pulls.all()).find((record) => record.branch === branch);
     if (earlier?.head === branchHead) return; // left over from a pull request that has ended
     throw new Fault('FORGE_CONFLICT', `there is a branch ${branch} that the bot did not make`, {

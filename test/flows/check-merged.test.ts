@@ -174,6 +174,70 @@ it('a person\u2019s pull request is judged by the rules: live has no build that 
   expect((await checked(dir)).good).toBe(false);
 });
 
+/** One pin of a manifest, its YAML and its lock told the same story: what is put in its place (`''`: nothing). */
+function repinned(at: string, tier: string, name: string, change: (line: string) => string): void {
+  const [yaml, lock] = ['yaml', 'lock'].map((ext) => `snapshots/infra/${tier}/${BASE}.${ext}`) as [
+    string,
+    string,
+  ];
+  const all = readFileSync(join(at, lock), 'utf8').matchAll(
+    new RegExp(`^${name}-(\\d\\S*)\\.(\\w+) .*$`, 'gm'),
+  );
+  const [line = '', evr = ''] = [...all].at(-1) ?? [];
+  const now = change(line);
+  const to = new RegExp(`^${name}-(\\d\\S*)\\.\\w+ `).exec(now)?.[1];
+  replaced(at, lock, new RegExp(`^${escaped(line)}\\n`, 'm'), now === '' ? '' : `${now}\n`);
+  const pin = new RegExp(`^( +${name}\\.\\w+:.*)"${escaped(evr)}"(.*)\\n`, 'm');
+  if (to !== evr) replaced(at, yaml, pin, to === undefined ? '' : `$1"${to}"$2\n`);
+  if (to === undefined) for (const path of [yaml, lock]) replaced(at, path, /\n\n\n/, '\n\n');
+}
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+/** The newest one that a commit has there. */
+function lineOf(at: string, rev: string, path: string, name: string): string {
+  const text = git(at, 'show', `${rev}:snapshots/${path}/${BASE}.lock`);
+  return [...text.matchAll(new RegExp(`^${name}-\\d.*$`, 'gm'))].at(-1)?.[0] ?? '';
+}
+
+// THREATS 3.6, group 12
+it.each<readonly [string, (at: string) => void, RegExp]>([
+  [
+    'a build that does not exist',
+    (at) => repinned(at, 'stable', 'harbor-cron', (l) => l.replace(/-\d\S*\.(\w+) /, '-9.9-9.h9.$1 ')),
+    /^(LOCK_MISMATCH|MANIFEST_INVALID|NOT_FOUND) snapshots\/infra\/stable/,
+  ],
+  [
+    'a build that its parent never had',
+    (at) => repinned(at, 'stable', 'harbor-tzdata', () => lineOf(at, SYNC, 'vendor/live', 'harbor-tzdata')),
+    /^(MANIFEST_INVALID snapshots\/infra\/stable|CATALOG_MISSING)/, // main's catalog has no such record
+  ],
+  [
+    'another sha256',
+    (at) => repinned(at, 'stable', 'harbor-cron', (l) => l.replace(/sha256:[0-9a-f]{8}/, 'sha256:00000000')),
+    /^(LOCK_MISMATCH|MANIFEST_INVALID) snapshots\/infra\/stable/,
+  ],
+  [
+    'removal of what others need',
+    (at) => repinned(at, 'stable', 'harbor-libc', () => ''),
+    /^(BROKEN_SET|MANIFEST_INVALID) snapshots\/infra\/stable/,
+  ],
+  [
+    'a downgrade that is no rollback',
+    (at) =>
+      repinned(at, 'unstable', 'harbor-tzdata', () =>
+        lineOf(at, 'origin/main', 'infra/stable', 'harbor-tzdata'),
+      ),
+    /^MANIFEST_INVALID snapshots\/infra\/unstable/,
+  ],
+])('a manifest of a person’s %s is refused at its file', async (_what, edit, complaint) => {
+  const dir = await runner(['origin/main'], (at) => {
+    edit(at);
+    git(at, 'commit', '-qam', 'By hand');
+  });
+  const { good, complaints } = await checked(dir);
+  expect([good, complaints]).toEqual([false, expect.arrayContaining([expect.stringMatching(complaint)])]);
+});
+
 it('without a catalog to ask, the check that a merge waits for is not green', async () => {
   const [policies, folder] = ['policies/site.yaml', `file://${site.mirrorDir}/public`];
   const text = readFileSync(join(site.repoDir, policies), 'utf8');

@@ -72,6 +72,21 @@ it('explains what the GITHUB_TOKEN of a workflow cannot do, and a missing token'
     { is: 'warning', says: expect.stringContaining('wait'), next: expect.stringContaining('App') },
   ]);
   expect(of('CODEOWNERS')).toMatchObject([{ is: 'ok' }]);
+  expect(of('workflows propose')).toMatchObject([
+    { is: 'unknown', next: expect.stringContaining('Allow GitHub Actions to create') },
+  ]);
+});
+
+it('reads whether workflows may open pull requests, where the token may see it', async () => {
+  const { test, dir } = await onGithub();
+  const asPerson = () => examine(dir, envOf('user', test.tokenOf('user')));
+  expect((await asPerson()).of('workflows propose')).toMatchObject([{ is: 'ok' }]);
+  test.settings.actionsMayOpenPulls = true;
+  expect((await asPerson()).of('workflows propose')).toMatchObject([
+    { is: 'warning', says: expect.stringContaining('approve'), next: expect.stringContaining('turn it off') },
+  ]);
+  const asApp = await examine(dir, envOf('app', test.tokenOf('app')));
+  expect(asApp.of('workflows propose')).toEqual([]);
 });
 
 it('sends a token to no other host than origin’s', async () => {

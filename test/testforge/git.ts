@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
+import { startGit } from '../../src/forge/start.ts';
 
 export interface CommitFacts {
   readonly sha: string;
@@ -35,6 +35,8 @@ export interface TreeItem {
 /** A command that git refused. */
 export class GitError extends Error {}
 
+const NO_CONFIG = { GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' };
+
 /** Plumbing of a bare repository. */
 export class BareGit {
   readonly dir: string;
@@ -43,20 +45,23 @@ export class BareGit {
     this.dir = dir;
   }
 
-  run(
+  async run(
     args: readonly string[],
-    o: { input?: string | Buffer; env?: NodeJS.ProcessEnv } = {},
+    o: { input?: string | Buffer; env?: Readonly<Record<string, string>> } = {},
   ): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const env = { ...process.env, GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', ...o.env };
-      const options = { env, encoding: 'utf8', maxBuffer: 1 << 28 } as const;
-      const child = execFile('git', ['--git-dir', this.dir, ...args], options, (error, out, words) => {
-        if (error) reject(new GitError(`git ${args.join(' ')}: ${words}`));
-        else resolve(out);
-      });
-      child.stdin?.on('error', () => undefined); // it ended before it read everything
-      child.stdin?.end(o.input ?? '');
-    });
+    return (await this.#bytes(args, o)).toString('utf8');
+  }
+
+  /** From the small process that starts git for the product too: a test's own is large, and forks slowly. */
+  async #bytes(args: readonly string[], o: { input?: string | Buffer; env?: object } = {}): Promise<Buffer> {
+    const given = Object.entries({ ...process.env, ...NO_CONFIG, ...o.env });
+    const env = Object.fromEntries(given.filter(([, value]) => value !== undefined));
+    const git = startGit({ args: ['--git-dir', this.dir, ...args], env, stdin: o.input ?? '' });
+    const out: Buffer[] = [];
+    for await (const chunk of git.output()) out.push(chunk);
+    const { status, stderr } = await git.ended;
+    if (status !== 0) throw new GitError(`git ${args.join(' ')}: ${stderr}`);
+    return Buffer.concat(out);
   }
 
   async try(args: readonly string[]): Promise<string | undefined> {
@@ -71,12 +76,7 @@ export class BareGit {
 
   async bytes(blob: string): Promise<Buffer | undefined> {
     if ((await this.try(['cat-file', '-t', blob])) !== 'blob') return undefined;
-    return new Promise((resolve, reject) => {
-      const options = { encoding: 'buffer', maxBuffer: 1 << 28 } as const;
-      execFile('git', ['--git-dir', this.dir, 'cat-file', 'blob', blob], options, (error, out) =>
-        error ? reject(error) : resolve(out),
-      );
-    });
+    return this.#bytes(['cat-file', 'blob', blob]);
   }
 
   /** The object that a name stands for, if it is of that type. */

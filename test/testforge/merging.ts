@@ -142,6 +142,17 @@ async function changedFiles(git: BareGit, { baseSha, headSha }: Pull): Promise<s
   return (await git.changes(base, headSha)).map(({ filename }) => filename);
 }
 
+/** Of `mergeable_state`: "blocked" where it would be refused. */
+export async function keepsRules(world: World, issue: PullIssue): Promise<boolean> {
+  try {
+    await checkRules(world, issue);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return false;
+  }
+}
+
 function violates(rule: string): never {
   throw new Refusal(405, `Repository rule violations found\n\n${rule}\n\n`);
 }

@@ -11,7 +11,7 @@ import {
   text,
 } from './call.ts';
 import type { FileChange } from './git.ts';
-import { mergeability, mergePull } from './merging.ts';
+import { keepsRules, mergeability, mergePull } from './merging.ts';
 import { type Issue, isPull, type Pull, type Review } from './state.ts';
 
 export const PULL_ROUTES: Routes = {
@@ -23,7 +23,8 @@ export const PULL_ROUTES: Routes = {
       const issue = pullOf(call);
       const body = await call.json.pull(issue);
       await mergeability(call, issue); // rest/pulls: the first read starts the computation and says null
-      return { status: 200, body };
+      const blocked = body.mergeable_state === 'clean' && !(await keepsRules(call, issue));
+      return { status: 200, body: blocked ? { ...body, mergeable_state: 'blocked' } : body };
     },
   },
   'pulls/update': { needs: ['pull_requests:write'], content: true, run: update },

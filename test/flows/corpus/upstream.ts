@@ -9,7 +9,11 @@ import { answerFile, serve } from '../../fixtures/server.ts';
 import { filesBelow, tempDir } from '../../fixtures/tempDir.ts';
 
 /** An HTTP server of one upstream, whose folder is exchanged for that of the next version. */
-export async function serveUpstream(): Promise<{ readonly url: string; show(folder: string): void }> {
+export async function serveUpstream(): Promise<{
+  readonly url: string;
+  /** False: it is that folder already. */
+  show(folder: string): boolean;
+}> {
   let root = '';
   const server = await serve(async (request, response) => {
     const path = normalize(decodeURIComponent(request.url ?? '/'));
@@ -20,7 +24,9 @@ export async function serveUpstream(): Promise<{ readonly url: string; show(fold
   return {
     url: server.url,
     show(folder) {
+      const isOther = folder !== root;
       root = folder;
+      return isOther;
     },
   };
 }
