@@ -91,7 +91,8 @@ export async function deliver(
   const draft = draftOf(plan, state, files, o.asked, forge.words);
   const wish = o.wish === undefined ? {} : { [o.wish]: true };
   const pull = await forge.propose(draft, { now: world.now, ...wish });
-  if (pull.outcome === 'edited' && !isByItself(plan.verb, o.asked)) throw edited(pull.number);
+  const isAsked = o.wish !== undefined || !isByItself(plan.verb, o.asked);
+  if (pull.outcome === 'edited' && isAsked) throw edited(pull.number);
   const isNews = pull.outcome === 'opened' || pull.outcome === 'updated';
   if (isNews) await summarisePlan(world, plan, provenanceOf(plan, state, files));
   const why = pull.why === undefined ? '' : ` (${pull.why})`;
