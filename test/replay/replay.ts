@@ -119,8 +119,7 @@ class Run {
   async #once(verb: 'sync' | 'promote', isAgain: boolean): Promise<boolean> {
     const { requests } = this.#site.forge;
     const from = requests.length;
-    const said: string[] = [];
-    const world = this.#site.world({ print: (t) => void said.push(t) });
+    const world = this.#site.world();
     const how = { how: 'propose', all: false } as const;
     const { forge } = this.#site;
     const merged = () => forge.state.issues.filter(({ pull }) => pull?.mergedAt).length;
@@ -137,7 +136,6 @@ class Run {
     }
     news ||= merged() !== before || forge.state.openPulls.length < open; // merged by itself, or nothing was left of it
     const asked = requests.slice(from);
-    if (process.env['TALK']) console.log(verb, world.now.toISOString(), said.join(''));
     const writes = asked.filter(
       ({ method, route }) => method !== 'GET' && !/^git .*upload-pack$/.test(route),
     );
@@ -165,7 +163,8 @@ class Run {
       const since = Date.parse(at) - HOUR;
       return rewritten.filter((e) => e.ref === ref && e.at <= at && Date.parse(e.at) > since).length;
     });
-    const { approvals, lost, merges, red, longestDays } = this.reviewer;
+    const { approvals, lost, red, longestDays } = this.reviewer;
+    const merges = state.issues.slice(this.#pulls).filter(({ pull }) => pull?.mergedAt).length;
     return {
       ...{ days, pulls: state.issues.length - this.#pulls, pushes: pushed.length },
       ...{ rewrites: rewritten.length, mostRewritesInAnHour: Math.max(0, ...inAnHour) },
