@@ -28,6 +28,7 @@ export interface Measured {
   readonly faults: readonly string[];
 }
 
+const AT_REST = 14 * DAY;
 /** So long before the first day its version was imported, and is in every tier. */
 const SETTLED = 28;
 
@@ -57,7 +58,11 @@ export async function replay(
   upstream.show((versions[0] as Version).folder);
   const run = new Run(site, await Reviewer.of(site));
   await run.begin();
+  let replayed = 0;
   for (let day = 0; day < days; day += 1) {
+    const until = versions.find(({ at }) => at.getTime() >= first + day * DAY)?.at.getTime();
+    if (until !== undefined && until - first > (day + 1) * DAY && run.isAtRest(first + day * DAY)) continue;
+    replayed += 1;
     for (const hour of [3, 9, 15, 21]) {
       site.now = new Date(first + day * DAY + hour * HOUR + 17 * 60_000); // as templates/workflows.ts has it
       const shown = versions.findLast(({ at }) => at <= site.now);
@@ -71,7 +76,7 @@ export async function replay(
       await run.reviewer.work();
     }
   }
-  return run.measured(days);
+  return run.measured(replayed);
 }
 
 class Run {
@@ -85,6 +90,7 @@ class Run {
   /** Of the time before the first day. */
   #pulls = 0;
   #events = 0;
+  #lastNews = 0;
 
   constructor(site: Site, reviewer: Reviewer) {
     this.#site = site;
@@ -135,6 +141,7 @@ class Run {
       this.#faults.push(`${verb} at ${world.now.toISOString()}: ${String(error)}`);
     }
     news ||= merged() !== before || forge.state.openPulls.length < open; // merged by itself, or nothing was left of it
+    if (news) this.#lastNews = world.now.getTime();
     const asked = requests.slice(from);
     const writes = asked.filter(
       ({ method, route }) => method !== 'GET' && !/^git .*upload-pack$/.test(route),
@@ -149,6 +156,11 @@ class Run {
         this.#writes.push(`${verb} at ${world.now.toISOString()}: ${method} ${route}`);
     }
     return writes.length > 0;
+  }
+
+  /** Nothing is open, and for longer than any wait or window nothing came: each further day is as this one. */
+  isAtRest(now: number): boolean {
+    return this.#site.forge.state.openPulls.length === 0 && now - this.#lastNews > AT_REST;
   }
 
   measured(days: number): Measured {
