@@ -28,6 +28,7 @@ export interface Measured {
   readonly faults: readonly string[];
 }
 
+const AT_REST = 14 * DAY;
 /** So long before the first day its version was imported, and is in every tier. */
 const SETTLED = 28;
 
@@ -57,7 +58,11 @@ export async function replay(
   upstream.show((versions[0] as Version).folder);
   const run = new Run(site, await Reviewer.of(site));
   await run.begin();
+  let replayed = 0;
   for (let day = 0; day < days; day += 1) {
+    const until = versions.find(({ at }) => at.getTime() >= first + day * DAY)?.at.getTime();
+    if (until !== undefined && until - first > (day + 1) * DAY && run.isAtRest(first + day * DAY)) continue;
+    replayed += 1;
     for (const hour of [3, 9, 15, 21]) {
       site.now = new Date(first + day * DAY + hour * HOUR + 17 * 60_000); // as templates/workflows.ts has it
       const shown = versions.findLast(({ at }) => at <= site.now);
@@ -71,7 +76,7 @@ export async function replay(
       await run.reviewer.work();
     }
   }
-  return run.measured(days);
+  return run.measured(replayed);
 }
 
 class Run {
@@ -85,6 +90,7 @@ class Run {
   /** Of the time before the first day. */
   #pulls = 0;
   #events = 0;
+  #lastNews = 0;
 
   constructor(site: Site, reviewer: Reviewer) {
     this.#site = site;
@@ -119,8 +125,7 @@ class Run {
   async #once(verb: 'sync' | 'promote', isAgain: boolean): Promise<boolean> {
     const { requests } = this.#site.forge;
     const from = requests.length;
-    const said: string[] = [];
-    const world = this.#site.world({ print: (t) => void said.push(t) });
+    const world = this.#site.world();
     const how = { how: 'propose', all: false } as const;
     const { forge } = this.#site;
     const merged = () => forge.state.issues.filter(({ pull }) => pull?.mergedAt).length;
@@ -136,8 +141,8 @@ class Run {
       this.#faults.push(`${verb} at ${world.now.toISOString()}: ${String(error)}`);
     }
     news ||= merged() !== before || forge.state.openPulls.length < open; // merged by itself, or nothing was left of it
+    if (news) this.#lastNews = world.now.getTime();
     const asked = requests.slice(from);
-    if (process.env['TALK']) console.log(verb, world.now.toISOString(), said.join(''));
     const writes = asked.filter(
       ({ method, route }) => method !== 'GET' && !/^git .*upload-pack$/.test(route),
     );
@@ -153,6 +158,11 @@ class Run {
     return writes.length > 0;
   }
 
+  /** Nothing is open, and for longer than any wait or window nothing came: each further day is as this one. */
+  isAtRest(now: number): boolean {
+    return this.#site.forge.state.openPulls.length === 0 && now - this.#lastNews > AT_REST;
+  }
+
   measured(days: number): Measured {
     const { state } = this.#site.forge;
     const isBot = ({ actor, ref }: { actor: { kind: string }; ref?: string }) =>
@@ -165,7 +175,8 @@ class Run {
       const since = Date.parse(at) - HOUR;
       return rewritten.filter((e) => e.ref === ref && e.at <= at && Date.parse(e.at) > since).length;
     });
-    const { approvals, lost, merges, red, longestDays } = this.reviewer;
+    const { approvals, lost, red, longestDays } = this.reviewer;
+    const merges = state.issues.slice(this.#pulls).filter(({ pull }) => pull?.mergedAt).length;
     return {
       ...{ days, pulls: state.issues.length - this.#pulls, pushes: pushed.length },
       ...{ rewrites: rewritten.length, mostRewritesInAnHour: Math.max(0, ...inAnHour) },

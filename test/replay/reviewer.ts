@@ -24,7 +24,6 @@ export class Reviewer {
   readonly #runner: string;
   readonly #seen = new Map<number, Seen>();
   approvals = 0;
-  merges = 0;
   /** `#7: PLAN_DIFFERS …`: a bot's pull request that its own check refuses. */
   readonly red: string[] = [];
   /** `#7`: approved, and then rewritten or closed by the bot. */
@@ -66,7 +65,7 @@ export class Reviewer {
 
   /** What was before the first day does not count. */
   begin(): void {
-    [this.approvals, this.merges, this.longestDays] = [0, 0, 0];
+    [this.approvals, this.longestDays] = [0, 0];
   }
 
   /** Once a day. */
@@ -88,7 +87,6 @@ export class Reviewer {
         const { status, body } = await send('PUT', `pulls/${number}/merge`, merge);
         if (status !== 200) throw new Error(`#${number} does not merge: ${JSON.stringify(body)}`);
         await send('DELETE', `git/refs/heads/${encodeURIComponent(pull.branch)}`);
-        this.merges += 1;
         this.#seen.delete(number);
       }
     }

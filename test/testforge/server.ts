@@ -58,6 +58,7 @@ export async function startTestForge(
       response.destroy();
     });
   });
+  server.keepAliveTimeout = 0; // a test that computes for seconds must find its connections as it left them
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
