@@ -74,7 +74,9 @@ function carried(d: Digest, head = ''): string {
   const more = d.security.length > 0 ? 'more ' : '';
   const what = count(n, `${more}security advisory is`, `${more}security advisories are`);
   const named =
-    n > 6 ? '' : `: ${d.carried.map(({ advisory }) => link(advisory.id, advisory.url)).join(', ')}`;
+    n > 6
+      ? ''
+      : `: ${d.carried.map(({ advisory, presence }) => `${link(advisory.id, advisory.url)} (${presence})`).join(', ')}`;
   const said = severe > 0 ? ` (${number(severe)} critical or important)` : '';
   return `${head}${what} of packages that were not there before, so nothing was exposed${said}${named}.`;
 }
