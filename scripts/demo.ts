@@ -9,7 +9,7 @@ import { layDemoUpstream } from './demoUpstream.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cli = join(root, 'src', 'cli.ts');
-const { values } = parseArgs({ options: { dir: { type: 'string' } } });
+const values = options();
 const dir = values.dir === undefined ? mkdtempSync(join(tmpdir(), 'sluice-demo-')) : resolve(values.dir);
 mkdirSync(dir, { recursive: true });
 const [vendor, state, mirror] = ['vendor', 'state', 'mirror'].map((name) => join(dir, name)) as [
@@ -21,6 +21,15 @@ const environment = { ...process.env, TZ: 'UTC', NODE_COMPILE_CACHE: join(dir, '
 const colour = process.stdout.isTTY === true;
 const started = performance.now();
 let today = '';
+
+function options(): { dir?: string | undefined } {
+  try {
+    return parseArgs({ options: { dir: { type: 'string' } } }).values;
+  } catch (error) {
+    process.stderr.write(`scripts/demo: ${(error as Error).message}\nusage: ./scripts/demo [--dir DIR]\n`);
+    process.exit(2);
+  }
+}
 
 /** One line of the story. */
 function say(text: string): void {

@@ -5,7 +5,8 @@ import { ApiRefusal } from '../forge/github-api.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { isCommand } from '../report/command.ts';
-import { plain } from '../report/safe.ts';
+import { withoutCommentMarker } from '../report/marker.ts';
+import { plain, shownLines } from '../report/safe.ts';
 import { columns } from '../report/terminal.ts';
 import { day } from '../report/words.ts';
 import { type Difference, stateAt } from './check.ts';
@@ -160,8 +161,12 @@ export async function pullShow(world: World, number: number, o: { diff: boolean 
     ...(pull.checks ?? []).map((check) => [check.name, checkWords(pull, check)]),
   ];
   world.print(
-    `#${pull.number} ${plain(pull.title, 200)} [${pull.state}]\n${columns(facts, '  ')}\n${pull.body.trimEnd()}\n`,
+    `#${pull.number} ${plain(pull.title, 200)} [${pull.state}]\n${columns(facts, '  ')}\n${shownLines(pull.body)}\n`,
   );
+  for (const { by, at, text } of pull.comments) {
+    const words = withoutCommentMarker(text);
+    world.print(`\n── ${plain(by)}, ${day(at)}\n${shownLines(words)}\n`);
+  }
 }
 
 export async function pullApprove(world: World, number: number): Promise<void> {

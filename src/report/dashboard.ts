@@ -77,7 +77,7 @@ export function dashboard(data: Dashboard, forge: ForgeWords): string {
 }
 
 function headline({ waiting, pulls, holds }: Dashboard): string {
-  return `${count(pulls.length, 'open pull request')}, ${count(waiting.length, 'waiting build')}, ${count(holds.length, 'hold')}.`;
+  return `${count(pulls.length, 'open pull request')}, ${count(waiting.length, 'source package that waits', 'source packages that wait')}, ${count(holds.length, 'hold')}.`;
 }
 
 /** Silence is never the answer: each tier that lacks what upstream shows says since when, and by what. */

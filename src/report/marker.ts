@@ -84,6 +84,11 @@ export function commentKey(text: string): string | undefined {
   return /<!-- sluice:comment ([a-z0-9][a-z0-9-]{0,60}) -->\s*$/.exec(text)?.[1];
 }
 
+/** What people read of it. */
+export function withoutCommentMarker(text: string): string {
+  return text.replace(/\s*<!-- sluice:comment [a-z0-9-]{1,61} -->\s*$/, '');
+}
+
 /** A comment of the bot's is found by this and edited, never repeated. */
 export function commentMarker(key: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,60}$/.test(key)) throw new TypeError(`a comment with the key ${key}`);

@@ -58,6 +58,12 @@ export function name(text: string): string {
   return text.replace(/~|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, (c) => `\\${c}`);
 }
 
+/** Markdown for a terminal: the lines stay, and nothing in them steers it. */
+export function shownLines(text: string): string {
+  const clean = (line: string) => line.replaceAll('\u200b', '').replace(UNSEEN, ' ').trimEnd().toWellFormed();
+  return text.trimEnd().split('\n').map(clean).join('\n');
+}
+
 /** A fenced block, closed by more backticks than any line has; each line as `plain` leaves it. */
 export function fence(lines: readonly string[], language: string, indent = ''): string {
   const clean = lines.map((line) => unmarked(plain(line, 200)));

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { obey } from '../../src/flows/commands.ts';
 import { forgeOf } from '../../src/flows/forge-of.ts';
 import { promote } from '../../src/flows/promote.ts';
-import { checkPull, pullComment } from '../../src/flows/pull.ts';
+import { checkPull, pullComment, pullShow } from '../../src/flows/pull.ts';
 import { openRepository } from '../../src/forge/repository.ts';
 import { type GithubSite, onGithub } from './githubSite.ts';
 import { siteAgain } from './site.ts';
@@ -248,5 +248,14 @@ it('the local forge has the same commands, and the same answers', async () => {
   expect(comments.map(({ by }) => by)).toEqual(['Anna <anna@example.org>', 'sluice <sluice@localhost>']);
   expect(comments[1]?.text).toContain('3 builds are left out of');
   expect(trailers).toContainEqual(['Sluice-Dropped', 'kernel by Anna <anna@example.org>']);
+  await forge.comment(number, { by: 'Mallory', now: site.now, text: 'red: \x1b[31m\u202ex' });
+  site.output();
+  await pullShow(site.world(), number, { diff: false });
+  const seen = site.output();
+  expect(seen).toMatch(
+    /^── Anna <anna@example\.org>, \S+\n\/sluice drop kernel\n\n── sluice <[\s\S]*3 builds are left out of/m,
+  );
+  expect(seen).toMatch(/^red: {2}\[31m x$/m);
+  expect(seen).not.toContain('sluice:comment');
   await expect(pullComment(site.world(), number, ['a', 'b'])).rejects.toMatchObject({ code: 'USAGE' });
 }, 30_000);

@@ -41,5 +41,5 @@ it('boxes are commands where they can be ticked, and only ours, whole lines, tic
 });
 
 it('of nothing at all says so', () => {
-  expect(dashboard(EMPTY, GITHUB)).toContain('> 0 open pull requests, 0 waiting builds, 0 holds.');
+  expect(dashboard(EMPTY, GITHUB)).toContain('> 0 open pull requests, 0 source packages that wait, 0 holds.');
 });
