@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Every operation that Sluice, its reviewers in the tests, or `sluice doctor` uses. */
 const OPERATIONS: readonly string[] = [
+  'actions/create-workflow-dispatch',
   'actions/get-github-actions-default-workflow-permissions-repository',
   'actions/get-workflow',
   'actions/list-repo-workflows',

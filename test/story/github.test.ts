@@ -8,6 +8,7 @@ import { ALL } from '../fixtures/sample.ts';
 import type { Run } from '../testforge/actions/run.ts';
 import { mergeTogether } from '../testforge/merge-queue.ts';
 import { importRuleset } from '../testforge/ruleset.ts';
+import type { CheckRun } from '../testforge/state.ts';
 import { Clients } from './clients.ts';
 import { type Block, blocksOf, permissionsOf } from './page.ts';
 import { People } from './people.ts';
@@ -38,11 +39,16 @@ afterAll(async () => {
 });
 
 /** The next block of the page that is for a shell and was not run yet; it begins so. */
-async function follow(start: string): Promise<string> {
+function next(start: string): string {
   const block = PAGE.find((b) => !ran.has(b) && b.text.startsWith(start));
   if (!block) throw new Error(`docs/github.md has no commands that begin with ${start}`);
   ran.add(block);
-  return s.shell(block.text);
+  return block.text;
+}
+
+/** Runs it. `seven`: the number of what the page calls pull request 7. */
+async function follow(start: string, seven = 7): Promise<string> {
+  return s.shell(next(start).replace(/ 7$/m, ` ${seven}`));
 }
 
 /** What ended, in turn; the logs where it is not that. */
@@ -59,6 +65,24 @@ function logOf(runs: readonly Run[], name: string): string {
     .filter(({ workflow }) => workflow.name === name)
     .flatMap(({ jobs }) => jobs.map(({ log }) => log))
     .join('');
+}
+
+/** The mirror's next look at what is open: the check stands on the head, as the App's. */
+async function mirrorSays(number: number | undefined, conclusion = 'success'): Promise<CheckRun | undefined> {
+  const issue = s.forge.state.issue(number ?? 0);
+  const ofHead = () =>
+    s.forge.state.checks.filter(({ name, sha }) => name === 'sluice/mirror' && sha === issue?.pull?.headSha);
+  expect(ofHead()).toEqual([]);
+  s.forward(await s.actions.nextSchedule('sluice-mirror'));
+  ended(await s.actions.schedule('sluice-mirror'), 'mirror on schedule: success');
+  expect(ofHead()).toMatchObject([{ conclusion, by: s.forge.state.actor('sluice[bot]') }]);
+  return ofHead()[0];
+}
+
+/** What a merge starts on the mirror, in the order of their files' names; then clients have what main says. */
+async function served(): Promise<void> {
+  ended(await s.actions.settle(), 'mirror on push: success', 'publish on push: success');
+  await clients.haveWhatMainSays();
 }
 
 const root = process.getuid?.() === 0; // chroot(2) is root's
@@ -97,14 +121,16 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
     const secrets = { SLUICE_APP_PRIVATE_KEY: forge.app.privateKey() };
     actions.settings.environments['sluice'] = { branches: ['main'], secrets };
     const rules = importRuleset(await s.onMain('docs/ruleset.json'));
-    const checks = rules.checks.map((check) => ({ ...check, appId: 15368 })); // "Bind it to GitHub Actions as its source"
+    // "As source choose GitHub Actions for the first and your App for the second"
+    const checks = rules.checks.map((check, n) => ({ ...check, appId: [15368, 1][n] ?? 0 }));
+    expect(checks.map(({ context }) => context)).toEqual(['sluice/plan', 'sluice/mirror']);
     forge.settings.rules = { ...rules, checks };
 
-    ended(await actions.settle(), 'publish on push: success');
+    ended(await actions.settle(), 'mirror on push: success', 'publish on push: success');
     const token = forge.tokenOf('app');
     const doctor = await s.shell(`SLUICE_GITHUB_TOKEN=${token} npx sluice doctor --repo .`);
     expect(doctor.split('\n').filter((line) => /^(?:wrong|unknown)/.test(line))).toEqual([]);
-    expect(doctor).toContain('workflows: 6 active');
+    expect(doctor).toContain('workflows: 10 active');
     expect(await s.shell('git push origin HEAD~1:main --force', { fails: true })).toContain('GH013');
 
     clients = await Clients.of(s);
@@ -122,19 +148,20 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
     s.forge.settings.rules = { ...rules, approvals: 0, codeOwners: false, lastPush: false };
     const runs = await s.actions.schedule('sluice-upstream');
     ended(runs, 'upstream on schedule: success', 'check on pull_request: success');
-    expect(logOf(runs, 'upstream')).toContain('stays open'); // nobody need review it, but the check had not reported yet
+    expect(logOf(runs, 'upstream')).toContain("main's rules want more than its own check"); // no review, but two checks
     s.forge.settings.rules = rules;
     const [pull] = people.open();
     expect(pull).toMatchObject({ by: { login: 'sluice[bot]' }, labels: ['sluice', 'sluice:sync'] });
     expect(runs[1]?.jobs[0]?.summary).toContain('## ');
 
-    await writesNothing();
+    if (ALL) await writesNothing(); // `test/forge/github.test.ts` asks for it each time
     const number = pull?.number ?? 0;
     expect(await people.merge('ben', number)).toContain('At least 1 approving review is required');
     expect(await people.approve('anna', number)).toBe(200);
+    expect(await people.merge('ben', number)).toContain('"sluice/mirror" is expected');
+    await mirrorSays(number);
     expect(await people.merge('ben', number)).toBe('merged');
-    ended(await s.actions.settle(), 'publish on push: success');
-    await clients.haveWhatMainSays();
+    await served();
     expect(await follow('npx sluice verify')).toContain('all as the commit says');
   });
 
@@ -144,7 +171,7 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
     const [events, asked] = [s.forge.state.events.length, s.forge.requests.length];
     const runs = await s.actions.schedule('sluice-upstream');
     ended(runs, 'upstream on schedule: success');
-    expect(logOf(runs, 'upstream')).toContain('waits for a review');
+    expect(logOf(runs, 'upstream')).toContain("main's rules want more than its own check");
     const requests = s.forge.requests.slice(asked).filter(({ route }) => !/^git |installation/.test(route));
     expect(requests.filter(({ method }) => method !== 'GET')).toEqual([]);
     expect(requests.length).toBeLessThanOrEqual(10);
@@ -162,10 +189,38 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
     ).toBeLessThanOrEqual(30);
     const [pull] = people.open();
     expect(pull?.title).toMatch(/^Promote 12 source packages to infra\/unstable/);
+    await mirrorSays(pull?.number);
+    const hold = await asksForHold(pull?.number ?? 0);
     expect(await people.review('ben', pull?.number)).toBe('merged');
-    ended(await s.actions.settle(), 'publish on push: success');
-    await clients.haveWhatMainSays();
+    await served();
+    expect(await people.review('ben', hold)).toBe('merged');
+    await served();
+    expect(await s.onMain('policies/teams/infra.yaml')).toContain('the audit is not over');
   });
+
+  /** A person asks by a comment below a pull request, and gets one answer; what he asked for is another pull request. */
+  async function asksForHold(on: number): Promise<number> {
+    await people.say('anna', on, '/sluice hold harbor-cron until 2026-05-04 because the audit is not over');
+    const runs = await s.actions.settle();
+    ended(
+      runs,
+      ...['ask on issue_comment: success', 'commands on workflow_dispatch: success'],
+      'check on pull_request: success',
+      'ask on issue_comment: skipped', // the answer is a comment, too
+    );
+    const [hold] = people.open();
+    expect(hold).toMatchObject({ by: { login: 'sluice[bot]' }, labels: ['sluice', 'sluice:hold'] });
+    const said = () => s.forge.state.comments.filter(({ issue }) => issue === on);
+    expect(said().map(({ by }) => by.login)).toEqual(['anna', 'sluice[bot]']);
+    expect(said()[1]?.body).toContain(`Proposed: #${hold?.number} `);
+    await mirrorSays(hold?.number);
+    s.forward(await s.actions.nextSchedule('sluice-commands'));
+    const again = await s.actions.schedule('sluice-commands');
+    ended(again, 'commands on schedule: success');
+    expect(logOf(again, 'commands')).toContain('nobody asked for anything');
+    expect(said().length).toBe(2);
+    return hold?.number ?? 0;
+  }
 
   it('a person who edits a pin by hand: red, at file and line, and the rules keep it out whoever approves', async () => {
     const path = 'snapshots/infra/stable/harbor-9-x86_64-base.yaml';
@@ -197,13 +252,33 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
     expect(pull?.body).toContain('CVE-2026-10108 is exploited');
     expect(pull?.labels).toEqual(['sluice', 'sluice:hotfix']);
     expect(existsSync(trace)).toBe(false);
+    await tried(pull?.number ?? 0);
     expect(await people.review('ben', pull?.number)).toBe('merged');
-    ended(await s.actions.settle(), 'publish on push: success');
-    await clients.haveWhatMainSays();
+    await served();
+    expect(existsSync(join(s.mirror, 'public/pr', String(pull?.number)))).toBe(false);
     await stable.dnf('--refresh', 'upgrade', '--security');
     expect(await stable.installed('harbor-tls')).toBe('harbor-tls-3.0.7-25.h9_1.x86_64');
     expect(await stable.installed('harbor-shell')).toBe('harbor-shell-5.1.8-6.h9.x86_64');
   });
+
+  /** The preview by nginx, on one host, before it is merged. */
+  async function tried(number: number): Promise<void> {
+    const check = await mirrorSays(number);
+    const id = 'infra-stable-harbor-9-x86_64-base';
+    expect(check).toMatchObject({ detailsUrl: `${s.url}/pr/${number}/` });
+    expect(check?.summary).toContain(`--repofrompath=pr-${id},${s.url}/pr/${number}/${id}/`);
+    const said = await follow('npx sluice check --pulls', number);
+    expect(said).toMatch(new RegExp(`^#${number} +green`, 'm'));
+    const dnf = s
+      .asHere(next('dnf --repofrompath='))
+      .replaceAll('rocky-9-x86_64-baseos', 'harbor-9-x86_64-base');
+    const words = dnf.replace('/pr/7/', `/pr/${number}/`).replaceAll("'", '').split(' ').slice(1);
+    const found = await stable.dnf(...words).catch((error) => error);
+    expect(found).toMatchObject({
+      code: 100,
+      stdout: expect.stringMatching(/^harbor-tls\.x86_64 +1:3\.0\.7-25/m),
+    }); // "100 if there are updates"
+  }
 
   inAll('the merge queue: a promotion and a policy together, each judged on the one before it', async () => {
     s.forward(8);
@@ -221,14 +296,18 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
     );
     ended(await s.actions.settle(), 'check on pull_request: success');
     for (const n of [policy, number]) expect(await people.approve('ben', n)).toBe(200);
+    const { rules } = s.forge.settings;
+    if (!rules) throw new Error('main has no rules');
+    const checks = rules.checks.filter(({ context }) => context !== 'sluice/mirror');
+    s.forge.settings.rules = { ...rules, checks }; // "With a merge queue take sluice/mirror out of the required checks"
     const groups: Run[] = [];
     const settle = async () => groups.push(...(await s.actions.settle()));
     const by = s.forge.state.actor('ben');
     expect(await mergeTogether(s.forge.world, [policy, number], by, settle)).toEqual([]);
     ended(groups, 'check on merge_group: success', 'check on merge_group: success');
+    s.forge.settings.rules = rules;
     expect(people.open()).toEqual([]);
-    ended(await s.actions.settle(), 'publish on push: success');
-    await clients.haveWhatMainSays();
+    await served();
     await stable.dnf('--refresh', 'upgrade');
     expect(await stable.installed('harbor-shell')).toBe('harbor-shell-5.1.8-9.h9.x86_64');
   });
@@ -241,9 +320,9 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
     const [pull] = people.open();
     expect(pull).toMatchObject({ by: { login: 'anna' }, labels: ['sluice', 'sluice:rollback'] });
     expect(await people.approve('anna', pull?.number ?? 0)).toBe(422); // one's own
+    await mirrorSays(pull?.number);
     expect(await people.review('ben', pull?.number)).toBe('merged');
-    ended(await s.actions.settle(), 'publish on push: success');
-    await clients.haveWhatMainSays();
+    await served();
     await stable.dnf('--refresh', 'distro-sync');
     expect(await stable.installed('harbor-shell')).toBe('harbor-shell-5.1.8-6.h9.x86_64');
     expect(await stable.installed('harbor-tls')).toBe(
@@ -264,9 +343,25 @@ describe.skipIf(!oracle('dnf') || !root)('docs/github.md, followed to the letter
     expect(await people.merge('ben', number)).toContain('"sluice/plan" is expected');
     const [waiting] = s.actions.of(number);
     ended(await s.actions.approve(waiting as Run), 'check on pull_request: success');
+    const { rules } = s.forge.settings;
+    if (!rules) throw new Error('main has no rules');
+    const checks = rules.checks.map((check) => ({ ...check, appId: 15368 })); // of whom else, where there is no App?
+    s.forge.settings.rules = { ...rules, checks };
+    expect(await people.merge('ben', number)).toContain('"sluice/mirror" is expected');
+    s.forward(await s.actions.nextSchedule('sluice-mirror'));
+    ended(await s.actions.schedule('sluice-mirror'), 'mirror on schedule: success');
     expect(await people.merge('ben', number)).toBe('merged');
-    ended(await s.actions.settle(), 'publish on push: success');
-    await clients.haveWhatMainSays();
+    await served();
+  });
+
+  it('the dashboard: one issue, which the workflow writes, and the same as text', async () => {
+    if (ALL) {
+      s.forward(await s.actions.nextSchedule('sluice-dashboard'));
+      ended(await s.actions.schedule('sluice-dashboard'), 'dashboard on schedule: success');
+      const boards = s.forge.state.issues.filter(({ pull }) => !pull);
+      expect(boards).toMatchObject([{ title: 'Staging dashboard', state: 'open' }]);
+    }
+    expect(await follow('npx sluice dashboard')).toContain('infra/stable');
   });
 
   it('no command of the page was left out', () => {

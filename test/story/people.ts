@@ -38,6 +38,10 @@ export class People {
     return this.merge(login, number ?? 0);
   }
 
+  async say(login: string, number: number, body: string): Promise<void> {
+    await this.#as(login)('POST', `issues/${number}/comments`, { body });
+  }
+
   async close(login: string, number: number): Promise<void> {
     await this.#as(login)('PATCH', `pulls/${number}`, { state: 'closed' });
   }

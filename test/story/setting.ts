@@ -30,6 +30,8 @@ export interface Setting {
   forward(to: Date | number): void;
   /** A shell on the mirror's host, which keeps its folder and its exported variables from one block to the next. */
   shell(block: string, o?: { readonly fails?: boolean }): Promise<string>;
+  /** A block of the page, with what is here for its example names. */
+  asHere(block: string): string;
   /** A file of main on GitHub. */
   onMain(path: string): Promise<string>;
   stop(): Promise<void>;
@@ -63,7 +65,7 @@ export async function makeSetting(start: string): Promise<Setting> {
   const credential = `[http "${forge.url}/"]\n\textraheader = Authorization: Basic ${basic}\n`; // as a helper of git would give it
   writeFileSync(join(home, '.gitconfig'), `[user]\n\tname = Anna\n\temail = anna@example.org\n${credential}`);
   return {
-    ...{ forge, actions, state, mirror, now, vendor: vendorDir, url: `http://127.0.0.1:${port}` },
+    ...{ forge, actions, state, mirror, now, asHere, vendor: vendorDir, url: `http://127.0.0.1:${port}` },
     forward(to) {
       const ms = typeof to === 'number' ? to * DAY : to.getTime() - now().getTime();
       if (ms < 0) throw new Error('time does not go back');

@@ -129,6 +129,43 @@ it('the token may what the job says and no more, is gone after it, and secrets a
   expect(logs(await actions.dispatch('may', {}))).toMatch(/not allowed to deploy to prod/);
 });
 
+it('one workflow starts another by gh, as far as its token may and the other can be started', async () => {
+  const gh = (file: string) =>
+    step(
+      `gh workflow run ${file}.yml --ref main`,
+      '        env: { GH_TOKEN: "${{ github.token }}", GH_REPO: acme/state }\n',
+    );
+  const may = '    permissions: { actions: write }\n';
+  const { forge, actions } = await given({
+    other: workflow('workflow_dispatch', HELLO),
+    same: workflow('workflow_dispatch', HELLO),
+    pushed: workflow('push', HELLO),
+    may: workflow('workflow_dispatch', gh('other'), may),
+    not: workflow('workflow_dispatch', gh('other')),
+    none: workflow('workflow_dispatch', gh('missing'), may),
+    deaf: workflow('workflow_dispatch', gh('pushed'), may),
+  });
+  await actions.settle();
+  const runs = await actions.dispatch('may', {});
+  expect(runs.map((run) => [run.workflow.path, run.conclusion, run.occasion.actor.login])).toEqual([
+    ['.github/workflows/may.yml', 'success', 'anna'],
+    ['.github/workflows/other.yml', 'success', 'github-actions[bot]'],
+  ]);
+  expect(logs(runs)).toContain('workflow_dispatch refs/heads/main');
+  const refused = [
+    ['not', '403: Resource not accessible by integration'],
+    ['none', '404'],
+    ['deaf', "422: Workflow does not have 'workflow_dispatch' trigger"],
+  ] as const;
+  for (const [name, words] of refused) {
+    const ended = await actions.dispatch(name, {});
+    expect(ends(ended), name).toEqual(['workflow_dispatch failure']);
+    expect(logs(ended)).toContain(words);
+  }
+  const sent = forge.requests.filter(({ route }) => route.endsWith('/dispatches'));
+  expect(sent.map(({ status }) => status)).toEqual([204, 403, 422]);
+});
+
 it('an App’s token has the permissions that were asked for, and what the App lacks is refused', async () => {
   const use = (permission: string) =>
     `      - id: app\n        uses: actions/create-github-app-token@${SHA}\n        with:\n          app-id: 1\n          private-key: \${{ secrets.KEY }}\n          ${permission}\n`;

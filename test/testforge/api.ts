@@ -15,6 +15,7 @@ import { authorize, ordinary } from './permissions.ts';
 import { PULL_ROUTES } from './pull-routes.ts';
 import { REPO_ROUTES } from './repo-routes.ts';
 import type { Actor, ActorKind, Token } from './state.ts';
+import { WORKFLOW_ROUTES } from './workflow-routes.ts';
 
 const HOUR = 3_600_000;
 const LOGINS = { app: 'sluice[bot]', actions: 'github-actions[bot]', user: 'anna' } as const;
@@ -44,6 +45,7 @@ export class Api {
       ISSUE_ROUTES,
       CHECK_ROUTES,
       REPO_ROUTES,
+      WORKFLOW_ROUTES,
       appRoutes(this.#limits, mint),
     ];
     this.#routes = Object.assign({}, ...of);

@@ -5,8 +5,8 @@ import { COMPILED } from '../fixtures/compiled.ts';
 const TOOLS = fileURLToPath(new URL('tools', import.meta.url));
 
 /**
- * What processes of the story see of their machine: the PATH of a plain Linux with this Node and the `npm` and `npx` of `tools/`
- * (which says what they do in place of a network), and the test's clock. SLUICE_GITHUB_THROTTLE: GitHub's pauses are real seconds.
+ * What processes of the story see of their machine: the PATH of a plain Linux with this Node and the `npm`, `npx` and `gh`
+ * of `tools/` (which says what they do in place of a network), and the test's clock. SLUICE_GITHUB_THROTTLE: GitHub's pauses are real seconds.
  */
 export function machine(now: () => Date): () => Record<string, string> {
   const path = [TOOLS, dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'];

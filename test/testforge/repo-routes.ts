@@ -68,25 +68,6 @@ export const REPO_ROUTES: Routes = {
       return { status: 200, body: { permission, role_name: permission, user } };
     },
   },
-  'actions/list-repo-workflows': {
-    needs: ['actions:read', 'metadata:read'],
-    run: ({ state, json }) => ({
-      status: 200,
-      wrap: 'workflows',
-      list: state.settings.workflows.map((workflow) => workflowJson(workflow, json.url, state.now())),
-    }),
-  },
-  'actions/get-workflow': {
-    needs: ['actions:read', 'metadata:read'],
-    run({ state, json, params }) {
-      const wanted = params['workflow_id'] ?? '';
-      const found = state.settings.workflows.find(
-        ({ id, path }) => `${id}` === wanted || path.endsWith(`/${wanted}`),
-      );
-      if (!found) throw notFound();
-      return { status: 200, body: workflowJson(found, json.url, state.now()) };
-    },
-  },
   'actions/list-self-hosted-runners-for-repo': {
     needs: ['administration:read'],
     run: ({ state }) => ({
@@ -109,16 +90,6 @@ export const REPO_ROUTES: Routes = {
     }),
   },
 };
-
-function workflowJson(
-  { id, name, path, state }: { id: number; name: string; path: string; state: string },
-  url: string,
-  at: string,
-) {
-  const self = `${url}/actions/workflows/${id}`;
-  const urls = { url: self, html_url: `${url}/${path}`, badge_url: `${self}/badge.svg` };
-  return { id, node_id: `W${id}`, name, path, state, created_at: at, updated_at: at, ...urls };
-}
 
 function branchRules({ state, params }: Call): Answer {
   const { rules } = state.settings;

@@ -179,6 +179,8 @@ export interface ForgeEvent {
   readonly before?: string;
   /** The id. */
   readonly comment?: number;
+  /** Which one was started, and with what. */
+  readonly workflow?: { readonly path: string; readonly inputs: Readonly<Record<string, string | boolean>> };
   readonly at: string;
 }
 

@@ -105,7 +105,8 @@ export class Actions {
       for (const workflow of await this.#workflows(occasion.sha)) {
         if (!fits(workflow, occasion)) continue;
         const { message } = await world.git.commit(occasion.checked);
-        if (!isSkipped(occasion, message)) await this.#start(workflow, occasion, {});
+        if (!isSkipped(occasion, message))
+          await this.#start(workflow, occasion, occasion.asked?.inputs ?? {});
       }
     }
   }

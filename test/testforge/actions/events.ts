@@ -1,7 +1,6 @@
 import type { World } from '../call.ts';
 import { mergeability } from '../merging.ts';
 import { type Actor, type ForgeEvent, isPull } from '../state.ts';
-import type { Value } from './expression.ts';
 import { Unknown } from './unknown.ts';
 import type { Trigger, Workflow } from './workflow.ts';
 
@@ -21,6 +20,8 @@ export interface Occasion {
   readonly headRef: string;
   readonly baseRef: string;
   readonly payload: Readonly<Record<string, unknown>>;
+  /** The one workflow that was asked for by name, and what with. */
+  readonly asked?: ForgeEvent['workflow'];
 }
 
 /** "Events that trigger workflows": the activity types where a workflow names none. */
@@ -74,6 +75,13 @@ export async function occasionOf(world: World, event: ForgeEvent): Promise<Occas
     const comment = state.comments.find(({ id }) => id === event.comment);
     return onMain({ issue: json.issue(issue), ...(comment ? { comment: json.comment(comment) } : {}) });
   }
+  if (name === 'workflow_dispatch') {
+    const { ref = '', sha = '', workflow: asked } = event;
+    if (asked === undefined) throw new Error('no workflow');
+    const branch = ref.slice('refs/heads/'.length);
+    const place = { ref, sha, checked: sha, branch, headRef: '', baseRef: '' };
+    return { name, action, actor, ...place, asked, payload: { ref, ...asked, ...common } };
+  }
   if (name === 'pull_request_review') return undefined; // no workflow of ours listens: see EVENTS in workflow.ts
   throw new Unknown('an event', name);
 }
@@ -82,6 +90,7 @@ export async function occasionOf(world: World, event: ForgeEvent): Promise<Occas
 export function fits(workflow: Workflow, occasion: Occasion): boolean {
   const trigger = workflow.on.get(occasion.name);
   if (trigger === undefined) return false;
+  if (occasion.asked) return workflow.path === occasion.asked.path;
   const types = trigger.types ?? USUAL[occasion.name];
   if (types && !types.includes(occasion.action)) return false;
   return trigger.branches?.some((pattern) => isBranch(pattern, occasion.branch)) ?? true;
@@ -118,7 +127,10 @@ export function isSkipped({ name }: Occasion, message: string): boolean {
 }
 
 /** What a person filled in, as the form of `workflow_dispatch` takes it; the 422 of GitHub otherwise. */
-export function inputsOf(trigger: Trigger, given: Readonly<Record<string, string>>): Record<string, Value> {
+export function inputsOf(
+  trigger: Trigger,
+  given: Readonly<Record<string, string>>,
+): Record<string, string | boolean> {
   const known = trigger.inputs ?? {};
   const odd = Object.keys(given).filter((name) => known[name] === undefined);
   if (odd.length > 0) throw new Error(`422 Unexpected inputs provided: ${JSON.stringify(odd)}`);

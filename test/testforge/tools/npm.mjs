@@ -8,8 +8,11 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -30,7 +33,7 @@ const run = (program, words, options = {}) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 
-if (command === 'pack' && args.length === 0) pack();
+if (command === 'pack' && args.length === 0) await pack();
 else if (command === 'install' && args.length === 0) install(undefined);
 else if (command === 'ci' && args.every((a) => a === '--ignore-scripts')) {
   if (!existsSync('package-lock.json')) fail('code EUSAGE: npm ci needs an existing package-lock.json');
@@ -41,17 +44,53 @@ else if (command === 'ci' && args.every((a) => a === '--ignore-scripts')) {
   run('sh', ['-c', `${script} "$@"`, 'sh', ...args.slice(3)]);
 } else fail(`the test forge has no npm ${command} ${args.join(' ')}`);
 
-/** The tool's package with its sources in place of what `prepack` compiles of them. */
-function pack() {
+/** The tool's package with what `packed()` made of its sources in place of what `prepack` compiles of them. */
+async function pack() {
   const { name, version } = json('package.json');
   const dir = mkdtempSync(join(tmpdir(), 'sluice-pack-'));
   mkdirSync(join(dir, 'package', 'dist'), { recursive: true });
   for (const part of ['package.json', 'bin'])
     cpSync(part, join(dir, 'package', part), { recursive: true, dereference: true });
-  writeFileSync(join(dir, 'package', 'dist', 'cli.js'), `import '${join(CHECKOUT, 'src', 'cli.ts')}';\n`);
+  writeFileSync(join(dir, 'package', 'dist', 'cli.js'), `import '${await packed()}/dist/all/cli.js';\n`);
   run('tar', ['-czf', `${name}-${version}.tgz`, '-C', dir, 'package']);
   rmSync(dir, { recursive: true });
   console.log(`${name}-${version}.tgz`);
+}
+
+/**
+ * The sources as few files: the story starts the tool some forty times, and most of a start is looking for modules. By their checksum
+ * in one place: Node keeps what it compiled by path, and what nobody changed is not packed again.
+ */
+async function packed() {
+  const src = join(CHECKOUT, 'src');
+  const hash = createHash('sha256');
+  for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' }).sort()) {
+    if (file.endsWith('.ts')) hash.update(`${file}\n`).update(readFileSync(join(src, file)));
+  }
+  const all = join(CHECKOUT, 'node_modules', '.cache', 'packed');
+  const place = join(all, hash.digest('hex').slice(0, 16));
+  if (existsSync(place)) return place;
+  mkdirSync(all, { recursive: true });
+  const { rolldown } = await import('rolldown'); // vitest's
+  const processes = { starter: 'forge/starter.ts', 'open-digest-worker': 'publish/open-digest-worker.ts' };
+  const input = Object.entries({ cli: 'cli.ts', ...processes }).map(([name, file]) => [
+    name,
+    join(src, file),
+  ]);
+  const bundle = await rolldown({ input: Object.fromEntries(input), platform: 'node', external: /^[^./]/ });
+  const temporary = mkdtempSync(join(all, 'new-'));
+  const { ctimeMs: now } = statSync(temporary); // the clock may be the story's
+  for (const old of readdirSync(all).map((name) => join(all, name))) {
+    if (now - statSync(old).ctimeMs > 86_400_000) rmSync(old, { recursive: true, force: true });
+  }
+  await bundle.write({ dir: join(temporary, 'dist', 'all') });
+  cpSync(join(CHECKOUT, 'package.json'), join(temporary, 'package.json')); // its version
+  try {
+    renameSync(temporary, place);
+  } catch {
+    rmSync(temporary, { recursive: true }); // another one was first
+  }
+  return place;
 }
 
 /** @param {any} lock */
