@@ -70,7 +70,8 @@ export async function sync(world: World, request: SyncRequest): Promise<Delivere
       if (!done) continue;
       const one = await deliver(world, { ...done, repo, mirror, how: request.how, all: request.all });
       delivered.push(one);
-      if (one.pull && (await mergeIfGreen(world, repo, one.pull.number, one.plan))) {
+      const isThere = one.pull && one.pull.outcome !== 'declined' && one.pull.outcome !== 'edited';
+      if (one.pull && isThere && (await mergeIfGreen(world, repo, one.pull.number, one.plan))) {
         state = await readState(repo, (await openState(world)).main);
       }
     } catch (error) {

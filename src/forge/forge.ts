@@ -67,7 +67,7 @@ export interface PullRequest {
 export interface Proposed {
   readonly number: number;
   /**
-   * `frozen`: approved, or told to stay as it is. `declined`: people closed the same plan. `edited`: people have commits on it, and the
+   * `frozen`: approved, told to stay as it is, or left to its readers after rewrites on several days. `declined`: people closed the same plan. `edited`: people have commits on it, and the
    * plan has changed since. None of the three is what was asked for, and none was rewritten.
    */
   readonly outcome: 'opened' | 'updated' | 'unchanged' | 'frozen' | 'declined' | 'edited';

@@ -14,6 +14,31 @@ export const MOST_REWRITES = 5;
 export const MOST_ASKED_FOR = 10;
 export const REWRITES_MS = 3_600_000;
 
+/** Rewritten on so many days of a week, it is left to its readers for a while: news every night must not keep it from being read. */
+const RESTLESS_DAYS = 3;
+const WEEK_MS = 7 * 86_400_000;
+const RESTS_MS = 3 * 86_400_000;
+
+/** Until when it rests; undefined: it may be rewritten. */
+export function restsUntil(rewrites: readonly Date[], now: Date): Date | undefined {
+  const recent = rewrites.filter((at) => now.getTime() - at.getTime() < WEEK_MS);
+  if (new Set(recent.map(dayOf)).size < RESTLESS_DAYS) return undefined;
+  const until = new Date(Math.max(...recent.map((at) => at.getTime())) + RESTS_MS);
+  return until > now ? until : undefined;
+}
+
+/** What the caps need to know: all of the last hour, and the last one of each day of the week. */
+export function keptRewrites(rewrites: readonly Date[], now: Date): Date[] {
+  const age = (at: Date) => now.getTime() - at.getTime();
+  const week = rewrites.filter((at) => age(at) < WEEK_MS).sort((a, b) => a.getTime() - b.getTime());
+  const lastOfDay = new Map(week.map((at) => [dayOf(at), at]));
+  return week.filter((at) => age(at) < REWRITES_MS || lastOfDay.get(dayOf(at)) === at);
+}
+
+function dayOf(at: Date): string {
+  return at.toISOString().slice(0, 10);
+}
+
 export const STOP_LABEL = 'sluice:stop-updating';
 export const EDITED_LABEL = 'sluice:edited';
 export const EDITED_WHY = 'it has commits that are not the bot’s, and its plan has changed since';

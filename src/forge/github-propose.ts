@@ -4,12 +4,16 @@ import { checkDraft, commitMessage, type Draft, type Proposed, type ProposeOptio
 import {
   EDITED_LABEL,
   EDITED_WHY,
+  keptRewrites,
   MOST_ASKED_FOR,
   MOST_REWRITES,
   planDigest,
+  REWRITES_MS,
+  restsUntil,
   STOP_LABEL,
   thawsAt,
 } from './fresh.ts';
+
 import { ApiRefusal, Unclear } from './github-api.ts';
 import { readBranchRef, type Writer, type Written } from './github-commit.ts';
 import { addLabels, mentionOnce } from './github-notes.ts';
@@ -51,6 +55,11 @@ export async function proposeOnGithub(github: Proposing, draft: Draft, o: Propos
   if (same && (marker.base === base || (await merges(github, known, main)))) {
     return { number: known.number, outcome: 'unchanged' };
   }
+  const isTheBots = marker?.head === known.head.sha && known.base.ref === 'main' && !o.rebuild && !o.asked;
+  if (isTheBots && (await merges(github, known, main))) {
+    const frozen = await frozenBy(github, work, known); // nothing is written: what was listed is good enough
+    if (frozen && (await github.isOwn(known.user))) return frozen;
+  }
   const now = await readPull(github, known.number); // what was listed may be minutes old
   return now.state === 'open' ? refresh(github, work, now, main) : first(github, work);
 }
@@ -69,21 +78,15 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
       return { number, outcome: 'frozen', why: `it has the label ${STOP_LABEL}` };
     }
     if (edited && !(await saysTheSame(github, work, pull))) return stopAtEdits(github, pull);
-    const approvals = draft.isPlan && !o.asked ? await readApprovals(github, number) : [];
-    const until = thawsAt({ head: pull.head.sha, approvals }, draft.window);
-    if (until && until > o.now && goes) {
-      return {
-        number,
-        outcome: 'frozen',
-        why: `it is approved; what is newer comes in after ${until.toISOString()}`,
-      };
-    }
+    const frozen = goes && !o.asked && (await frozenBy(github, work, pull));
+    if (frozen) return frozen;
   }
   if ((await readCommit(github.clone.git, base)).tree === tree) throw nothing(draft.branch);
-  const writes = rewritesOf(pull, o.now);
-  if (writes.length >= (o.rebuild || o.asked ? MOST_ASKED_FOR : MOST_REWRITES)) {
+  const writes = keptRewrites(rewritesOf(pull), o.now);
+  const ofHour = writes.filter((at) => Math.abs(o.now.getTime() - at.getTime()) < REWRITES_MS).length;
+  if (ofHour >= (o.rebuild || o.asked ? MOST_ASKED_FOR : MOST_REWRITES)) {
     throw refused(
-      `#${number} was rewritten ${writes.length} times within an hour; the bot stops here`,
+      `#${number} was rewritten ${ofHour} times within an hour; the bot stops here`,
       'Find out what makes its plan change, then run it again in an hour.',
     );
   }
@@ -99,6 +102,21 @@ async function refresh(github: Proposing, work: Work, pull: ApiPull, main: strin
   await addLabels(github, number, lacking);
   if (after.head.sha !== head && (await readPull(github, number)).head.sha !== head) throw moved(number);
   return { number, outcome: 'updated' };
+}
+
+/** By an approval, or because it was rewritten on several days: what is newer waits for whoever reads it. */
+async function frozenBy(github: Proposing, { draft, o }: Work, pull: ApiPull): Promise<Proposed | undefined> {
+  if (!draft.isPlan) return undefined;
+  const { number } = pull;
+  const rests = restsUntil(rewritesOf(pull), o.now);
+  const rest = 'it was rewritten on several days';
+  const waits = (why: string, until: Date): Proposed => {
+    return { number, outcome: 'frozen', why: `${why}; what is newer comes in after ${until.toISOString()}` };
+  };
+  if (rests) return waits(rest, rests);
+  const approvals = await readApprovals(github, number);
+  const until = thawsAt({ head: pull.head.sha, approvals }, draft.window);
+  return until && until > o.now ? waits('it is approved', until) : undefined;
 }
 
 /** Of a run that was faster, or that ended before it wrote the marker: the very commit that would be made now. */

@@ -1,6 +1,5 @@
 import { type Marker, parseMarker, withMarker, withoutMarker } from '../report/marker.ts';
 import type { Approval, Comment, PullRequest, PullState } from './forge.ts';
-import { REWRITES_MS } from './fresh.ts';
 import type { CommitInfo } from './refs.ts';
 
 /** The part of the API's answers that is looked at. */
@@ -67,14 +66,12 @@ export function idOf(branch: string): string {
 /** Closed by the bot itself, so that nobody takes it for people's no. */
 export const NO_PLAN = `sha256:${'0'.repeat(64)}`;
 
-const WRITES = /\n*<!-- sluice:writes ([0-9TZ:., -]{0,400}) -->\n*$/;
+const WRITES = /\n*<!-- sluice:writes ([0-9TZ:., -]{0,800}) -->\n*$/;
 
-/** When it was rewritten within the last hour. */
-export function rewritesOf(pull: Pick<ApiPull, 'body'>, now: Date): Date[] {
+/** When it was rewritten, as far as the caps need it (`keptRewrites`). */
+export function rewritesOf(pull: Pick<ApiPull, 'body'>): Date[] {
   const times = WRITES.exec(withoutMarker(pull.body ?? ''))?.[1]?.split(',') ?? [];
-  return times
-    .map((time) => new Date(time))
-    .filter((time) => Math.abs(now.getTime() - time.getTime()) < REWRITES_MS);
+  return times.map((time) => new Date(time)).filter((time) => !Number.isNaN(time.getTime()));
 }
 
 /** What stands on GitHub: the words, when they were written, the marker, and what people wrote below it. */

@@ -53,6 +53,7 @@ function expectGood(found: Measured): void {
   expect(found.mostRequestsBusy).toBeLessThanOrEqual(30);
   expect(found.mostRewritesInAnHour).toBeLessThanOrEqual(1);
   expect(found.merges).toBeGreaterThan(0);
+  expect(found.longestDays).toBeLessThan(30); // news every night keep none from being read and merged
 }
 
 function table(): string {

@@ -113,23 +113,28 @@ class Run {
 
   /** `again`: whatever it wrote, the same at once a second time must write nothing. */
   async bot(verb: 'sync' | 'promote', again: boolean): Promise<void> {
+    const before = this.#merged();
     const wrote = await this.#once(verb, false);
     if (again || wrote) {
       await this.reviewer.look();
       this.#site.now = new Date(this.#site.now.getTime() + 5 * 60_000);
-      await this.#once(verb, true);
+      await this.#once(verb, this.#merged() === before);
     }
     await this.reviewer.look();
   }
 
+  #merged(): number {
+    return this.#site.forge.state.issues.filter(({ pull }) => pull?.mergedAt).length;
+  }
+
+  /** `isAgain`: nothing has moved since the last run, which looked at the same. */
   async #once(verb: 'sync' | 'promote', isAgain: boolean): Promise<boolean> {
     const { requests } = this.#site.forge;
     const from = requests.length;
     const world = this.#site.world();
     const how = { how: 'propose', all: false } as const;
     const { forge } = this.#site;
-    const merged = () => forge.state.issues.filter(({ pull }) => pull?.mergedAt).length;
-    const [before, open] = [merged(), forge.state.openPulls.length];
+    const [before, open] = [this.#merged(), forge.state.openPulls.length];
     let news = false;
     try {
       const delivered =
@@ -140,7 +145,7 @@ class Run {
     } catch (error) {
       this.#faults.push(`${verb} at ${world.now.toISOString()}: ${String(error)}`);
     }
-    news ||= merged() !== before || forge.state.openPulls.length < open; // merged by itself, or nothing was left of it
+    news ||= this.#merged() !== before || forge.state.openPulls.length < open; // merged by itself, or nothing was left of it
     if (news) this.#lastNews = world.now.getTime();
     const asked = requests.slice(from);
     const writes = asked.filter(
