@@ -127,10 +127,16 @@ export function tierOfPlan(state: State, of: { team: string; tier: string }): Ti
 /** What was named comes last. Of a hotfix all of it is one part, and no other request has the same: each has its own branch. */
 export function branchOf(plan: Pick<Plan, 'team' | 'tier' | 'set'>, asked: Asked): string {
   const named = asked.options.filter(([key]) => key === 'Sluice-Named').map(([, value]) => value);
-  const where = [asked.verb, plan.team, plan.tier, plan.set] as const;
-  if (asked.verb !== 'hotfix') return branchName(...where, ...(asked.branch ?? named.slice(0, 3)));
-  const words = named.join('+');
-  if (words.length <= 70) return branchName(...where, words);
+  const where = [asked.verb, plan.team, plan.tier] as const;
+  if (asked.verb === 'hotfix') return branchName(...where, plan.set, short(named.join('+'), 70));
+  const own = asked.branch ?? named.slice(0, 3);
+  if (asked.verb !== 'promote') return branchName(...where, plan.set, ...own);
+  // beside the tier's own branch: in git none can be a folder of another
+  return branchName(...where, [plan.set, short(own.join('+'), 40)].filter((word) => word !== '').join('+'));
+}
+
+function short(words: string, most: number): string {
+  if (words.length <= most) return words;
   const digest = createHash('sha256').update(words).digest('hex').slice(0, 8);
-  return branchName(...where, `${words.slice(0, 60)}+${digest}`);
+  return `${words.slice(0, most - 10)}+${digest}`;
 }
