@@ -10,12 +10,14 @@ const DAY = 86_400_000;
 const READS_FOR = 2 * DAY;
 const MERGES_AFTER = DAY;
 
-const CLOSED = /moves only in its window$/;
+/** What is true of main by now, and was not when it was proposed: no fault of the bot's, and no merge of it loses anything. */
+const NOT_NOW = /moves only in its window$|^upstream pulled \S+ back$/;
 
 interface Seen {
   head: string;
   changed: number;
   approved?: { readonly head: string; readonly at: number };
+  isPulledBack?: boolean;
 }
 
 /** The hosted check on every new head, and a person who takes two days to approve, and one more to press the button. */
@@ -50,7 +52,9 @@ export class Reviewer {
       const issue = state.issue(number);
       const gone = issue?.state === 'closed' && !issue.pull?.mergedAt;
       if (seen.approved && (gone || issue?.pull?.headSha !== seen.approved.head)) {
-        this.lost.push(`#${number} at ${this.#site.now.toISOString()}${gone ? ' (closed)' : ''}`);
+        const how = gone ? ' (closed)' : '';
+        // what was pulled back since nobody could have merged
+        if (!seen.isPulledBack) this.lost.push(`#${number} at ${this.#site.now.toISOString()}${how}`);
         delete seen.approved;
       }
       if (issue?.state === 'closed') this.#seen.delete(number);
@@ -105,8 +109,10 @@ export class Reviewer {
     const world = this.#site.world({ repoDir: this.#runner, now, json: true, print });
     const good = await checkMerged(world, git('rev-parse', 'refs/pull/merge'));
     const { complaints } = JSON.parse(said.join('')) as { complaints: { code: string; message: string }[] };
+    const seen = this.#seen.get(number);
+    if (seen) seen.isPulledBack = complaints.some(({ message }) => /^upstream pulled/.test(message));
     for (const { code, message } of complaints) {
-      if (!CLOSED.test(message)) this.red.push(`#${number}: ${code} ${message}`); // a closed window is no fault: it is waited for
+      if (!NOT_NOW.test(message)) this.red.push(`#${number}: ${code} ${message}`);
     }
     const status = { state: good ? 'success' : 'failure', context: 'sluice/plan' };
     await caller(forge, forge.tokenOf('actions'))('POST', `statuses/${head}`, status);
