@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sampled } from '../../fixtures/sample.ts';
+import { ALL, sampled } from '../../fixtures/sample.ts';
 import { tempDir } from '../../fixtures/tempDir.ts';
 import type { Files } from '../../fixtures/upstreamRepository.ts';
 import { expectLine, expectRefused, ID, later, makeTarget, sharedTarget, withDocument } from './attack.ts';
@@ -135,10 +135,10 @@ describe('group 5: accepted by design', () => {
     return site.output();
   };
 
-  it('a million numeric references: they stand for one character each, and what is written is bounded', async () => {
-    expect(await taken((xml) => xml.replace('Says hello', '&#x41;'.repeat(1_000_000)))).toContain(
-      'vendor-live-test-9-x86_64-main     published',
-    );
+  it('a million numeric references (a tenth outside of test:all): they stand for one character each, and what is written is bounded', async () => {
+    expect(
+      await taken((xml) => xml.replace('Says hello', '&#x41;'.repeat(ALL ? 1_000_000 : 100_000))),
+    ).toContain('vendor-live-test-9-x86_64-main     published');
   }, 60_000);
 
   it('another prefix for the namespace of rpm: the prefix is nobody’s business', async () => {
