@@ -64,11 +64,26 @@ export async function sync(world: World, request: SyncRequest): Promise<Delivere
       if (request.how !== 'show' && ids.length > 0)
         await writeLooks(mirror.root, ids, { now: world.now, fault });
     };
+    /** Of a code host that refuses the proposal nothing is said here. */
+    const looking = <T>(work: () => Promise<T>): Promise<T> =>
+      work().catch(async (error: unknown) => {
+        if (error instanceof Fault) await looked(error);
+        throw error;
+      });
     try {
-      const done = await syncSet(world, mirror, state, set, new Set(asked.map((u) => u.id)), request);
+      const names = new Set(asked.map((u) => u.id));
+      const done = await looking(() => syncSet(world, mirror, state, set, names, request));
       await looked(undefined);
       if (!done) continue;
-      const one = await deliver(world, { ...done, repo, mirror, how: request.how, all: request.all });
+      const prepare = () => looking(done.prepare);
+      const one = await deliver(world, {
+        ...done,
+        prepare,
+        repo,
+        mirror,
+        how: request.how,
+        all: request.all,
+      });
       delivered.push(one);
       const isThere = one.pull && one.pull.outcome !== 'declined' && one.pull.outcome !== 'edited';
       if (one.pull && isThere && (await mergeIfGreen(world, repo, one.pull.number, one.plan))) {
@@ -77,7 +92,6 @@ export async function sync(world: World, request: SyncRequest): Promise<Delivere
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       faults.push(error);
-      await looked(error);
       world.progress.say(`${set}: ${error.message}`);
     }
   }

@@ -11,26 +11,19 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { initStateRepository } from '../../src/flows/init.ts';
 import { decompress } from '../../src/repodata/compression.ts';
 import { git } from '../fixtures/gitHistory.ts';
 import { CORPUS } from '../fixtures/oracle.ts';
+import { type Figures, figuresOf, MEASURED } from './figures.ts';
 import { HEAP } from './heap.ts';
 
 const CHANGES = 200;
 const MOST_SECONDS = 3;
 const PROMOTION = 'sluice/promote/infra/unstable/centos-9-x86_64';
 const ID = 'centos-9-x86_64-appstream';
-const measured = fileURLToPath(new URL('measured.ts', import.meta.url));
 if (CORPUS === undefined) throw new Error('no corpus beside the project');
 const source = join(CORPUS, 'centos-9-appstream-2025-01');
-
-interface Figures {
-  readonly ms: number;
-  readonly cpuMs: number;
-  readonly rssMB: number;
-}
 
 delete process.env['SLUICE_MIRROR'];
 const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
@@ -162,7 +155,7 @@ function sluice(...args: string[]): Promise<Figures> {
 async function run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Figures> {
   const child = spawn(
     process.execPath,
-    [...HEAP, measured, ...args, '--now', new Date(now).toISOString(), '--by', 'bench'],
+    [...HEAP, MEASURED, ...args, '--now', new Date(now).toISOString(), '--by', 'bench'],
     {
       env: { ...process.env, NODE_COMPILE_CACHE: join(dir, 'compiled'), ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -174,5 +167,5 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
   });
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   if (status !== 0) throw new Error(`sluice ${args.join(' ')} ended with ${status}: ${errors}`);
-  return JSON.parse(errors.trimEnd().split('\n').at(-1) ?? '') as Figures;
+  return figuresOf(errors);
 }

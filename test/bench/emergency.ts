@@ -12,11 +12,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { initStateRepository } from '../../src/flows/init.ts';
 import { decompress } from '../../src/repodata/compression.ts';
 import { git } from '../fixtures/gitHistory.ts';
 import { CORPUS } from '../fixtures/oracle.ts';
+import { type Figures, figuresOf, MEASURED } from './figures.ts';
 import { HEAP } from './heap.ts';
 
 const TEAMS = ['infra', 'web', 'hpc'];
@@ -26,15 +26,8 @@ const FIX = /-(1:)?2\.4\.62-1\.el9\.\w+$/;
 const ID = 'centos-9-x86_64-appstream';
 /** Of the one command, without the time in which it waits for the review. */
 const MOST_SECONDS = 10;
-const measured = fileURLToPath(new URL('measured.ts', import.meta.url));
 if (CORPUS === undefined) throw new Error('no corpus beside the project');
 const source = join(CORPUS, 'centos-9-appstream-2025-01');
-
-interface Figures {
-  readonly ms: number;
-  readonly cpuMs: number;
-  readonly rssMB: number;
-}
 
 const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
 const kept = `${dir}.kept`;
@@ -198,7 +191,7 @@ async function run(
   args: readonly string[],
   o: { readonly by?: string; readonly said?: (text: string) => void } = {},
 ): Promise<Figures & { readonly stdout: string }> {
-  const all = [...HEAP, measured, ...args, '--repo', join(dir, 'state'), '--mirror', join(dir, 'mirror')];
+  const all = [...HEAP, MEASURED, ...args, '--repo', join(dir, 'state'), '--mirror', join(dir, 'mirror')];
   const child = spawn(
     process.execPath,
     [...all, '--now', new Date(now).toISOString(), '--by', o.by ?? 'bench'],
@@ -214,5 +207,5 @@ async function run(
   });
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   if (status !== 0) throw new Error(`sluice ${args.join(' ')} ended with ${status}: ${errors}`);
-  return { ...(JSON.parse(errors.trimEnd().split('\n').at(-1) ?? '') as Figures), stdout };
+  return { ...figuresOf(errors), stdout };
 }

@@ -10,23 +10,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { initStateRepository } from '../../src/flows/init.ts';
 import { git } from '../fixtures/gitHistory.ts';
 import { CORPUS } from '../fixtures/oracle.ts';
+import { type Figures, figuresOf, MEASURED } from './figures.ts';
 import { HEAP } from './heap.ts';
 
 const RUNS = 5;
 const ID = 'centos-9-x86_64-appstream';
-const measured = fileURLToPath(new URL('measured.ts', import.meta.url));
 if (CORPUS === undefined) throw new Error('no corpus beside the project');
 const source = join(CORPUS, 'centos-9-appstream-2025-01');
-
-interface Figures {
-  readonly ms: number;
-  readonly cpuMs: number;
-  readonly rssMB: number;
-}
 
 const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
 let requests = 0;
@@ -119,7 +112,7 @@ function sluice(...args: string[]): Promise<Figures> {
 }
 
 async function run(args: readonly string[]): Promise<Figures> {
-  const all = [...HEAP, measured, ...args];
+  const all = [...HEAP, MEASURED, ...args];
   const child = spawn(
     process.execPath,
     [...all, '--now', new Date(now).toISOString(), '--by', 'bench'],
@@ -132,7 +125,7 @@ async function run(args: readonly string[]): Promise<Figures> {
   });
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   if (status !== 0) throw new Error(`sluice ${args.join(' ')} ended with ${status}: ${errors}`);
-  return JSON.parse(errors.trimEnd().split('\n').at(-1) ?? '') as Figures;
+  return figuresOf(errors);
 }
 
 /** By time, of five runs after one that does not count. */

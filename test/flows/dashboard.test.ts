@@ -1,8 +1,13 @@
+import { execFileSync } from 'node:child_process';
+import { rm } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
+import { Fault } from '../../src/base/fault.ts';
 import { obey } from '../../src/flows/commands.ts';
 import { showDashboard, writeDashboard } from '../../src/flows/dashboard.ts';
 import { promote } from '../../src/flows/promote.ts';
 import { sync } from '../../src/flows/sync.ts';
+import { readLooks } from '../../src/flows/sync-record.ts';
 import { type GithubSite, onGithub } from './githubSite.ts';
 import { siteAgain } from './site.ts';
 import { makeWaveSite } from './waveSite.ts';
@@ -119,3 +124,19 @@ it('one that people closed is opened anew; of two that were opened at once the o
   expect(open()).toHaveLength(1);
   expect(open()[0]?.number).not.toBe(first?.number);
 }, 60_000);
+
+it('a code host that refuses the proposal is no trouble of the upstream; a vendor that is gone is', async () => {
+  const site = await wave();
+  await layDemoUpstream(site.vendor, 'later');
+  site.days(1);
+  const trouble = async () => [...(await readLooks(site.mirrorDir)).values()].map((look) => look.trouble);
+  const propose = () => sync(site.world(), { upstreams: [], how: 'propose', all: false });
+  const git = (...args: string[]) => execFileSync('git', ['-C', `${site.repoDir}.git`, ...args]);
+  git('branch', 'sluice', 'main'); // beside it there is no room for sluice/sync/…
+  await expect(propose()).rejects.toMatchObject({ code: expect.stringMatching(/^(?:GIT|FORGE)/) });
+  expect(new Set(await trouble())).toEqual(new Set([null]));
+  git('branch', '-D', 'sluice');
+  await rm(site.vendor, { recursive: true });
+  await expect(propose()).rejects.toBeInstanceOf(Fault);
+  expect(await trouble()).not.toContain(null);
+});
