@@ -33,6 +33,7 @@ export type FaultCode =
   | 'GIT'
   | 'HISTORY_REFUSED' // a main that lost what it had, a shallow clone, a time out of order
   | 'FORGE_REFUSED' // the forge's rules say no
+  | 'FORGE_BLOCKED' // what main's rules want is not there yet
   | 'FORGE_CONFLICT' // someone else moved it
   | 'PLAN_DIFFERS' // a pull request that is not what its trailers say
   | 'POOL_CONFLICT'

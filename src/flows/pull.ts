@@ -1,7 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import type { SetCheck } from '../forge/check.ts';
 import { type Forge, isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
-import { ApiRefusal } from '../forge/github-api.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { isCommand } from '../report/command.ts';
@@ -102,7 +101,7 @@ export async function mergeIfGreen(
     if (pull.state !== 'open' || pull.proposed !== pull.head) return false;
     return verdict.complaints.length === 0 && verdict.differences?.length === 0;
   }).catch((error: unknown) => {
-    if (!(error instanceof ApiRefusal) || error.status !== 405) throw error;
+    if (!(error instanceof Fault) || error.code !== 'FORGE_BLOCKED') throw error;
     world.progress.say(`#${number} stays open: ${error.message}`); // a check has not reported yet: the next run asks again
     return undefined;
   });

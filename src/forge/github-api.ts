@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Octokit } from '@octokit/rest';
-import { Fault, quote } from '../base/fault.ts';
+import { Fault, type FaultCode, quote } from '../base/fault.ts';
 import { StrangeAnswer } from './github-answers.ts';
 import { type FetchTiming, guardedFetch } from './github-fetch.ts';
 import type { Tokens } from './github-token.ts';
@@ -24,14 +24,20 @@ export interface GithubApi {
   renew(refused: string | undefined): boolean;
 }
 
+/** 405 is a merge's alone: a review or a check that main's rules want is not there yet. */
+const CODES: Readonly<Record<number, FaultCode>> = {
+  404: 'NOT_FOUND',
+  405: 'FORGE_BLOCKED',
+  409: 'FORGE_CONFLICT',
+};
+
 /** GitHub's own no. `words` are quoted: they may repeat what somebody wrote. */
 export class ApiRefusal extends Fault {
   readonly status: number;
   readonly words: string;
 
   constructor(status: number, words: string, o: { hint: string; at: string }) {
-    const code = status === 404 ? 'NOT_FOUND' : status === 409 ? 'FORGE_CONFLICT' : 'FORGE_REFUSED';
-    super(code, `GitHub refuses (${status}): ${quote(words)}`, o);
+    super(CODES[status] ?? 'FORGE_REFUSED', `GitHub refuses (${status}): ${quote(words)}`, o);
     this.status = status;
     this.words = words;
   }

@@ -268,7 +268,7 @@ describe('merging', () => {
     const anna = (await githubOf(test, 'user')).forge;
     const main = git(test, 'rev-parse', 'main');
     test.settings.mergeMethods = ['squash'];
-    await expect(anna.merge(1, { by: 'anna', now: LATER })).rejects.toMatchObject({ code: 'FORGE_REFUSED' });
+    await expect(anna.merge(1, { by: 'anna', now: LATER })).rejects.toMatchObject({ code: 'FORGE_BLOCKED' });
     expect(git(test, 'rev-parse', 'main')).toBe(main);
     test.settings.mergeMethods = ['merge'];
     expect(await anna.merge(1, { by: 'anna', now: LATER })).toBe(git(test, 'rev-parse', 'main'));
@@ -280,7 +280,7 @@ describe('merging', () => {
     spoil(/^PUT /, refusing(405, 'Changes must be made through the merge queue'));
     const merge = bot.merge(1, { by: 'sluice', now: LATER });
     const words = expect.stringContaining('merge queue');
-    await expect(merge).rejects.toMatchObject({ code: 'FORGE_REFUSED', message: words });
+    await expect(merge).rejects.toMatchObject({ code: 'FORGE_BLOCKED', message: words });
     expect(git(test, 'rev-parse', 'main')).toBe(main);
   });
 });
