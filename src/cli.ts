@@ -5,8 +5,8 @@ import { help, verbHelp } from './flows/help.ts';
 import { main } from './flows/main.ts';
 import { progressOn } from './flows/progress.ts';
 import { Args, type Verb } from './flows/verb.ts';
-import { VERBS } from './flows/verbs.ts';
 import { VERSION } from './flows/version.ts';
+import { readyToStart } from './forge/start.ts';
 
 const COMMON = {
   repo: { type: 'string' },
@@ -21,13 +21,16 @@ const COMMON = {
 /** `sluice <verb> …`: reads the clock and the environment once, and hands them down. */
 async function run(argv: readonly string[]): Promise<boolean | undefined> {
   const [name, ...rest] = argv;
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    process.stdout.write(help(VERBS));
-    return name !== undefined;
-  }
   if (name === '--version') {
     process.stdout.write(`${VERSION}\n`);
     return undefined;
+  }
+  const helps = name === undefined || name.startsWith('-') || name === 'help' || rest.includes('--help');
+  if (!helps) readyToStart(); // what starts git does so beside the modules of the verbs
+  const { VERBS } = await import('./flows/verbs.ts');
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(help(VERBS));
+    return name !== undefined;
   }
   const verb = VERBS.find((v) => v.name === name);
   if (!verb) {

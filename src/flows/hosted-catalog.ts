@@ -1,6 +1,12 @@
 import { type Checksum, formatChecksum } from '../base/checksum.ts';
 import { Fault } from '../base/fault.ts';
-import { formatRepositoryId, type RepositoryName, upstreamId } from '../manifest/ids.ts';
+import {
+  formatRepositoryId,
+  LIVE_TEAM,
+  LIVE_TIER,
+  type RepositoryName,
+  upstreamId,
+} from '../manifest/ids.ts';
 import type { AcceptedState, Pin, Snapshot } from '../manifest/snapshot.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import { inParallel } from '../pool/parallel.ts';
@@ -65,12 +71,14 @@ export class HostedCatalog {
     this.#cache = o.cache;
     this.#hasTrees = o.hasTrees;
     this.#states = o.states;
-    const readMany = (state: State) => async (paths: readonly string[]) =>
-      new Map(
-        paths.flatMap((p) => [state.files.get(p)].flatMap((text) => (text === undefined ? [] : [[p, text]]))),
-      );
+    const acceptedIn = (state: State) => async (repository: RepositoryName) => {
+      const live = { ...repository, team: LIVE_TEAM, tier: LIVE_TIER };
+      const accepted = snapshotOf(state, live)?.upstream;
+      const policy = state.policies.upstreams.get(upstreamId(repository));
+      return accepted && policy ? { state: accepted, policy } : undefined;
+    };
     this.#records = new Map(
-      o.states.map((state) => [state, new ServedRecords(o.from, o.served, { readMany: readMany(state) })]),
+      o.states.map((state) => [state, new ServedRecords(o.from, o.served, acceptedIn(state))]),
     );
     this.#named = documentsOf(o.states);
     this.catalog = this.#asCatalog();

@@ -69,7 +69,7 @@ export async function askCatalog<T>(
     const timing = places.isNamed ? { ...TIMING, ...o.timing } : { ...IMPATIENT, ...o.timing };
     const bases = [...places.roots, ...(places.mirror ? [places.mirror] : [])];
     await using served = await Served.open(places.mirror ?? (places.roots[0] as URL), { bases, timing });
-    const from = new ServedCatalog(folder, served, places.roots, cache);
+    const from = new ServedCatalog(folder, served, places.roots, { cache, holds: true });
     const hasTrees = places.mirror !== undefined;
     const hosted = new HostedCatalog({ served, from, cache, hasTrees, states: [base, ...states] });
     const answer = await work(hosted.catalog, true);

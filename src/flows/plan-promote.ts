@@ -64,6 +64,7 @@ export async function promotionInput(
   checkNow(state, o.now);
   const upstreams = upstreamsInSet(state, scope);
   const snapshots = upstreams.flatMap((u) => relatedSnapshots(state, scope.team, u));
+  for (const upstream of upstreams) askAhead(state, scope, upstream, o.now);
   const { closure, primaries, notes } = await closureOf(state, catalog, scope);
   const facts = await loadFacts(catalog, snapshots, primaries.size > 0 ? primaries : undefined);
   const repositories: PromoteRepository[] = [];
@@ -124,7 +125,7 @@ export async function promoteRepository(
   if (!live) return undefined; // never synced: nothing to choose from yet
   const parent = parentName(team, tier, upstream);
   const repository = targetName(team, tier.name, upstream);
-  const since = new Date(now.getTime() - longestWait(team));
+  const since = lookBackTo(team, now);
   const trees = [parent, repository].map((name) => state.snapshot(name)?.kickstart);
   const stays = (name: RepositoryName): Promise<Stays> => staysIn(state, lockPath(name), since);
   return {
@@ -139,6 +140,19 @@ export async function promoteRepository(
     trees: await treesOf(state, catalog, { trees, live: liveName(upstream), parent, since }),
     children: childrenOf(state, team, tier.name, upstream, facts),
   };
+}
+
+/** git answers while the closure is read. */
+function askAhead(state: State, { team, tier }: PromoteScope, upstream: UpstreamPolicy, now: Date): void {
+  if (!state.snapshot(liveName(upstream))) return;
+  const names = [liveName(upstream), parentName(team, tier, upstream), targetName(team, tier.name, upstream)];
+  for (const name of names) {
+    staysIn(state, lockPath(name), lookBackTo(team, now)).catch(() => {}); // whoever needs it is told
+  }
+}
+
+function lookBackTo(team: TeamPolicy, now: Date): Date {
+  return new Date(now.getTime() - longestWait(team));
 }
 
 /** By path and day: a plan of several tiers, and of several teams, asks the same of live and of what lies between. */

@@ -4,6 +4,7 @@ import { type Catalog, openCatalog } from '../pool/catalog.ts';
 import { openIncoming } from '../pool/incoming.ts';
 import type { Documents } from '../publish/documents.ts';
 import type { Repomd } from '../repodata/repomd.ts';
+import { AsWritten, putAsWritten, type TakeAsWritten } from '../upstream/as-written.ts';
 import type { DocumentCache } from './document-cache.ts';
 import type { Served } from './served.ts';
 
@@ -12,7 +13,9 @@ import type { Served } from './served.ts';
  * checksum alone: who serves it does not matter. They lie in a folder of the caller's, or in a cache that outlives the run.
  */
 export class ServedCatalog implements Documents {
+  /** What is here: in the folder, and in memory. */
   readonly local: Catalog;
+  readonly takeAsWritten: TakeAsWritten;
   readonly documentPath: Catalog['documentPath'];
   readonly putRecords: Catalog['putRecords'];
   /** What came over the network. */
@@ -25,8 +28,16 @@ export class ServedCatalog implements Documents {
   /** In bytes, by checksum, of documents that a verified repomd.xml lists: nobody can then send more. */
   readonly #sizes = new Map<string, number>();
 
-  constructor(folder: string, served: Served, roots: readonly URL[], cache?: DocumentCache) {
-    this.local = { ...openCatalog(folder), ...cache?.documents };
+  /** `holds`: dependencies are all that will be asked for, so records need no packs. */
+  constructor(
+    folder: string,
+    served: Served,
+    roots: readonly URL[],
+    { cache, holds = false }: { readonly cache?: DocumentCache | undefined; readonly holds?: boolean } = {},
+  ) {
+    const written = new AsWritten(this);
+    this.local = written.over({ ...openCatalog(folder), ...cache?.documents });
+    this.takeAsWritten = holds ? written.take : putAsWritten(this);
     this.#cache = cache;
     this.documentPath = this.local.documentPath;
     this.putRecords = (records) => this.local.putRecords(records);

@@ -8,21 +8,43 @@ import {
   snapshotPath,
   upstreamId,
 } from '../manifest/ids.ts';
-import { loadPolicies } from '../manifest/policy.ts';
-import { type Pin, readPins } from '../manifest/snapshot.ts';
+import { loadPolicies, type UpstreamPolicy } from '../manifest/policy.ts';
+import { type AcceptedState, type Pin, readPins } from '../manifest/snapshot.ts';
 import type { CommitHistory } from '../publish/history.ts';
 import { emptyElement } from '../publish/materialise.ts';
 import { decompress } from '../repodata/compression.ts';
 import { cutElements } from '../repodata/elements.ts';
 import { identify } from '../repodata/primary.ts';
 import { type PackageRecord, recordId } from '../repodata/record.ts';
-import { putAsWritten } from '../upstream/as-written.ts';
+import { pkgidIn } from '../upstream/as-written.ts';
 import { readUpstream } from '../upstream/read.ts';
 import { MAX_OPEN_BYTES } from '../upstream/verify.ts';
 import type { Served } from './served.ts';
 import type { ServedCatalog } from './served-catalog.ts';
-import { LOCATION, Locations, type Template } from './served-locations.ts';
+import { LOCATION, locationTemplates, type Template } from './served-locations.ts';
 import type { ServedTree } from './served-tree.ts';
+
+/** What main accepted of the upstream of a repository; undefined where it has none. */
+export type AcceptedOf = (repository: RepositoryName) => Promise<Accepted | undefined>;
+
+export interface Accepted {
+  readonly state: AcceptedState;
+  readonly policy: UpstreamPolicy;
+}
+
+/** By a commit's files. */
+export function acceptedIn({ readMany }: Pick<CommitHistory, 'readMany'>): AcceptedOf {
+  return async (repository) => {
+    const live = snapshotPath({ ...repository, team: LIVE_TEAM, tier: LIVE_TIER });
+    const id = upstreamId(repository);
+    const texts = await readMany([live, `policies/upstreams/${id}.yaml`]);
+    const yaml = texts.get(live);
+    const state = yaml === undefined ? undefined : readPins(yaml, live).upstream;
+    const { upstreams } = loadPolicies(new Map([...texts].filter(([path]) => path !== live)));
+    const policy = upstreams.get(id);
+    return state && policy ? { state, policy } : undefined;
+  };
+}
 
 /**
  * The records of pinned builds, into the catalog. Those that the upstream still listed come from its own documents, whose whole
@@ -34,13 +56,14 @@ export class ServedRecords {
   readonly short = new Set<string>();
   readonly #catalog: ServedCatalog;
   readonly #served: Served;
-  readonly #history: Pick<CommitHistory, 'readMany'>;
-  readonly #upstreams = new Map<string, Promise<Locations>>();
+  readonly #acceptedOf: AcceptedOf;
+  /** Records of all that an upstream lists. */
+  readonly #upstreams = new Map<string, Promise<readonly string[]>>();
 
-  constructor(catalog: ServedCatalog, served: Served, history: Pick<CommitHistory, 'readMany'>) {
+  constructor(catalog: ServedCatalog, served: Served, acceptedOf: AcceptedOf) {
     this.#catalog = catalog;
     this.#served = served;
-    this.#history = history;
+    this.#acceptedOf = acceptedOf;
   }
 
   /** Pins whose record is nowhere. CATALOG_MISSING where the upstream's documents are not served. */
@@ -53,10 +76,11 @@ export class ServedRecords {
     const key = upstreamId(repository);
     const reading = this.#upstreams.get(key) ?? this.#ofUpstream(repository, pins);
     this.#upstreams.set(key, reading);
-    const locations = await reading;
+    const listed = await reading;
     const left = await this.#missing(pins);
     if (left.length === 0 || !tree) return left;
-    await this.#ofTree(left, tree, locations.templates(), formatRepositoryId(repository));
+    const templates = locationTemplates((await this.#catalog.local.getPrimaries(listed)).values());
+    await this.#ofTree(left, tree, templates, formatRepositoryId(repository));
     const lost = await this.#missing(left);
     for (const { record } of left) if (!lost.some((pin) => pin.record === record)) this.short.add(record);
     return lost;
@@ -68,24 +92,23 @@ export class ServedRecords {
   }
 
   /** As they stand in its documents; and as sync reads them, where an element must be written anew to be what was pinned. */
-  async #ofUpstream(repository: RepositoryName, pins: readonly Pin[]): Promise<Locations> {
-    const locations = new Locations();
-    const live = snapshotPath({ ...repository, team: LIVE_TEAM, tier: LIVE_TIER });
-    const paths = [live, `policies/upstreams/${upstreamId(repository)}.yaml`];
-    const texts = await this.#history.readMany(paths);
-    const yaml = texts.get(live);
-    const state = yaml === undefined ? undefined : readPins(yaml, live).upstream;
-    const policy = loadPolicies(new Map([...texts].filter(([path]) => path !== live))).upstreams.get(
-      upstreamId(repository),
-    );
-    if (!state?.documents.has('primary') || !policy) return locations;
-    const listed = await putAsWritten(this.#catalog, state, policy.id, (primary) => locations.see(primary));
+  async #ofUpstream(repository: RepositoryName, pins: readonly Pin[]): Promise<readonly string[]> {
+    const accepted = await this.#acceptedOf(repository);
+    if (!accepted?.state.documents.has('primary')) return [];
+    const { policy, state } = accepted;
+    const listed = await this.#catalog.takeAsWritten(state, policy.id);
     const missing = await this.#missing(pins);
-    if (!missing.some(({ checksum }) => listed?.has(checksum.hex) ?? true)) return locations;
+    if (missing.length === 0 || (listed && !(await this.#listAny(listed, missing)))) return listed ?? [];
     const documents = new Map([...state.documents].filter(([type]) => LISTS.has(type)));
     const { builds } = await readUpstream(this.#catalog, policy, { ...state, documents });
-    for (const { primary } of builds) locations.see(primary.toString('latin1'));
-    return locations;
+    return builds.map(({ pin }) => pin.record);
+  }
+
+  /** Whether they have other bytes of these builds, which then may be what was pinned once they are written anew. */
+  async #listAny(listed: readonly string[], pins: readonly Pin[]): Promise<boolean> {
+    const wanted = new Set<string | undefined>([undefined, ...pins.map(({ checksum }) => checksum.hex)]);
+    const primaries = await this.#catalog.local.getPrimaries(listed);
+    return [...primaries.values()].some((primary) => wanted.has(pkgidIn(primary)));
   }
 
   /** The three lists side by side, as publications order them: one element of each is in memory. */

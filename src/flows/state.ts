@@ -12,6 +12,7 @@ import {
   type RepositoryName,
   snapshotPath,
 } from '../manifest/ids.ts';
+import { compilePolicySchemas } from '../manifest/load.ts';
 import { readSnapshot } from '../manifest/near.ts';
 import {
   loadPolicies,
@@ -52,7 +53,9 @@ export async function readState(repo: Repository, rev: string): Promise<State> {
 }
 
 async function readCommit(repo: Repository, history: History): Promise<Omit<State, 'history'>> {
-  const committed = await repo.readCommitted(history.commit);
+  const reading = repo.readCommitted(history.commit);
+  compilePolicySchemas(); // while git reads
+  const committed = await reading;
   return stateOf(history, new Map([...committed].map(([path, file]) => [path, file.text])));
 }
 

@@ -30,7 +30,7 @@ import { baseUrl } from '../upstream/url.ts';
 import { verifyOpen } from '../upstream/verify.ts';
 import { Served } from './served.ts';
 import { ServedCatalog } from './served-catalog.ts';
-import { ServedRecords } from './served-records.ts';
+import { acceptedIn, ServedRecords } from './served-records.ts';
 import { type ServedRepomd, type ServedTree, sameOnceOpened, type Wanted } from './served-tree.ts';
 
 export interface VerifyUrlOptions {
@@ -95,7 +95,7 @@ class UrlVerifier {
     this.#o = o;
     this.#served = served;
     this.#catalog = new ServedCatalog(o.folder, served, catalogs);
-    this.#records = new ServedRecords(this.#catalog, served, o.history);
+    this.#records = new ServedRecords(this.#catalog, served, acceptedIn(o.history));
     this.#reader = new CommitReader(o.history, new DocumentProjector(this.#catalog));
     this.#bare = new CommitReader(o.history, {
       project: async () => [],

@@ -40,6 +40,11 @@ export function startGit(order: Omit<Start, 'id'>): Staying {
   return starter.start(order);
 }
 
+/** Has the small process ready when it is first asked: it begins while this one still loads its modules. */
+export function readyToStart(): void {
+  starter ??= new Starter();
+}
+
 class Starter {
   readonly #child: ChildProcess;
   readonly #runs = new Map<number, Run>();

@@ -1,4 +1,3 @@
-import { unarmor } from 'openpgp';
 import { flawOf, nameOf, type SignatureRules, strangerSays, type Verdict } from './judge.ts';
 import type { SigningKey } from './keys.ts';
 import { mayBeBy } from './package.ts';
@@ -61,6 +60,7 @@ export async function packetsOf(signature: Buffer, at: string): Promise<Buffer> 
     throw invalid('it is a clear-signed message, where a detached signature should be', at);
   }
   if (!text.trimStart().startsWith('-----')) return signature;
+  const { unarmor } = await import('openpgp');
   const parts: Uint8Array[] = [];
   for (const block of text.match(BLOCK) ?? []) {
     try {

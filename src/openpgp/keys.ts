@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { type AnyKeyPacket, type Config, type Key, readKeys as readCertificates, type Subkey } from 'openpgp';
+import type { AnyKeyPacket, Config, Key, Subkey } from 'openpgp';
 import { invalid } from './packets.ts';
 import { publicKeyOf } from './publicKey.ts';
 
@@ -48,6 +48,7 @@ export async function readKeys(bytes: Buffer, at: string): Promise<SigningKey[]>
 }
 
 async function certificates(bytes: Buffer, at: string): Promise<Key[]> {
+  const { readKeys: readCertificates } = await import('openpgp'); // 70 ms, which most commands need not take
   const blocks = bytes.toString('latin1').match(BLOCK);
   try {
     if (!blocks) return await readCertificates({ binaryKeys: new Uint8Array(bytes), config: CONFIG });

@@ -12,7 +12,7 @@ import { inParallel } from './parallel.ts';
 const decompressFrame = promisify(zstdDecompressCallback);
 
 /** How a lock names a record. */
-const ID_DIGITS = 12;
+export const ID_DIGITS = 12;
 /** Packs whose index or frames are read at once. */
 const PACKS_AT_ONCE = 16;
 const FRAMES_AT_ONCE = 4;
@@ -297,7 +297,7 @@ async function readFrame(file: FileHandle, frame: Frame, at: string): Promise<Bu
   throw damaged(at, `the frame at ${frame.offset} is too short`);
 }
 
-function twoOfOneId(id: string, a: string, b: string): Fault {
+export function twoOfOneId(id: string, a: string, b: string): Fault {
   return new Fault('CATALOG_CORRUPT', `two records share the id ${id}: ${a} and ${b}`, {
     hint: 'Leave one of the two builds out with a deny filter, and report it: twelve digits no longer suffice.',
   });

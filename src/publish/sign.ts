@@ -67,7 +67,7 @@ export class Signing {
       }
       packets.push(made);
     }
-    await writeFileAtomic(path, armorSignatures(packets), { mirrorRoot: layout.root, mode: 0o444 });
+    await writeFileAtomic(path, await armorSignatures(packets), { mirrorRoot: layout.root, mode: 0o444 });
   }
 
   /** Keys whose signature is not there or does not count. */
