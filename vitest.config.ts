@@ -1,6 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { bundled } from './scripts/bundle.ts';
 import { COMPILED } from './test/fixtures/compiled.ts';
 import { SummaryReporter } from './test/reporter.ts';
 
@@ -13,7 +14,7 @@ function temporaryFolder(): Record<string, string> {
   return {};
 }
 
-Object.assign(process.env, COMPILED); // before the workers start: each file's process loads some hundred modules
+Object.assign(process.env, COMPILED, { SLUICE_TESTS_CLI: `${await bundled()}/cli.js` }); // before the workers start: each file's process loads some hundred modules
 
 /** Pure functions: their files share a process and its modules. */
 const PURE = ['rpm', 'plan', 'manifest', 'repodata', 'report', 'openpgp'].map(

@@ -3,12 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { bundled } from './bundle.ts';
 import { layDemoUpstream } from './demoUpstream.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const cli = join(root, 'src', 'cli.ts');
+const cli = join(await bundled(), 'cli.js');
 const values = options();
 const dir = values.dir === undefined ? mkdtempSync(join(tmpdir(), 'sluice-demo-')) : resolve(values.dir);
 mkdirSync(dir, { recursive: true });

@@ -155,7 +155,7 @@ function sluice(...args: string[]): Promise<Figures> {
 async function run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Figures> {
   const child = spawn(
     process.execPath,
-    [...HEAP, MEASURED, ...args, '--now', new Date(now).toISOString(), '--by', 'bench'],
+    [...HEAP, ...MEASURED, ...args, '--now', new Date(now).toISOString(), '--by', 'bench'],
     {
       env: { ...process.env, NODE_COMPILE_CACHE: join(dir, 'compiled'), ...env },
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -191,7 +191,7 @@ async function run(
   args: readonly string[],
   o: { readonly by?: string; readonly said?: (text: string) => void } = {},
 ): Promise<Figures & { readonly stdout: string }> {
-  const all = [...HEAP, MEASURED, ...args, '--repo', join(dir, 'state'), '--mirror', join(dir, 'mirror')];
+  const all = [...HEAP, ...MEASURED, ...args, '--repo', join(dir, 'state'), '--mirror', join(dir, 'mirror')];
   const child = spawn(
     process.execPath,
     [...all, '--now', new Date(now).toISOString(), '--by', o.by ?? 'bench'],

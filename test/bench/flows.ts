@@ -112,7 +112,7 @@ function sluice(...args: string[]): Promise<Figures> {
 }
 
 async function run(args: readonly string[]): Promise<Figures> {
-  const all = [...HEAP, MEASURED, ...args];
+  const all = [...HEAP, ...MEASURED, ...args];
   const child = spawn(
     process.execPath,
     [...all, '--now', new Date(now).toISOString(), '--by', 'bench'],

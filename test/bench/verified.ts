@@ -6,18 +6,17 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { initStateRepository } from '../../src/flows/init.ts';
 import { answerFile, startServer } from '../fixtures/server.ts';
 import { makeSigner, signedRpm } from '../fixtures/signer.ts';
 import { type Build, makeRepository, sha256 } from '../fixtures/upstreamRepository.ts';
+import { type Figures, figuresOf, MEASURED } from './figures.ts';
 import { HEAP } from './heap.ts';
 
 const BUILDS = Number(process.env['SLUICE_BENCH_BUILDS'] ?? 17_649);
 const RUNS = 5;
 const ID = 'test-9-x86_64-main';
 const NOW = '2026-01-01T06:00:00Z';
-const measured = fileURLToPath(new URL('measured.ts', import.meta.url));
 
 const signer = await makeSigner('vendor');
 const builds: Build[] = [];
@@ -56,9 +55,9 @@ async function site(signatures: 'required' | 'none') {
   });
   const args = (...verb: string[]) => {
     const where = ['--repo', state, '--mirror', join(root, 'mirror'), '--now', NOW, '--by', 'bench'];
-    return [...HEAP, measured, ...verb, ...where];
+    return [...HEAP, ...MEASURED, ...verb, ...where];
   };
-  const run = async (...verb: string[]) => {
+  const run = async (...verb: string[]): Promise<Figures> => {
     const child = spawn(process.execPath, args(...verb), { stdio: ['ignore', 'ignore', 'pipe'] });
     let errors = '';
     child.stderr.on('data', (chunk: Buffer) => {
@@ -67,11 +66,7 @@ async function site(signatures: 'required' | 'none') {
     const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
     if (status !== 0)
       throw new Error(`sluice ${verb.join(' ')} ended with ${status}: ${errors.slice(-2_000)}`);
-    return JSON.parse(errors.trimEnd().split('\n').at(-1) ?? '') as {
-      ms: number;
-      cpuMs: number;
-      rssMB: number;
-    };
+    return figuresOf(errors);
   };
   const first = await run('sync', '--propose');
   await run('pr', 'merge', '1');

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type DemoState, layDemoUpstream } from '../../scripts/demoUpstream.ts';
+import { CLI } from '../fixtures/cli.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const NODE = join(ROOT, 'node_modules', '.bin', 'node');
-const CLI = join(ROOT, 'src', 'cli.ts');
 
 export const MIRROR_URL = 'http://mirror.example';
 

@@ -13,7 +13,6 @@ import {
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
 import { checkPulls, lookAtPulls } from '../../src/flows/check-pulls.ts';
@@ -27,6 +26,7 @@ import { openLocalForge } from '../../src/forge/local.ts';
 import { parseSnapshot } from '../../src/manifest/snapshot.ts';
 import { openPool } from '../../src/pool/pool.ts';
 import { formatNevra } from '../../src/rpm/nevra.ts';
+import { CLI } from '../fixtures/cli.ts';
 import { checksOn, envOf } from '../fixtures/githubForge.ts';
 import { startGpg } from '../fixtures/gpg.ts';
 import { freePort, serveMirror } from '../fixtures/nginx.ts';
@@ -39,7 +39,6 @@ import { makeSite, siteAgain } from './site.ts';
 const ID = 'harbor-9-x86_64-base';
 const STABLE = `infra-stable-${ID}`;
 const LOCK = `snapshots/infra/stable/${ID}.lock`;
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const NO_WAIT = { numbers: [], patience: 0 };
 
 const cleaning: (() => unknown)[] = [];

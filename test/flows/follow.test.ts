@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { hotfixAndFollow } from '../../src/flows/follow.ts';
 import { type HotfixRequest, hotfix } from '../../src/flows/hotfix.ts';
@@ -12,11 +11,11 @@ import { HOTFIX } from '../../src/flows/verbs-hotfix.ts';
 import type { PullRequest } from '../../src/forge/forge.ts';
 import { openLocalForge } from '../../src/forge/local.ts';
 import { decompressAll } from '../../src/repodata/compression.ts';
+import { CLI } from '../fixtures/cli.ts';
 import { git } from '../fixtures/gitHistory.ts';
 import { type Site, siteAgain } from './site.ts';
 import { makeWaveSite } from './waveSite.ts';
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const SET = 'harbor-9-x86_64';
 const FIX = 'ver="3.0.7" rel="25.h9_1"';
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { layDemoUpstream } from '../../scripts/demoUpstream.ts';
+import { CLI } from '../fixtures/cli.ts';
 import { COMPILED } from '../fixtures/compiled.ts';
 import { filesBelow } from '../fixtures/tempDir.ts';
 
@@ -28,7 +29,7 @@ async function digest(folder: string): Promise<string> {
 let home: string;
 let published: string;
 const sluice = (...args: string[]): string =>
-  execFileSync(process.execPath, [join(ROOT, 'src/cli.ts'), ...args], {
+  execFileSync(process.execPath, [CLI, ...args], {
     cwd: join(home, 'state'),
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

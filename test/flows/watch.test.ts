@@ -3,11 +3,11 @@ import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it, onTestFinished } from 'vitest';
 import type { World } from '../../src/flows/context.ts';
 import { verifyMirror } from '../../src/flows/publish.ts';
 import { watchMain } from '../../src/flows/watch.ts';
+import { CLI } from '../fixtures/cli.ts';
 import { startGpg } from '../fixtures/gpg.ts';
 import { answerFile, startServer } from '../fixtures/server.ts';
 import { tempDir } from '../fixtures/tempDir.ts';
@@ -17,7 +17,6 @@ import { makeSite, type Site, siteAgain } from './site.ts';
 const ID = 'test-9-x86_64-main';
 const LIVE = `vendor-live-${ID}`;
 const SITE = 'policies/site.yaml';
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 const cleaning: (() => unknown)[] = [];
 afterAll(async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { Fault, type FaultCode } from '../../../src/base/fault.ts';
 import { faultLine } from '../../../src/flows/main.ts';
 import { openGit } from '../../../src/forge/git.ts';
+import { CLI } from '../../fixtures/cli.ts';
 import { COMPILED } from '../../fixtures/compiled.ts';
 import { filesBelow } from '../../fixtures/tempDir.ts';
 import {
@@ -21,7 +22,6 @@ import { makeSite, type Site, type SiteOptions } from '../site.ts';
 const run = promisify(execFile);
 
 export const ID = 'test-9-x86_64-main';
-export const CLI = new URL('../../../src/cli.ts', import.meta.url).pathname;
 
 /** What every attack begins with, and goes back to: two builds, published to a tier. */
 export const GOOD: readonly Build[] = [{ name: 'alpha' }, { name: 'beta' }];

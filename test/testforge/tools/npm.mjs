@@ -8,17 +8,15 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundled } from '../../../scripts/bundle.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../../../', import.meta.url));
 const [command = '', ...args] = process.argv.slice(2);
@@ -44,53 +42,17 @@ else if (command === 'ci' && args.every((a) => a === '--ignore-scripts')) {
   run('sh', ['-c', `${script} "$@"`, 'sh', ...args.slice(3)]);
 } else fail(`the test forge has no npm ${command} ${args.join(' ')}`);
 
-/** The tool's package with what `packed()` made of its sources in place of what `prepack` compiles of them. */
+/** The tool's package, with what `prepack` makes of the sources linked: Node keeps what it compiled by path. */
 async function pack() {
   const { name, version } = json('package.json');
   const dir = mkdtempSync(join(tmpdir(), 'sluice-pack-'));
   mkdirSync(join(dir, 'package', 'dist'), { recursive: true });
   for (const part of ['package.json', 'bin'])
     cpSync(part, join(dir, 'package', part), { recursive: true, dereference: true });
-  writeFileSync(join(dir, 'package', 'dist', 'cli.js'), `import '${await packed()}/dist/all/cli.js';\n`);
+  writeFileSync(join(dir, 'package', 'dist', 'cli.js'), `import '${await bundled()}/cli.js';\n`);
   run('tar', ['-czf', `${name}-${version}.tgz`, '-C', dir, 'package']);
   rmSync(dir, { recursive: true });
   console.log(`${name}-${version}.tgz`);
-}
-
-/**
- * The sources as few files: the story starts the tool some forty times, and most of a start is looking for modules. By their checksum
- * in one place: Node keeps what it compiled by path, and what nobody changed is not packed again.
- */
-async function packed() {
-  const src = join(CHECKOUT, 'src');
-  const hash = createHash('sha256');
-  for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (file.endsWith('.ts')) hash.update(`${file}\n`).update(readFileSync(join(src, file)));
-  }
-  const all = join(CHECKOUT, 'node_modules', '.cache', 'packed');
-  const place = join(all, hash.digest('hex').slice(0, 16));
-  if (existsSync(place)) return place;
-  mkdirSync(all, { recursive: true });
-  const { rolldown } = await import('rolldown'); // vitest's
-  const processes = { starter: 'forge/starter.ts', 'open-digest-worker': 'publish/open-digest-worker.ts' };
-  const input = Object.entries({ cli: 'cli.ts', ...processes }).map(([name, file]) => [
-    name,
-    join(src, file),
-  ]);
-  const bundle = await rolldown({ input: Object.fromEntries(input), platform: 'node', external: /^[^./]/ });
-  const temporary = mkdtempSync(join(all, 'new-'));
-  const { ctimeMs: now } = statSync(temporary); // the clock may be the story's
-  for (const old of readdirSync(all).map((name) => join(all, name))) {
-    if (now - statSync(old).ctimeMs > 86_400_000) rmSync(old, { recursive: true, force: true });
-  }
-  await bundle.write({ dir: join(temporary, 'dist', 'all') });
-  cpSync(join(CHECKOUT, 'package.json'), join(temporary, 'package.json')); // its version
-  try {
-    renameSync(temporary, place);
-  } catch {
-    rmSync(temporary, { recursive: true }); // another one was first
-  }
-  return place;
 }
 
 /** @param {any} lock */
