@@ -9,6 +9,8 @@ import { renderSnapshot, type Snapshot, type SnapshotFiles } from '../manifest/s
 import type { Plan } from '../plan/types.ts';
 import { type ForgeWords, PLAIN_FORGE, type Provenance } from '../report/acting.ts';
 import { body } from '../report/body.ts';
+import { digest } from '../report/digest.ts';
+import { urgent } from '../report/sections.ts';
 import { title } from '../report/title.ts';
 import { liveName, type State, upstreamOf } from './state.ts';
 import { VERSION } from './version.ts';
@@ -112,15 +114,18 @@ export function draftOf(
   const from = provenanceOf(plan, state, files);
   const { catalog } = from;
   const { window } = tierOfPlan(state, plan) ?? {};
+  const told = digest(plan);
+  const severe = urgent(told);
   return {
     branch: branchOf(plan, asked),
     base: state.commit,
-    title: title(plan),
+    title: title(plan, told),
     body: body(plan, from, forge),
     files,
     trailers: trailers(asked, catalog),
     labels: ['sluice', `sluice:${asked.verb}`],
     isPlan: true,
+    ...(severe.length > 0 ? { urgent: severe } : {}),
     ...(window ? { window } : {}),
   };
 }

@@ -17,6 +17,8 @@ export interface Draft {
   readonly labels?: readonly string[];
   /** What the files and the trailers say is all that matters: an equal plan in other words is no reason to write. */
   readonly isPlan?: boolean;
+  /** What must not wait for its readers to come to rest: words of the body, such as ids of advisories. */
+  readonly urgent?: readonly string[];
   /** When what it changes may move: an approval is not taken away before the next one opens (`thawsAt`). */
   readonly window?: Window;
 }
@@ -67,7 +69,7 @@ export interface PullRequest {
 export interface Proposed {
   readonly number: number;
   /**
-   * `frozen`: approved, told to stay as it is, or left to its readers after rewrites on several days. `declined`: people closed the same plan. `edited`: people have commits on it, and the
+   * `frozen`: approved, told to stay as it is, or left to its readers after rewrites on several days (but for a severe fix that is new). `declined`: people closed the same plan. `edited`: people have commits on it, and the
    * plan has changed since. None of the three is what was asked for, and none was rewritten.
    */
   readonly outcome: 'opened' | 'updated' | 'unchanged' | 'frozen' | 'declined' | 'edited';

@@ -1,5 +1,5 @@
 import { Fault } from '../base/fault.ts';
-import type { Marker } from '../report/marker.ts';
+import { type Marker, withoutMarker } from '../report/marker.ts';
 import { checkDraft, commitMessage, type Draft, type Proposed, type ProposeOptions } from './forge.ts';
 import {
   EDITED_LABEL,
@@ -113,10 +113,16 @@ async function frozenBy(github: Proposing, { draft, o }: Work, pull: ApiPull): P
   const waits = (why: string, until: Date): Proposed => {
     return { number, outcome: 'frozen', why: `${why}; what is newer comes in after ${until.toISOString()}` };
   };
-  if (rests) return waits(rest, rests);
+  if (rests && !saysUrgently(draft, pull.body)) return waits(rest, rests);
   const approvals = await readApprovals(github, number);
   const until = thawsAt({ head: pull.head.sha, approvals }, draft.window);
   return until && until > o.now ? waits('it is approved', until) : undefined;
+}
+
+/** Something urgent that the present body does not say. */
+function saysUrgently({ urgent = [], body }: Draft, before: string | null): boolean {
+  const said = withoutMarker(before ?? '');
+  return urgent.some((word) => body.includes(word) && !said.includes(word));
 }
 
 /** Of a run that was faster, or that ended before it wrote the marker: the very commit that would be made now. */

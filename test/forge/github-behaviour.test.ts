@@ -61,6 +61,29 @@ const git = (test: Begun['test'], ...args: string[]) =>
     encoding: 'utf8',
   }).trim();
 
+describe('rewritten on three days of a week', () => {
+  const onDay = (n: number) => new Date(NOW.getTime() + n * 86_400_000);
+  const night = async ({ bot }: Begun, n: number, changed: Partial<Draft> = {}) => {
+    const files = new Map([[PATH, pins({ 0: `1-${n + 3}` })]]);
+    return (await bot.propose(await plan(bot, { files, ...changed }), { now: onDay(n) })).outcome;
+  };
+  const severe = (...urgent: string[]) => ({ urgent, body: `fixes ${urgent.join(' and ')}\n` });
+
+  it('it rests, but for a severe fix that it does not speak of yet; an approval holds that too', async () => {
+    const begun = await begin();
+    for (const n of [1, 2]) expect(await night(begun, n, severe('RHSA-2026:1'))).toBe('updated');
+    expect(await night(begun, 3)).toBe('updated');
+    expect(await night(begun, 4)).toBe('frozen');
+    expect(await night(begun, 4, severe('RHSA-2026:1'))).toBe('updated'); // it said so two days ago, and no longer
+    expect(await night(begun, 5, severe('RHSA-2026:1'))).toBe('frozen');
+    expect(await night(begun, 5, { urgent: ['RHSA-2026:2'] })).toBe('frozen'); // too far down to be said
+    expect(await night(begun, 5, severe('RHSA-2026:1', 'RHSA-2026:2'))).toBe('updated');
+    const { headSha } = begun.test.state.openPulls[0]?.pull ?? {};
+    await begun.anna('POST', 'pulls/1/reviews', { event: 'APPROVE', commit_id: headSha });
+    expect(await night(begun, 6, severe('RHSA-2026:3'))).toBe('frozen');
+  });
+});
+
 describe('in mid-run a pull request is', () => {
   const changes: readonly (readonly [string, (b: Begun) => unknown, object])[] = [
     ['closed', ({ anna }) => anna('PATCH', 'pulls/1', { state: 'closed' }), { number: 2, outcome: 'opened' }],

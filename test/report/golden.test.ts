@@ -4,6 +4,7 @@ import type { Plan } from '../../src/plan/types.ts';
 import { body, jobSummary } from '../../src/report/body.ts';
 import { digest } from '../../src/report/digest.ts';
 import { BODY_LIMIT, JOB_SUMMARY_LIMIT, TITLE_LIMIT } from '../../src/report/limits.ts';
+import { urgent } from '../../src/report/sections.ts';
 import { title } from '../../src/report/title.ts';
 import { hostile, small, upstream } from './bodies.ts';
 import { advisory, FROM, GITHUB, planOf, wave } from './plans.ts';
@@ -57,6 +58,14 @@ describe('the body of a pull request, as committed beside this test', () => {
     const most = jobSummary(IMPORT, FROM);
     expect(Buffer.byteLength(most)).toBeLessThanOrEqual(JOB_SUMMARY_LIMIT);
   });
+});
+
+it('a severe fix stands in the body by the very words that end the rest of a pull request; a first import has none', () => {
+  const plan = small();
+  const words = urgent(digest(plan));
+  expect(words.length).toBeGreaterThan(0);
+  for (const word of words) expect(body(plan, FROM, GITHUB)).toContain(word);
+  expect(urgent(digest(IMPORT))).toEqual([]);
 });
 
 it('a forge without commands, boxes and labels gets none', () => {
