@@ -1,8 +1,8 @@
 /**
  * The check `sluice/plan` as a code host's runner asks it: `check --merged` of a promotion of 200 source packages, the tiers all of
- * AppStream (17,649 builds, thin), in a clone without a mirror, from the catalog over HTTP: first with nothing at hand, then with
- * the documents and the compiled code of the first run, as a host keeps them that is not made anew for each job. `node test/bench/check-plan.ts`; one line of
- * JSON. It ends with 1 where the second takes its three seconds.
+ * AppStream (17,649 builds, thin), in a clone without a mirror, from the catalog over HTTP: first with nothing at hand, then with the
+ * documents and the compiled code of the first run, as a host keeps them that is not made anew for each job.
+ * `node test/bench/check-plan.ts`; one line of JSON. It ends with 1 where the second takes its three seconds.
  */
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
