@@ -16,17 +16,35 @@ function temporaryFolder(): Record<string, string> {
 
 Object.assign(process.env, COMPILED, { SLUICE_TESTS_CLI: `${await bundled()}/cli.js` }); // before the workers start: each file's process loads some hundred modules
 
-/** Pure functions: their files share a process and its modules. */
+/** Pure functions. */
 const PURE = ['rpm', 'plan', 'manifest', 'repodata', 'report', 'openpgp'].map(
   (folder) => `test/${folder}/**/*.test.ts`,
 );
 
+/** Whole distributions in memory, or a document of 100 MB: a process each, since every start of a program copies what there is. */
+const LARGE = [
+  'oracle/**/*',
+  'replay/*',
+  'story/*',
+  'flows/hostile/{bombs,state,xml}',
+  'flows/corpus',
+  'flows/universe',
+  'upstream/corpus',
+].map((files) => `test/${files}.test.ts`);
+
 export default defineConfig({
   test: {
+    // Files that share a process share its modules, its compiled code, its schemas and the small process that starts git:
+    // loading and warming up those for each file anew was a third of what the tests cost.
     projects: [
       { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
-      { extends: true, test: { name: 'whole', include: ['test/**/*.test.ts'], exclude: PURE } },
+      {
+        extends: true,
+        test: { name: 'whole', include: ['test/**/*.test.ts'], exclude: [...PURE, ...LARGE], isolate: false },
+      },
+      { extends: true, test: { name: 'large', include: LARGE } },
     ],
+    experimental: { viteModuleRunner: false }, // node itself runs these sources, here as everywhere: nothing is to be transformed
     reporters: ['default', new SummaryReporter()], // the last one has the last line
     maxWorkers: 2 * availableParallelism(), // a third of the time is waiting: for disks, other programs, servers that never answer
     env: temporaryFolder(),

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEMO_REPOSITORIES, layDemoUpstream, listDemoPackages } from '../scripts/demoUpstream.ts';
 import { byCodeUnit } from '../src/base/order.ts';
 import { oracle } from './fixtures/oracle.ts';
+import { sampled } from './fixtures/sample.ts';
 
 const COMMITTED = fileURLToPath(new URL('fixtures/demo/', import.meta.url));
 const BUILD = fileURLToPath(new URL('../scripts/build-demo-upstream', import.meta.url));
@@ -71,6 +72,7 @@ describe.each(STATES)('laid in the state %s', (state) => {
     expect(laid.sort()).toEqual((await listDemoPackages(state)).sort());
   });
 
+  if (!sampled(STATES, 2).includes(state)) return; // seconds of dnf
   it.skipIf(!oracle('dnf'))('dnf sees every build', async () => {
     const hotfixes = DEMO_REPOSITORIES.map((r) => `--setopt=${r}.module_hotfixes=1`); // or streams are filtered out
     const seen = dnf(root, [

@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 let dir: string;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(ROOT, 'node_modules/.reporter-test-')); // inside the project: the files import vitest
+  dir = mkdtempSync(join(ROOT, 'node_modules/.reporter-test-')); // inside the project: the files import vitest; node strips no types there
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -55,9 +55,9 @@ it('names what was skipped, and why', () => {
     it('c', (t) => t.skip('no oracle'));
     it('d', () => {});`);
   expect(lines.slice(-4)).toEqual([
-    'skipped: case.test.ts > s > a',
-    'skipped: case.test.ts > s > b',
-    'skipped: case.test.ts > c (no oracle)',
+    'skipped: case.test.mjs > s > a',
+    'skipped: case.test.mjs > s > b',
+    'skipped: case.test.mjs > c (no oracle)',
     '1 passed, 0 failed, 3 skipped',
   ]);
 });
@@ -65,12 +65,12 @@ it('names what was skipped, and why', () => {
 /** Runs the project's own configuration on one file. */
 function vitest(text: string): { status: number | null; lines: string[] } {
   writeFileSync(
-    join(dir, 'case.test.ts'),
+    join(dir, 'case.test.mjs'),
     `import { afterAll, beforeAll, describe, expect, it } from 'vitest';\n${text}\n`,
   );
   const config = `
     import config from '${ROOT}vitest.config.ts';
-    export default { ...config, test: { ...config.test, projects: undefined, include: ['*.test.ts'], exclude: [] } };`;
+    export default { ...config, test: { ...config.test, projects: undefined, include: ['*.test.mjs'], exclude: [] } };`;
   writeFileSync(join(dir, 'vitest.config.ts'), config);
   const command = [process.execPath, join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', '--root', dir];
   const run = spawnSync('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...command], {

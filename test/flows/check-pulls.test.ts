@@ -312,9 +312,14 @@ it('outside a window it is red and can be tried; it is asked again when the wind
 });
 
 it('two at once: one looks, the other says who does; while somebody publishes nothing is said or remembered', async () => {
-  const given = await site();
-  const both = await Promise.allSettled([checked(given), checked(given)]);
-  const refused = both.filter((one) => one.status === 'rejected');
+  let given = await site();
+  const refusedOf = async () =>
+    (await Promise.allSettled([checked(given), checked(given)])).filter((one) => one.status === 'rejected');
+  let refused = await refusedOf();
+  for (let round = 1; refused.length === 0 && round < 10; round += 1) {
+    given = await site(); // one was done before the other came to it
+    refused = await refusedOf();
+  }
   expect(refused).toMatchObject([{ reason: { code: 'LOCKED' } }]);
   given.days(2);
   const held = spawn(process.execPath, ['-e', HOLD, given.mirrorDir], { stdio: ['pipe', 'pipe', 'inherit'] });

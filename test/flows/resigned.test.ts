@@ -7,7 +7,7 @@ import { openRepository } from '../../src/forge/repository.ts';
 import { makeSigner, type Signer } from '../fixtures/signer.ts';
 import { filesBelow } from '../fixtures/tempDir.ts';
 import { type Build, makeRepository } from '../fixtures/upstreamRepository.ts';
-import { build, ID, live, signedSite } from './signedSite.ts';
+import { build, ID, live, type SignedSite, signedSite, signedSiteAgain } from './signedSite.ts';
 
 let vendor: Signer;
 let next: Signer;
@@ -20,17 +20,25 @@ beforeAll(async () => {
 const FIRST = 1_700_000_000;
 const LOCK = 'snapshots/infra/unstable/test-9-x86_64-main.lock';
 
-/** A site that has taken in and promoted `alpha` as the vendor signed it; then upstream lists what `now` gives. */
-async function later(now: readonly Build[], o: { keys?: readonly Signer[] } = {}) {
-  const { site, serve } = await signedSite({ keep: 1 }, o.keys ?? [vendor, next, third]);
+const KEEP_ONE = { keep: 1 };
+
+/** `alpha` as the vendor signed it, taken in, promoted and published. */
+async function takeIn({ site, serve }: SignedSite): Promise<void> {
   serve(makeRepository({ builds: [await build('alpha', vendor)], timestamp: FIRST }));
   await site.merge(await site.sync());
   await site.merge(await site.promote('unstable'));
   await site.publish();
-  site.output();
-  site.days(1);
-  serve(makeRepository({ builds: now, timestamp: FIRST + 86_400 }));
-  return { site, serve };
+}
+
+const takenIn = signedSiteAgain(KEEP_ONE, () => [vendor, next, third], takeIn);
+
+/** A site that has taken `alpha` in; then upstream lists what `now` gives. */
+async function later(now: readonly Build[], from: () => Promise<SignedSite> = takenIn) {
+  const made = await from();
+  made.site.output();
+  made.site.days(1);
+  made.serve(makeRepository({ builds: now, timestamp: FIRST + 86_400 }));
+  return made;
 }
 
 describe('the same NEVRA with other bytes', () => {
@@ -113,7 +121,11 @@ describe('the same NEVRA with other bytes', () => {
   });
 
   it('signed by a stranger: kept out, and the build that live has stays as it was', async () => {
-    const { site } = await later([await build('alpha', third)], { keys: [vendor, next] });
+    const { site } = await later([await build('alpha', third)], async () => {
+      const made = await signedSite(KEEP_ONE, [vendor, next]);
+      await takeIn(made);
+      return made;
+    });
     const lines = (text: string) => text.slice(text.indexOf('packages:'));
     const before = lines(await live(site));
     const number = await site.sync();

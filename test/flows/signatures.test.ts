@@ -4,7 +4,7 @@ import { pullShow } from '../../src/flows/pull.ts';
 import { makeSigner, type Signer } from '../fixtures/signer.ts';
 import { filesBelow } from '../fixtures/tempDir.ts';
 import { type Files, makeRepository } from '../fixtures/upstreamRepository.ts';
-import { build, ID, live, signedSite } from './signedSite.ts';
+import { build, ID, live, signedSite, signedSiteAgain } from './signedSite.ts';
 
 const NONE = { signatures: 'none', reason: 'a test' };
 
@@ -21,8 +21,10 @@ beforeAll(async () => {
 });
 
 describe('packages.signatures: required', () => {
+  const required = signedSiteAgain({}, () => [vendor]);
+
   it('keeps out what is not signed, and names it everywhere', async () => {
-    const { site, serve } = await signedSite({}, [vendor]);
+    const { site, serve } = await required();
     serve(makeRepository({ builds: [await build('alpha', vendor), await build('beta', undefined)] }));
     const number = await site.sync();
     await pullShow(site.world(), number ?? 0, { diff: false });
@@ -62,7 +64,7 @@ describe('packages.signatures: required', () => {
       /its digest does not hold \(Payload SHA256\)/,
     ],
   ])('keeps out what is signed %s', async (_how, make, why) => {
-    const { site, serve } = await signedSite({}, [vendor]);
+    const { site, serve } = await required();
     serve(makeRepository({ builds: [await build('alpha', vendor), await make()] }));
     const number = await site.sync();
     await pullShow(site.world(), number ?? 0, { diff: false });
@@ -72,7 +74,7 @@ describe('packages.signatures: required', () => {
   });
 
   it('keeps out what metadata makes more of than the package is, and takes it in with its own metadata', async () => {
-    const { site, serve } = await signedSite({}, [vendor]);
+    const { site, serve } = await required();
     const builds = [await build('alpha', vendor), await build('beta', vendor)];
     const honest = makeRepository({ builds, timestamp: 1_700_086_400 });
     const [, packed] = [...honest].find(([path]) => path.includes('-primary.')) ?? [];
@@ -95,7 +97,7 @@ describe('packages.signatures: required', () => {
   });
 
   it('lets in what a key that was added since has signed, without fetching it again', async () => {
-    const { site, serve } = await signedSite({}, [vendor]);
+    const { site, serve } = await required();
     const upstream = makeRepository({ builds: [await build('alpha', vendor), await build('beta', next)] });
     serve(upstream);
     await site.merge(await site.sync());
@@ -137,7 +139,7 @@ describe('packages.signatures: required', () => {
     ['is another one', () => stranger.publicKey, /does not hold [0-9A-F]{40}, but [0-9A-F]{40}/],
     ['is no key', () => 'nonsense', /the key cannot be read/],
   ])('stops where the key %s', async (_what, text, message) => {
-    const { site, serve } = await signedSite({}, [vendor], [text()]);
+    const { site, serve } = await signedSite({}, [vendor], { texts: [text()] });
     serve(makeRepository({ builds: [await build('alpha', vendor)] }));
     await expect(site.sync()).rejects.toMatchObject({ message });
   });
@@ -145,6 +147,8 @@ describe('packages.signatures: required', () => {
 
 describe('metadata.signatures: required', () => {
   const METADATA = { packages: NONE, metadata: { signatures: 'required' } };
+
+  const required = signedSiteAgain(METADATA, () => [vendor]);
 
   async function signed(upstream: Files, ...signers: readonly Signer[]): Promise<Files> {
     const repomd = upstream.get('repodata/repomd.xml') ?? Buffer.alloc(0);
@@ -193,13 +197,13 @@ describe('metadata.signatures: required', () => {
       /no signature|is not signed/,
     ],
   ])('stops where it %s', async (_what, make, message) => {
-    const { site, serve } = await signedSite(METADATA, [vendor]);
+    const { site, serve } = await required();
     serve(await make());
     await expect(site.sync()).rejects.toMatchObject({ code: 'SIGNATURE_INVALID', message });
   });
 
   it('a signature that was there and is gone is a downgrade', async () => {
-    const { site, serve } = await signedSite(METADATA, [vendor]);
+    const { site, serve } = await required();
     serve(await signed(repository(), vendor));
     await site.merge(await site.sync());
     serve(repository(1_700_086_400));

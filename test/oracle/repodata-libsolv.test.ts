@@ -19,7 +19,7 @@ import {
   repomdOf,
   writeRepository,
 } from '../fixtures/repodata.ts';
-import { sampled } from '../fixtures/sample.ts';
+import { ALL, sampled } from '../fixtures/sample.ts';
 import { tempDir } from '../fixtures/tempDir.ts';
 
 const run = promisify(execFile);
@@ -102,7 +102,10 @@ async function* chunksOf(bytes: Buffer): AsyncGenerator<Buffer> {
 describe.skipIf(!oracle('repo2solv'))(
   'libsolv reads from our documents what it reads from the upstream',
   () => {
-    it.each(sampled(corpusRepositories().filter(isSampled), 5))('%s', async (path) => {
+    const some = corpusRepositories().filter(
+      (path) => isSampled(path) && (ALL || !path.startsWith('rpmsphere')),
+    );
+    it.each(sampled(some, 5))('%s', async (path) => {
       const folder = join(CORPUS ?? '', path);
       const { ours } = await rewritten(folder, path.length % 2 === 0 ? 'gzip' : 'zstd');
       const [theirs, mine] = await Promise.all([

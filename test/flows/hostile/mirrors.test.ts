@@ -9,7 +9,7 @@ import { TIMING } from '../../../src/upstream/attempt.ts';
 import { answerFile, startServer, type TestServer } from '../../fixtures/server.ts';
 import { makeSigner, type Signer, signedRpm } from '../../fixtures/signer.ts';
 import { type Files, makeRepository, sha256 } from '../../fixtures/upstreamRepository.ts';
-import { makeSite, type Site } from '../site.ts';
+import { makeSite, type Site, siteAgain } from '../site.ts';
 import { expectRefused, ID, type Refusal } from './attack.ts';
 
 /**
@@ -59,10 +59,10 @@ beforeAll(async () => {
 });
 
 /** A site that took in the second state, ten days ago; three mirrors that now have the third. */
-async function threeMirrors(list: 'mirrorlist' | 'metalink') {
+async function threeMirrors(list: 'mirrorlist' | 'metalink', folder?: string) {
   let latest = states[1] as Files;
   const hostile = new Map<number, Hostile>();
-  const dir = await mkdtemp(join(tmpdir(), 'sluice-mirrors-'));
+  const dir = folder ?? (await mkdtemp(join(tmpdir(), 'sluice-mirrors-')));
   const servers: (TestServer & { close(): Promise<void> })[] = [];
   for (const n of [0, 1, 2]) {
     servers.push(
@@ -107,6 +107,22 @@ async function threeMirrors(list: 'mirrorlist' | 'metalink') {
       await Promise.all([...servers, lists].map((server) => server.close()));
       await rm(dir, { recursive: true, force: true, maxRetries: 3 });
     },
+  };
+}
+
+/** The same made once for the tests of a suite, whose mirrors are honest at first. */
+function mirrorsAgain(list: 'mirrorlist' | 'metalink') {
+  let close: (() => Promise<void>) | undefined;
+  const again = siteAgain(async (dir) => {
+    const made = await threeMirrors(list, dir);
+    close = made.close;
+    return Object.assign(made.site, { attack: made.attack });
+  });
+  afterAll(() => close?.());
+  return async () => {
+    const site = await again();
+    site.attack([], () => false);
+    return site;
   };
 }
 
@@ -255,7 +271,7 @@ const ATTACKS: readonly (readonly [string, () => Hostile, Refusal['code']])[] = 
         path.includes('gamma') && serve(new Map([[path, other ?? Buffer.alloc(0)]]), path, request, response)
       );
     },
-    ['CHECKSUM_MISMATCH', 'SIZE_MISMATCH'],
+    ['CHECKSUM_MISMATCH', 'SIZE_MISMATCH', 'TOO_LARGE'], // signatures differ in length by a byte now and then
   ],
 ];
 
@@ -284,16 +300,14 @@ describe.each(LISTS)('by %s', (list, attacks) => {
 });
 
 describe.each(LISTS)('by %s', (list, attacks) => {
+  const mirrors = mirrorsAgain(list);
+
   it.each(attacks)('one of three: %s', async (_what, how) => {
-    const { site, attack, close } = await threeMirrors(list);
-    try {
-      attack([0], how());
-      await site.sync();
-      expect(await live(site)).toMatch(/gamma\.x86_64:/);
-      expect(await live(site)).not.toMatch(/trojan/);
-    } finally {
-      await close();
-    }
+    const site = await mirrors();
+    site.attack([0], how());
+    await site.sync();
+    expect(await live(site)).toMatch(/gamma\.x86_64:/);
+    expect(await live(site)).not.toMatch(/trojan/);
   });
 });
 

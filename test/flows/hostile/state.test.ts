@@ -6,8 +6,7 @@ import { checkWorkTree } from '../../../src/flows/check-tree.ts';
 import { pullClose, pullMerge } from '../../../src/flows/pull.ts';
 import { pullOpen } from '../../../src/flows/pull-open.ts';
 import { sampled } from '../../fixtures/sample.ts';
-import { tempDir } from '../../fixtures/tempDir.ts';
-import type { Site } from '../site.ts';
+import { type Site, siteAgain } from '../site.ts';
 import {
   expectFault,
   expectLine,
@@ -140,10 +139,15 @@ async function attack(files: Files, wanted: Refusal): Promise<Fault> {
   }
 }
 
+const unguarded = siteAgain(async (dir) => {
+  const { site, lay } = await makeTarget(dir);
+  return Object.assign(site, { lay });
+});
+
 /** The same on a main that nobody checked. What is good there may get its address by commit; nothing else is served. */
 async function bypass(change: (site: Site) => Files, wanted: Refusal): Promise<void> {
-  const own = await makeTarget(await tempDir());
-  const { site } = own;
+  const site = await unguarded();
+  const own = { site, lay: site.lay };
   const bare = `${site.repoDir}.git`;
   await own.lay(later({})); // news, so that sync has something to plan
   await git(bare, ['update-ref', 'refs/heads/main', await plant(bare, change(site), site.now)]);
