@@ -151,7 +151,7 @@ export async function pullShow(world: World, number: number, o: { diff: boolean 
     (a) => `${plain(a.by)}${isCurrent(pull, a) ? '' : ' (of an earlier head)'}`,
   );
   const facts = [
-    ['branch', pull.branch],
+    ['branch', plain(pull.branch)],
     ['head', pull.head.slice(0, 12)],
     ['base', pull.base.slice(0, 12)],
     ['opened', `${day(pull.openedAt)} by ${plain(pull.openedBy)}`],

@@ -30,8 +30,8 @@ import { GithubClone } from './github-clone.ts';
 import { apiWriter, pushWriter, readBranchRef, type Slug } from './github-commit.ts';
 import { addLabels, mentionOnce, putComment } from './github-notes.ts';
 import { type Proposing, proposeOnGithub } from './github-propose.ts';
-import { type ApiPull, asPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
-import { claimOf, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
+import { type ApiPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
+import { claimOf, listed, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
 import { mayWrite, saidSince, takeUp } from './github-said.ts';
 import { readStanding } from './github-standing.ts';
 import type { Tokens } from './github-token.ts';
@@ -131,10 +131,7 @@ class GithubForge implements Forge {
 
   async list(o: { readonly state?: PullState } = {}): Promise<PullRequest[]> {
     const pulls = o.state === 'open' ? await this.#listOpen() : await listPulls(this.#github, o);
-    await this.#github.clone.heads(pulls.map(({ number, head }) => ({ number, head: head.sha })));
-    const all: PullRequest[] = [];
-    for (const pull of pulls) all.push(asPull(pull, await claimOf(this.#github, pull)));
-    return all;
+    return listed(this.#github, pulls);
   }
 
   get(number: number): Promise<PullRequest> {

@@ -28,7 +28,7 @@ import {
 import { EDITED_WHY, thawsAt } from './fresh.ts';
 import { type Git, openGit } from './git.ts';
 import { setUpBare } from './local-init.ts';
-import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
+import { conflictsOf, mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { parseIdentity, writeCommit, writeTree } from './objects.ts';
 import {
   asPullRequest,
@@ -280,7 +280,7 @@ class BareForge implements LocalForge {
     const open: { pull: PullRequest; conflicts: readonly string[] }[] = [];
     const main = await this.#main();
     for (const pull of await this.list({ state: 'open' })) {
-      open.push({ pull, conflicts: (await mergeCommits(this.#git, main, pull.head)).conflicts });
+      open.push({ pull, conflicts: await conflictsOf(this.#git, main, pull.head) });
     }
     return { open, declined: [] };
   }
