@@ -11,6 +11,7 @@ import {
   commitMessage,
   type Draft,
   type Forge,
+  mergeTitle,
   type Opening,
   type Proposed,
   type ProposeOptions,
@@ -210,9 +211,7 @@ class GithubForge implements Forge {
       ['Sluice-Pull', String(number)],
       ['Sluice-Merged-By', o.by],
     ] as const;
-    const [commit_title = '', ...rest] = commitMessage(`Merge #${number}: ${pull.title}`, trailers).split(
-      '\n',
-    );
+    const [commit_title = '', ...rest] = commitMessage(mergeTitle(number, pull.title), trailers).split('\n');
     const request = { ...slug, pull_number: number, sha: head, merge_method: 'merge', commit_title } as const;
     const commit = await this.#once(
       () =>

@@ -14,6 +14,7 @@ import {
   type Draft,
   type Forge,
   factTrailers,
+  mergeTitle,
   type Opening,
   type Proposed,
   type ProposeOptions,
@@ -258,7 +259,7 @@ class BareForge implements LocalForge {
         committer: parseIdentity(BOT),
         authored: o.now,
         committed: new Date(Math.max(o.now.getTime(), (await this.#time(tip)).getTime())),
-        message: commitMessage(`Merge #${number}: ${record.title}`, trailers),
+        message: commitMessage(mergeTitle(number, record.title), trailers),
       });
       const ended = { head, endedAt: o.now.toISOString(), mergedBy: o.by, mergeCommit: commit };
       const event: PullEvent = {
