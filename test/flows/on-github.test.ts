@@ -4,6 +4,9 @@ import { expect, it } from 'vitest';
 import { SILENT } from '../../src/base/progress.ts';
 import type { World } from '../../src/flows/context.ts';
 import { hotfixAndFollow } from '../../src/flows/follow.ts';
+import { RENEWAL } from '../../src/flows/hold.ts';
+import { renewHolds } from '../../src/flows/hold-queue.ts';
+import { HOLDS_SET, POLICY_TIER } from '../../src/flows/plan-hold.ts';
 import { promote } from '../../src/flows/promote.ts';
 import { freeMirror } from '../../src/flows/publish.ts';
 import { pullMerge } from '../../src/flows/pull.ts';
@@ -210,4 +213,22 @@ it('what is to be freed is not decided where GitHub does not say which pull requ
   await expect(freeMirror(site.world({ env }), { dryRun: true })).rejects.toMatchObject({
     code: 'FORGE_REFUSED',
   });
+});
+
+it('of renewals that are no longer due people’s own pull requests are not closed, whatever their branch is called', async () => {
+  const site = await begin();
+  const branch = `sluice/hold/infra/${POLICY_TIER}/${HOLDS_SET}/${RENEWAL}mine`;
+  const git = (...args: string[]) => execFileSync('git', ['--git-dir', site.forge.dir, ...args]);
+  git('update-ref', `refs/heads/${branch}`, 'main');
+  await commitOn(site, branch);
+  const send = caller(site.forge, site.forge.tokenOf('user'));
+  const { body } = await send('POST', 'pulls', { title: 'Mine', head: branch, base: 'main', body: '' });
+  const issue = site.forge.state.issue(body.number);
+  const renew = () => renewHolds(site.world(), { team: undefined, until: undefined, ...HOW });
+  for (const fork of [undefined, 'mallory/state']) {
+    if (issue?.pull && fork) issue.pull.fork = fork;
+    await renew();
+    expect([fork, issue?.state]).toEqual([fork, 'open']);
+  }
+  expect(site.forge.state.comments).toEqual([]);
 });
