@@ -312,10 +312,11 @@ class GithubForge implements Forge {
     this.#open = undefined;
   }
 
-  /** Only ours, and gone already is gone: GitHub may be set to do it itself. */
+  /** Only ours, and as it was closed or merged: a later push is somebody's work. Gone already is gone: GitHub may be set to do it itself. */
   async #deleteBranch(pull: ApiPull): Promise<void> {
     if (isFork(pull) || !pull.head.ref.startsWith('sluice/')) return;
     const { api, slug } = this.#github;
+    if ((await readBranchRef(api, slug, pull.head.ref)) !== pull.head.sha) return;
     try {
       await api.ask((k) => k.rest.git.deleteRef({ ...slug, ref: `heads/${pull.head.ref}` }));
     } catch (error) {

@@ -198,6 +198,24 @@ describe('a pull request of other people’s', () => {
   });
 });
 
+it.each(['withdraw', 'merge'] as const)(
+  'what somebody pushes while the bot does its %s is not deleted with the branch',
+  async (what) => {
+    const { test, bot, pull, spoiled } = await begin();
+    const mine = git(test, 'commit-tree', `${BRANCH}^{tree}`, '-p', BRANCH, '-m', 'A last thought');
+    const of = what === 'merge' ? /^PUT .*\/pulls\/1\/merge$/ : /^PATCH .*\/pulls\/1$/;
+    const pushes: Spoil = (real) => {
+      git(test, 'update-ref', `refs/heads/${BRANCH}`, mine);
+      return real;
+    };
+    spoiled.unshift({ of, with: pushes });
+    const act = { by: 'sluice', now: LATER, comment: 'Nothing is left.' };
+    if (what === 'merge') await bot.merge(1, { ...act, head: pull?.headSha ?? '' });
+    else expect(await bot.withdraw(BRANCH, act)).toBe(1);
+    expect(git(test, 'rev-parse', `refs/heads/${BRANCH}`)).toBe(mine);
+  },
+);
+
 describe('a body that', () => {
   it('has notes of people’s for which there is no room beside the new words: they are cut, and nothing is stuck', async () => {
     const { test, anna, again, heads } = await begin();
