@@ -38,7 +38,7 @@ export async function obeyBoxes(world: World, forge: Forge, passing: ReadonlySet
   const boxes = [...new Set(board ? ticked(board.body) : [])];
   if (!board || boxes.length === 0) return done;
   for (const what of boxes) await tick(board.number, what, () => ofBoard(world, forge, what));
-  await writeDashboard(world);
+  await writeDashboard(world, boxes);
   return done;
 }
 

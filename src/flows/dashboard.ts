@@ -2,6 +2,7 @@ import type { Forge } from '../forge/forge.ts';
 import { isCurrent } from '../forge/forge.ts';
 import { STOP_LABEL } from '../forge/fresh.ts';
 import type { Catalog } from '../pool/catalog.ts';
+import { tick, ticked } from '../report/box.ts';
 import {
   type Dashboard,
   dashboard,
@@ -27,10 +28,11 @@ export async function showDashboard(world: World): Promise<void> {
   world.print(world.json ? `${JSON.stringify(data, null, 2)}\n` : dashboard(data, forge.words));
 }
 
-/** Puts it on its issue, where that says something else. */
-export async function writeDashboard(world: World): Promise<void> {
+/** Puts it on its issue, where that says something else. What people ticked is theirs until it is `done`. */
+export async function writeDashboard(world: World, done: readonly string[] = []): Promise<void> {
   const { data, forge } = await gathered(world);
-  const body = dashboard(data, forge.words);
+  const wished = ticked((await forge.board())?.body ?? '').filter((what) => !done.includes(what));
+  const body = tick(dashboard(data, forge.words), wished);
   const set = await forge.setBoard({ title: TITLE, body, by: world.by, now: world.now });
   if (world.json) world.print(`${JSON.stringify(set ?? null)}\n`);
   else if (set) world.print(`dashboard #${set.number} ${set.outcome}\n`);

@@ -232,7 +232,7 @@ async function closeOthers(world: World, team: TeamPolicy, delivered: readonly D
   for (const pull of await forge.list({ state: 'open' })) {
     if (!pull.branch.startsWith(prefix) || ours.has(pull.number)) continue;
     const comment = 'The hold was renewed or dropped in another way.';
-    await forge.close(pull.number, { by: world.by, now: world.now, comment });
-    if (!world.json) world.print(`closed #${pull.number}: ${comment}\n`);
+    const closed = await forge.withdraw(pull.branch, { by: world.by, now: world.now, comment }); // what is people's stays
+    if (closed !== undefined && !world.json) world.print(`closed #${closed}: ${comment}\n`);
   }
 }

@@ -192,7 +192,7 @@ async function asBefore(
   const forge = await forgeOf(world, repo);
   const where = { team: scope.team.team, tier: scope.tier.name, set: scope.set };
   const branch = branchOf(where, { verb: 'hotfix', scope: '', now: o.now, options: optionsOf(o) });
-  const pull = (await forge.list({ state: 'open' })).find((p) => p.branch === branch);
+  const pull = (await forge.list({ state: 'open' })).find((p) => p.branch === branch && !p.fromFork);
   if (!pull || pull.base !== state.commit) return o;
   const said = (key: string) => pull.trailers.flatMap(([k, value]) => (k === key ? [value] : []));
   const same = ['Sluice-Named', 'Sluice-Reason', 'Sluice-Override-Hold'].every((key) => {

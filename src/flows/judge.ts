@@ -1,5 +1,6 @@
 import { Fault } from '../base/fault.ts';
 import type { Repository } from '../forge/repository.ts';
+import type { Plan } from '../plan/types.ts';
 import type { Catalog } from '../pool/catalog.ts';
 import {
   type CheckedState,
@@ -44,6 +45,8 @@ export interface Judgement {
   readonly warnings: readonly Fault[];
   /** Undefined: a person's pull request, which claims no plan; or it did not come to that. */
   readonly differences: readonly Difference[] | undefined;
+  /** The same plan, computed again. */
+  readonly plan?: Plan | undefined;
   /** Whether the merge itself was looked at. */
   readonly reached: boolean;
   /** What main would be; undefined where that cannot be read. */
@@ -103,5 +106,5 @@ export async function judgeMerge(
     for (const fault of broken) (may && isExcusable(fault) ? warnings : moves).push(fault);
   }
   const complaints = [...(await checkPaths(main.history, tree)), ...merged.checked.complaints, ...moves];
-  return { complaints, warnings, differences, reached: true, state };
+  return { complaints, warnings, differences, plan, reached: true, state };
 }

@@ -18,7 +18,7 @@ import { bytes, count, number } from '../report/words.ts';
 import { baseUrl } from '../upstream/url.ts';
 import { forgeRepository, mirrorOf, openState, type World } from './context.ts';
 import { errataOfCommits, errataOfHosts } from './errata-views.ts';
-import { forgeOf } from './forge-of.ts';
+import { forgeOf, forgePlace } from './forge-of.ts';
 import { acceptMain } from './main-signature.ts';
 import { lastKnownGood } from './past.ts';
 import { everyScope } from './promote.ts';
@@ -219,15 +219,15 @@ async function knownGood(repo: Repository, state: State, now: Date): Promise<str
   return found;
 }
 
-/** Open pull requests; none where there is no forge. */
+/** Open pull requests; none where there is no forge. One that does not say which are open is no such place: it may have some. */
 async function openHeads(world: World, repo: Repository): Promise<{ number: number; head: string }[]> {
-  try {
-    const open = await (await forgeOf(world, repo)).list({ state: 'open' });
-    return open.filter(({ fromFork }) => !fromFork); // anybody can make one: it must keep nothing
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'FORGE_REFUSED') return [];
-    throw error;
-  }
+  const forge = await forgeOf(world, repo).catch(async (error: unknown) => {
+    const isNone = error instanceof Fault && error.code === 'FORGE_REFUSED';
+    if (!isNone || (await forgePlace(repo)) !== 'local') throw error;
+    return undefined;
+  });
+  const open = (await forge?.list({ state: 'open' })) ?? [];
+  return open.filter(({ fromFork }) => !fromFork); // anybody can make one: it must keep nothing
 }
 
 /** Whoever opens a pull request may name a tree that is none: that must not keep what is garbage, nor end the run. */

@@ -1,6 +1,7 @@
 import { Fault } from '../base/fault.ts';
 import type { SetCheck } from '../forge/check.ts';
-import { type Forge, isCurrent, type PullRequest, type PullState } from '../forge/forge.ts';
+import { type Forge, isCurrent, type Proposed, type PullRequest, type PullState } from '../forge/forge.ts';
+import { STOP_LABEL } from '../forge/fresh.ts';
 import type { Repository } from '../forge/repository.ts';
 import type { Plan } from '../plan/types.ts';
 import { isCommand } from '../report/command.ts';
@@ -12,6 +13,7 @@ import { type Difference, stateAt } from './check.ts';
 import { brokenReason, isExcusable, ON_PURPOSE } from './check-sets.ts';
 import { forgeRepository, mirrorOf, openState, type World } from './context.ts';
 import { forgeOf } from './forge-of.ts';
+import { lookInside } from './inside.ts';
 import { judgeMerge } from './judge.ts';
 import { faultLine } from './main.ts';
 import { checkPaths } from './outside.ts';
@@ -24,6 +26,8 @@ export interface Verdict {
   readonly warnings: readonly Fault[];
   /** Undefined: a person's pull request, which claims no plan. */
   readonly differences: readonly Difference[] | undefined;
+  /** What it claims to be, computed again; undefined where it did not come to that. */
+  readonly plan?: Plan | undefined;
   /** Main as the merge was judged with; undefined where it did not come to that. */
   readonly tip: string | undefined;
   /** The merge, where it came to that. */
@@ -80,26 +84,36 @@ async function isOnPurpose(repo: Repository, forge: Forge, pull: PullRequest): P
   return approvals.some((a) => isCurrent(pull, a));
 }
 
-/** Live follows upstream by itself: merged when its check is green and nothing asks for a person's eyes. */
+/** A first import, a row that needs eyes, a vendor's new key: for a person to compare. */
+function asksForEyes(plan: Plan): boolean {
+  if (plan.repositories.some((r) => r.before === undefined || r.attention.length > 0)) return true;
+  return [...(plan.inside?.changes.values() ?? [])].flat().some(({ kind }) => kind === 'key');
+}
+
+/**
+ * Live follows upstream by itself: merged when its check is green and nothing asks for a person's eyes. The pull request need not have
+ * the plan that was proposed just now (it was left as it was: `frozen`), so its own is what is asked.
+ */
 export async function mergeIfGreen(
   world: World,
   repo: Repository,
-  number: number,
+  { number, outcome }: Proposed,
   plan: Plan,
 ): Promise<boolean> {
-  const first = plan.repositories.some((r) => r.before === undefined);
-  if (plan.verb !== 'sync' || first || plan.repositories.some((r) => r.attention.length > 0)) return false;
-  const inside = [...(plan.inside?.changes.values() ?? [])].flat();
-  if (inside.some(({ kind }) => kind === 'key')) return false; // a vendor's new key is for a person to compare
+  if (plan.verb !== 'sync' || asksForEyes(plan)) return false;
   const forge = await forgeOf(world, repo);
   if (await forge.isBlocked(number)) {
     // a review that is asked for, a check that is not there yet: the next run looks again
     if (!world.json) world.print(`#${number} is not merged yet: main's rules want more than its own check\n`);
     return false;
   }
-  const commit = await mergeChecked(world, repo, forge, number, (pull, verdict) => {
-    if (pull.state !== 'open' || pull.proposed !== pull.head) return false;
-    return verdict.complaints.length === 0 && verdict.differences?.length === 0;
+  const commit = await mergeChecked(world, repo, forge, number, async (pull, verdict) => {
+    if (pull.state !== 'open' || pull.proposed !== pull.head || pull.labels.includes(STOP_LABEL))
+      return false;
+    if (verdict.complaints.length > 0 || verdict.differences?.length !== 0) return false;
+    if (!verdict.plan || !verdict.merge || asksForEyes(verdict.plan)) return false;
+    if (outcome !== 'frozen') return true; // of the plan that it has, the packages were looked into
+    return !asksForEyes(await lookInside(verdict.plan, verdict.merge.main, mirrorOf(world)));
   }).catch((error: unknown) => {
     if (!(error instanceof Fault) || error.code !== 'FORGE_BLOCKED') throw error;
     world.progress.say(`#${number} stays open: ${error.message}`); // a check has not reported yet: the next run asks again
@@ -151,7 +165,7 @@ export async function pullShow(world: World, number: number, o: { diff: boolean 
     (a) => `${plain(a.by)}${isCurrent(pull, a) ? '' : ' (of an earlier head)'}`,
   );
   const facts = [
-    ['branch', pull.branch],
+    ['branch', plain(pull.branch)],
     ['head', pull.head.slice(0, 12)],
     ['base', pull.base.slice(0, 12)],
     ['opened', `${day(pull.openedAt)} by ${plain(pull.openedBy)}`],
@@ -251,12 +265,12 @@ async function mergeChecked(
   repo: Repository,
   forge: Forge,
   number: number,
-  mayMerge: (pull: PullRequest, verdict: Verdict) => boolean,
+  mayMerge: (pull: PullRequest, verdict: Verdict) => boolean | Promise<boolean>,
 ): Promise<string | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     const pull = await forge.get(number);
     const verdict = await checkPull(world, repo, pull);
-    if (!mayMerge(pull, verdict) || verdict.tip === undefined) return undefined;
+    if (!(await mayMerge(pull, verdict)) || verdict.tip === undefined) return undefined;
     try {
       const { by, now } = world;
       return await forge.merge(number, { by, now, head: pull.head, tip: verdict.tip });

@@ -86,7 +86,7 @@ export async function sync(world: World, request: SyncRequest): Promise<Delivere
       });
       delivered.push(one);
       const isThere = one.pull && one.pull.outcome !== 'declined' && one.pull.outcome !== 'edited';
-      if (one.pull && isThere && (await mergeIfGreen(world, repo, one.pull.number, one.plan))) {
+      if (one.pull && isThere && (await mergeIfGreen(world, repo, one.pull, one.plan))) {
         state = await readState(repo, (await openState(world)).main);
       }
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Fault, malformed, quote } from '../base/fault.ts';
 import type { Window } from '../manifest/window.ts';
 import type { ForgeWords } from '../report/acting.ts';
+import { plain } from '../report/safe.ts';
 import type { Check, SetCheck } from './check.ts';
 
 /** What a flow wants reviewed: one intent, one branch, one commit on `base`. */
@@ -262,6 +263,12 @@ export function checkLine(what: string, text: string, at?: string, most = 300): 
     });
   }
   return text;
+}
+
+/** The first line of a merge's message: titles are people's, or a stranger's, and none of them switches off what main starts. */
+export function mergeTitle(number: number, title: string): string {
+  const line = plain(title, 240);
+  return `Merge #${number}: ${ORDERS.test(line) ? line.replace(/[[\]*]/g, '') : line}`;
 }
 
 /** A line that people read, and nobody obeys: the title of a check, which may quote what somebody wrote. */

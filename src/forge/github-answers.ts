@@ -7,8 +7,11 @@ type Check = (value: unknown, at: string) => void;
 
 const SHA = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
-/** What git takes as the name of a ref, as far as it could be taken for something else. */
-const REF = /^[^-\s~^:?*[\\\p{Cc}][^\s~^:?*[\\\p{Cc}]{0,1023}$/u;
+/**
+ * What git takes as the name of a branch, and no less: strangers choose how theirs are called, and one that is no more than odd must
+ * not stop the bot. So a name may begin with a dash; it is compared and shown, and never an argument by itself.
+ */
+const REF = /^[^\0-\x20\x7f~^:?*[\\]{1,1024}$/u;
 
 const sha = matching(SHA);
 const ref = matching(REF);
@@ -24,7 +27,7 @@ const pull = object({
   ...{ labels: list(object({})), user, merged_at: orNull(time), closed_at: orNull(time) },
   ...{ created_at: time, updated_at: time, merge_commit_sha: orNull(sha) },
   head: object({ ref, sha, repo: orNull(repository) }),
-  base: object({ ref, repo: repository }),
+  base: object({ ref, sha, repo: repository }),
 });
 const person = object({ name: text, email: text, date: time });
 const commit = object({

@@ -19,7 +19,7 @@ import { readBranchRef, type Writer, type Written } from './github-commit.ts';
 import { addLabels, mentionOnce } from './github-notes.ts';
 import { type ApiPull, type ApiUser, bodyWith, idOf, isFork, markerOf, rewritesOf } from './github-pull.ts';
 import { type Github, listPulls, readApprovals, readPull } from './github-reads.ts';
-import { mergeCommits } from './merge.ts';
+import { conflictsOf } from './merge.ts';
 import { writeTree } from './objects.ts';
 import { isAncestor, readCommit, readRefs } from './refs.ts';
 
@@ -150,7 +150,7 @@ async function stopAtEdits(github: Proposing, { number, labels }: ApiPull): Prom
 
 async function merges({ clone }: Github, pull: ApiPull, main: string): Promise<boolean> {
   await clone.heads([{ number: pull.number, head: pull.head.sha }]);
-  return (await mergeCommits(clone.git, main, pull.head.sha)).conflicts.length === 0;
+  return (await conflictsOf(clone.git, main, pull.head.sha)).length === 0;
 }
 
 async function first(github: Proposing, work: Work): Promise<Proposed> {

@@ -20,7 +20,11 @@ export interface ApiPull {
     readonly sha: string;
     readonly repo: { readonly full_name: string } | null;
   };
-  readonly base: { readonly ref: string; readonly repo: { readonly full_name: string } };
+  readonly base: {
+    readonly ref: string;
+    readonly sha: string;
+    readonly repo: { readonly full_name: string };
+  };
   readonly created_at: string;
   readonly updated_at: string;
   readonly closed_at: string | null;

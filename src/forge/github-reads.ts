@@ -3,9 +3,17 @@ import type { Approval, PullRequest, PullState } from './forge.ts';
 import { ApiRefusal, type GithubApi } from './github-api.ts';
 import type { GithubClone } from './github-clone.ts';
 import type { Slug } from './github-commit.ts';
-import { type ApiPull, type ApiUser, approvalsOf, asPull, commentsOf, markerOf } from './github-pull.ts';
+import {
+  type ApiPull,
+  type ApiUser,
+  approvalsOf,
+  asPull,
+  commentsOf,
+  isFork,
+  markerOf,
+} from './github-pull.ts';
 import type { TokenKind } from './github-token.ts';
-import { mergeBase } from './merge.ts';
+import { commonCommit } from './merge.ts';
 import { type CommitInfo, readCommit, readTrailers } from './refs.ts';
 
 /** What all parts of the adapter work with. */
@@ -82,6 +90,21 @@ export async function wholePull(github: Github, number: number): Promise<PullReq
 }
 
 /**
+ * As many as there are. What strangers have in their copies of the repository is not fetched for that: it may be of any size and any
+ * history, and be another a moment later. Of those the base is what GitHub says.
+ */
+export async function listed(github: Github, pulls: readonly ApiPull[]): Promise<PullRequest[]> {
+  const here = pulls.filter((pull) => !isFork(pull));
+  await github.clone.heads(here.map(({ number, head }) => ({ number, head: head.sha })));
+  const all: PullRequest[] = [];
+  for (const pull of pulls) {
+    const base = pull.base.sha;
+    all.push(asPull(pull, isFork(pull) ? { proposed: undefined, base } : await claimOf(github, pull)));
+  }
+  return all;
+}
+
+/**
  * What a bot's commit says of itself. The marker names the commit, and the commit is asked: whoever edits a body cannot make
  * it say anything else, only name another commit.
  */
@@ -97,10 +120,8 @@ export async function claimOf(
   const main = pull.merged_at !== null && pull.merge_commit_sha ? `${pull.merge_commit_sha}^1` : undefined;
   if (main !== undefined && !(await github.clone.has(main)))
     return { proposed: undefined, base: pull.head.sha };
-  return {
-    proposed: undefined,
-    base: await mergeBase(git, main ?? 'refs/remotes/origin/main', pull.head.sha),
-  };
+  const parted = await commonCommit(git, main ?? 'refs/remotes/origin/main', pull.head.sha);
+  return { proposed: undefined, base: parted ?? pull.head.sha }; // one without a history in common merges nowhere
 }
 
 /** The clone's where it has it: what was amended or pushed over is on no branch any more. */

@@ -1,7 +1,7 @@
 import type { PullRequest, Standing } from './forge.ts';
 import { type ApiPull, asPull, isFork, markerOf, NO_PLAN } from './github-pull.ts';
-import { claimOf, type Github, readApprovals } from './github-reads.ts';
-import { mergeCommits } from './merge.ts';
+import { claimOf, type Github, listed, readApprovals } from './github-reads.ts';
+import { conflictsOf } from './merge.ts';
 
 /** Of those that were closed last so many are looked at: what was declined long ago people know. */
 const MOST_CLOSED = 50;
@@ -10,15 +10,15 @@ const MOST_CLOSED = 50;
 export async function readStanding(github: Github, open: readonly ApiPull[]): Promise<Standing> {
   const { clone } = github;
   const main = await clone.main();
-  await clone.heads(open.map(({ number, head }) => ({ number, head: head.sha })));
+  const known = await listed(github, open);
   const standing: Standing['open'][number][] = [];
-  for (const api of open) {
-    const approvals = await readApprovals(github, api.number);
-    const pull = asPull(api, { ...(await claimOf(github, api)), approvals });
-    const { conflicts } = await mergeCommits(clone.git, main, pull.head);
-    standing.push({ pull, conflicts });
+  for (const pull of known) {
+    const approvals = pull.fromFork ? [] : await readApprovals(github, pull.number);
+    const conflicts = pull.fromFork ? [] : await conflictsOf(clone.git, main, pull.head);
+    standing.push({ pull: { ...pull, approvals }, conflicts });
   }
-  return { open: standing, declined: await declined(github, new Set(open.map(({ head }) => head.ref))) };
+  const ours = new Set(known.flatMap(({ branch, fromFork }) => (fromFork ? [] : branch)));
+  return { open: standing, declined: await declined(github, ours) };
 }
 
 /** The newest of its branch, closed by people: the bot takes the plan out of what it closes itself. */

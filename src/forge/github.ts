@@ -11,6 +11,7 @@ import {
   commitMessage,
   type Draft,
   type Forge,
+  mergeTitle,
   type Opening,
   type Proposed,
   type ProposeOptions,
@@ -30,8 +31,8 @@ import { GithubClone } from './github-clone.ts';
 import { apiWriter, pushWriter, readBranchRef, type Slug } from './github-commit.ts';
 import { addLabels, mentionOnce, putComment } from './github-notes.ts';
 import { type Proposing, proposeOnGithub } from './github-propose.ts';
-import { type ApiPull, asPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
-import { claimOf, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
+import { type ApiPull, bodyWith, isFork, markerOf, NO_PLAN, wordsOf } from './github-pull.ts';
+import { claimOf, listed, listPulls, ownOf, readApprovals, readPull, wholePull } from './github-reads.ts';
 import { mayWrite, saidSince, takeUp } from './github-said.ts';
 import { readStanding } from './github-standing.ts';
 import type { Tokens } from './github-token.ts';
@@ -131,10 +132,7 @@ class GithubForge implements Forge {
 
   async list(o: { readonly state?: PullState } = {}): Promise<PullRequest[]> {
     const pulls = o.state === 'open' ? await this.#listOpen() : await listPulls(this.#github, o);
-    await this.#github.clone.heads(pulls.map(({ number, head }) => ({ number, head: head.sha })));
-    const all: PullRequest[] = [];
-    for (const pull of pulls) all.push(asPull(pull, await claimOf(this.#github, pull)));
-    return all;
+    return listed(this.#github, pulls);
   }
 
   get(number: number): Promise<PullRequest> {
@@ -213,9 +211,7 @@ class GithubForge implements Forge {
       ['Sluice-Pull', String(number)],
       ['Sluice-Merged-By', o.by],
     ] as const;
-    const [commit_title = '', ...rest] = commitMessage(`Merge #${number}: ${pull.title}`, trailers).split(
-      '\n',
-    );
+    const [commit_title = '', ...rest] = commitMessage(mergeTitle(number, pull.title), trailers).split('\n');
     const request = { ...slug, pull_number: number, sha: head, merge_method: 'merge', commit_title } as const;
     const commit = await this.#once(
       () =>
@@ -316,10 +312,11 @@ class GithubForge implements Forge {
     this.#open = undefined;
   }
 
-  /** Only ours, and gone already is gone: GitHub may be set to do it itself. */
+  /** Only ours, and as it was closed or merged: a later push is somebody's work. Gone already is gone: GitHub may be set to do it itself. */
   async #deleteBranch(pull: ApiPull): Promise<void> {
     if (isFork(pull) || !pull.head.ref.startsWith('sluice/')) return;
     const { api, slug } = this.#github;
+    if ((await readBranchRef(api, slug, pull.head.ref)) !== pull.head.sha) return;
     try {
       await api.ask((k) => k.rest.git.deleteRef({ ...slug, ref: `heads/${pull.head.ref}` }));
     } catch (error) {

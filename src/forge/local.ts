@@ -14,6 +14,7 @@ import {
   type Draft,
   type Forge,
   factTrailers,
+  mergeTitle,
   type Opening,
   type Proposed,
   type ProposeOptions,
@@ -28,7 +29,7 @@ import {
 import { EDITED_WHY, thawsAt } from './fresh.ts';
 import { type Git, openGit } from './git.ts';
 import { setUpBare } from './local-init.ts';
-import { mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
+import { conflictsOf, mergeBase, mergeCommits, unifiedDiff } from './merge.ts';
 import { parseIdentity, writeCommit, writeTree } from './objects.ts';
 import {
   asPullRequest,
@@ -258,7 +259,7 @@ class BareForge implements LocalForge {
         committer: parseIdentity(BOT),
         authored: o.now,
         committed: new Date(Math.max(o.now.getTime(), (await this.#time(tip)).getTime())),
-        message: commitMessage(`Merge #${number}: ${record.title}`, trailers),
+        message: commitMessage(mergeTitle(number, record.title), trailers),
       });
       const ended = { head, endedAt: o.now.toISOString(), mergedBy: o.by, mergeCommit: commit };
       const event: PullEvent = {
@@ -280,7 +281,7 @@ class BareForge implements LocalForge {
     const open: { pull: PullRequest; conflicts: readonly string[] }[] = [];
     const main = await this.#main();
     for (const pull of await this.list({ state: 'open' })) {
-      open.push({ pull, conflicts: (await mergeCommits(this.#git, main, pull.head)).conflicts });
+      open.push({ pull, conflicts: await conflictsOf(this.#git, main, pull.head) });
     }
     return { open, declined: [] };
   }

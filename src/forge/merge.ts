@@ -86,15 +86,26 @@ async function mergeTexts(git: Git, sides: Sides, folder: string): Promise<strin
   return git.text(['hash-object', '-w', '-t', 'blob', '--stdin'], { stdin: merged.stdout });
 }
 
+/** What keeps two commits from being merged, for people: paths, or that there is nothing to merge from. */
+export async function conflictsOf(git: Git, ours: string, theirs: string): Promise<readonly string[]> {
+  if ((await commonCommit(git, ours, theirs)) === undefined) return ['all of it: no commit in common'];
+  return (await mergeCommits(git, ours, theirs)).conflicts;
+}
+
 /** Where two commits parted. */
 export async function mergeBase(git: Git, ours: string, theirs: string): Promise<string> {
+  const found = await commonCommit(git, ours, theirs);
+  if (found !== undefined) return found;
+  throw new Fault('FORGE_REFUSED', 'it has no commit in common with main', {
+    hint: 'Start the branch from main.',
+  });
+}
+
+/** Undefined where there is none: whoever may push to a branch may put another history there at any time. */
+export async function commonCommit(git: Git, ours: string, theirs: string): Promise<string | undefined> {
   if (OBJECT_ID.test(theirs) && (await readCommit(git, theirs)).parents.includes(ours)) return ours;
   const found = await git.attempt(['merge-base', ours, theirs]);
-  if (found.status === 1) {
-    throw new Fault('FORGE_REFUSED', 'it has no commit in common with main', {
-      hint: 'Start the branch from main.',
-    });
-  }
+  if (found.status === 1) return undefined;
   if (found.status !== 0) throw gitFault(git.dir, ['merge-base'], found);
   return found.stdout.toString('utf8').trim();
 }

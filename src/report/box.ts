@@ -23,3 +23,12 @@ export function untick(body: string, boxes: readonly string[]): string {
     boxes.includes(what) ? line.replace(/^- \[[xX]\]/, '- [ ]') : line,
   );
 }
+
+const EMPTY = new RegExp(`^- \\[ \\] <!-- sluice:(${WHAT}) --> `, 'gm');
+
+/** What people ticked in the body before is ticked in the one that takes its place, where it has the box. */
+export function tick(body: string, boxes: readonly string[]): string {
+  return body.replace(EMPTY, (line, what: string) =>
+    boxes.includes(what) ? line.replace('- [ ]', '- [x]') : line,
+  );
+}

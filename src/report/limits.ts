@@ -6,6 +6,8 @@
  * for notes of people.
  */
 export const BODY_LIMIT = 60_000;
+/** What GitHub takes of a body in all: beyond it nothing of a pull request can be written any more. */
+export const WHOLE_BODY_LIMIT = 65_536;
 
 /** GitHub takes 256, mail clients and lists show less. */
 export const TITLE_LIMIT = 120;

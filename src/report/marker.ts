@@ -1,3 +1,5 @@
+import { WHOLE_BODY_LIMIT } from './limits.ts';
+
 /** What the last line of a bot's body says to the next run: hidden from people, and never believed about anything but itself. */
 export interface Marker {
   /** The intent: the branch without its prefix, `promote/infra/stable/rocky-9-x86_64`. */
@@ -37,10 +39,22 @@ export function parseMarker(body: string): Marker | undefined {
   return partsOf(body)?.marker;
 }
 
-/** The bot's text with the marker below it, and below that whatever people wrote there before. */
+/** The bot's text with the marker below it, and below that whatever people wrote there before, as far as there is room for it. */
 export function withMarker(text: string, marker: Marker, before?: string): string {
+  const own = `${text.trimEnd()}\n\n${renderMarker(marker)}\n`;
   const notes = before === undefined ? '' : (partsOf(before)?.notes ?? '');
-  return `${text.trimEnd()}\n\n${renderMarker(marker)}\n${notes === '' ? '' : `\n${notes}\n`}`;
+  const room = WHOLE_BODY_LIMIT - own.length - 2; // the line ends around them
+  return notes === '' ? own : `${own}\n${fittingNotes(notes, room)}\n`;
+}
+
+const CUT = '_The rest of these notes had no room here; GitHub keeps it in the edits of this text._';
+
+function fittingNotes(notes: string, room: number): string {
+  if (notes.length <= room) return notes;
+  const kept = notes.endsWith(CUT) ? notes.slice(0, -CUT.length).trimEnd() : notes;
+  const begin = kept.slice(0, Math.max(0, room - CUT.length - 2));
+  const end = begin.lastIndexOf('\n');
+  return `${(end > 0 ? begin.slice(0, end) : begin.toWellFormed()).trimEnd()}\n\n${CUT}`.trimStart();
 }
 
 /** A body without its marker and what stands below it; as it is where it has none. */

@@ -112,6 +112,21 @@ it('boxes are obeyed and empty again; forged ones, and those in people’s notes
   expect(g.pullOn(BRANCH)).toBeGreaterThan(number);
 }, 60_000);
 
+it('what people ticked and nobody has done yet stays ticked when there is other news', async () => {
+  const g = await onGithub(await wave());
+  await writeDashboard(g.world());
+  const on = boards(g)[0]?.number as number;
+  const what = 'promote infra/unstable harbor-9-x86_64 harbor-cron';
+  tick(g, on, what);
+  await promote(g.world(), PROMOTE);
+  await writeDashboard(g.world());
+  expect(boards(g)[0]?.body).toContain('### Open pull requests');
+  expect(boards(g)[0]?.body).toContain(`- [x] <!-- sluice:${what} -->`);
+  await obey(g.world());
+  expect(g.pullOn(`${BRANCH}+harbor-cron`)).toBeDefined();
+  expect(boards(g)[0]?.body).not.toContain('- [x]');
+}, 60_000);
+
 it('one that people closed is opened anew; of two that were opened at once the older one stays', async () => {
   const g = await onGithub(await wave());
   await Promise.all([writeDashboard(g.world()), writeDashboard(g.world())]);

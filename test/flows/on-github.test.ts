@@ -4,7 +4,12 @@ import { expect, it } from 'vitest';
 import { SILENT } from '../../src/base/progress.ts';
 import type { World } from '../../src/flows/context.ts';
 import { hotfixAndFollow } from '../../src/flows/follow.ts';
+import { RENEWAL } from '../../src/flows/hold.ts';
+import { renewHolds } from '../../src/flows/hold-queue.ts';
+import { HOLDS_SET, POLICY_TIER } from '../../src/flows/plan-hold.ts';
 import { promote } from '../../src/flows/promote.ts';
+import { freeMirror } from '../../src/flows/publish.ts';
+import { pullMerge } from '../../src/flows/pull.ts';
 import { sync } from '../../src/flows/sync.ts';
 import { tempDir } from '../fixtures/tempDir.ts';
 import { caller } from '../fixtures/testForge.ts';
@@ -150,4 +155,80 @@ it('hotfix --follow waits on GitHub for the approval of the present head and for
     encoding: 'utf8',
   });
   expect(served).toMatch(/alpha-2\.0/);
+});
+
+it.each([
+  ['labels', { labels: ['sluice:stop-updating'] }],
+  ['reviews', { event: 'APPROVE' }],
+])(
+  'a pull request for live that asks for a person is not merged because a newer plan, which its %s keep out, asks for none',
+  async (what, body) => {
+    const site = await begin();
+    await layFiles(
+      site.vendor,
+      makeRepository({ builds: [{ name: 'alpha', version: '2.0' }], timestamp: 1_700_001_000 }),
+    );
+    const [first] = await run(site, 'sync');
+    expect([first?.pull?.outcome, first?.plan.repositories[0]?.attention.length]).toEqual(['opened', 1]);
+    const number = first?.pull?.number ?? 0;
+    const issue = site.forge.state.issue(number);
+    const head = issue?.pull?.headSha;
+    const send = caller(site.forge, site.forge.tokenOf('user'));
+    const kept = await send('POST', `${what === 'labels' ? 'issues' : 'pulls'}/${number}/${what}`, body);
+    expect(kept.status).toBe(200);
+    await layFiles(
+      site.vendor,
+      makeRepository({
+        builds: ['alpha', 'beta'].map((name) => ({ name, version: name === 'alpha' ? '3.0' : '1.0' })),
+        timestamp: 1_700_002_000,
+      }),
+    );
+    const [again] = await run(site, 'sync');
+    expect([again?.pull?.outcome, again?.plan.repositories[0]?.attention]).toEqual(['frozen', []]);
+    expect([issue?.state, issue?.pull?.headSha]).toEqual(['open', head]);
+  },
+);
+
+it('a merge tells GitHub to skip no checks, whatever people call their pull request', async () => {
+  const site = await begin();
+  site.forge.settings.rules = { approvals: 1, dismissStale: true, upToDate: false, checks: [] };
+  await run(site, 'sync');
+  site.forge.settings.rules = undefined;
+  const [pull] = site.forge.state.openPulls;
+  if (!pull) throw new Error('there is no pull request');
+  pull.title = 'Fix a typo [skip ci] \u202e***NO_CI***';
+  await pullMerge(site.world(), pull.number);
+  const message = execFileSync('git', ['--git-dir', site.forge.dir, 'log', '-1', '--format=%B', 'main'], {
+    encoding: 'utf8',
+  });
+  expect(message).toMatch(/^Merge #\d+: Fix a typo /);
+  expect(message).not.toMatch(/\[skip ci\]|\*NO_CI|\u202e/);
+});
+
+it('what is to be freed is not decided where GitHub does not say which pull requests are open', async () => {
+  const site = await begin();
+  await run(site, 'sync');
+  const token = site.forge.tokenOf('app', undefined, { contents: 'read' }); // as GITHUB_TOKEN of a job that only publishes
+  const env = { SLUICE_GITHUB_THROTTLE: 'off', SLUICE_GITHUB_TOKEN: token };
+  await expect(freeMirror(site.world({ env }), { dryRun: true })).rejects.toMatchObject({
+    code: 'FORGE_REFUSED',
+  });
+});
+
+it('of renewals that are no longer due people’s own pull requests are not closed, whatever their branch is called', async () => {
+  const site = await begin();
+  const branch = `sluice/hold/infra/${POLICY_TIER}/${HOLDS_SET}/${RENEWAL}mine`;
+  const git = (...args: string[]) => execFileSync('git', ['--git-dir', site.forge.dir, ...args]);
+  git('update-ref', `refs/heads/${branch}`, 'main');
+  await commitOn(site, branch);
+  const send = caller(site.forge, site.forge.tokenOf('user'));
+  const { body } = await send('POST', 'pulls', { title: 'Mine', head: branch, base: 'main', body: '' });
+  const issue = site.forge.state.issue(body.number);
+  const renew = () => renewHolds(site.world(), { team: undefined, until: undefined, ...HOW });
+  for (const fork of [undefined, 'mallory/state']) {
+    if (issue?.pull && fork) issue.pull.fork = fork;
+    await renew();
+    expect([fork, issue?.state]).toEqual([fork, 'open']);
+  }
+  expect(site.forge.state.comments).toEqual([]);
 });

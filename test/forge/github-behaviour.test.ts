@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { Draft, Forge } from '../../src/forge/forge.ts';
 import { openGithubForge } from '../../src/forge/github.ts';
@@ -34,6 +34,7 @@ async function begin(o = { listed: true }) {
     bot.propose(await plan(bot, changed), { now: LATER });
   return {
     test,
+    dir,
     bot,
     anna,
     heads,
@@ -151,7 +152,106 @@ describe('in mid-run a pull request is', () => {
   });
 });
 
+describe('a pull request of other people’s', () => {
+  /** #2, into main. */
+  async function opened({ test, anna }: Begun, branch: string) {
+    const head = git(test, 'commit-tree', 'main^{tree}', '-p', 'main', '-m', 'Mine');
+    git(test, 'update-ref', `refs/heads/${branch}`, head);
+    await test.refresh();
+    await anna('POST', 'pulls', { title: 'Mine', head: branch, base: 'main', body: '' });
+    const pull = test.state.issue(2)?.pull;
+    if (!pull) throw new Error('there is no #2');
+    return pull;
+  }
+  const has = ({ dir }: Begun, commit: string) =>
+    spawnSync('git', ['-C', dir, 'cat-file', '-e', commit]).status === 0;
+
+  it.each(['-x', 'a\u00a0b', 'a\u3000b', 'a\u009b31mb', '\u{1f4a5}', '--upload-pack=x'])(
+    'of a branch that git may call %j: the bot goes on',
+    async (branch) => {
+      const begun = await begin({ listed: false });
+      (await opened(begun, branch)).fork = 'mallory/state';
+      expect((await begun.bot.list({ state: 'open' })).map((p) => p.branch)).toEqual([branch, BRANCH]);
+      expect(await begun.again()).toMatchObject({ number: 1, outcome: 'updated' });
+    },
+  );
+
+  it('whose branch has nothing in common with main any more: the bot goes on', async () => {
+    const begun = await begin({ listed: false });
+    const { test, bot } = begun;
+    await opened(begun, 'patch');
+    const orphan = git(test, 'commit-tree', 'main^{tree}', '-m', 'From nothing');
+    git(test, 'update-ref', 'refs/heads/patch', orphan);
+    await test.refresh();
+    expect(await bot.get(2)).toMatchObject({ head: orphan, proposed: undefined });
+    await expect(bot.preview(2)).rejects.toMatchObject({ code: 'FORGE_REFUSED' });
+    expect((await bot.list({ state: 'open' })).map(({ number }) => number)).toEqual([2, 1]);
+    const { open } = await bot.standing();
+    expect(open.map(({ pull, conflicts }) => [pull.number, conflicts.length > 0])).toEqual([
+      [2, true],
+      [1, false],
+    ]);
+    expect(await begun.again()).toMatchObject({ number: 1, outcome: 'updated' });
+  });
+
+  it('from a fork, whatever it has and however it moves: nothing of it is fetched, the bot goes on', async () => {
+    const begun = await begin({ listed: false });
+    const { test, bot, spoiled } = begun;
+    const pull = await opened(begun, 'patch');
+    pull.fork = 'mallory/state';
+    const orphan = git(test, 'commit-tree', 'main^{tree}', '-m', 'From nothing');
+    git(test, 'update-ref', 'refs/heads/patch', orphan);
+    await test.refresh();
+    const main = git(test, 'rev-parse', 'main');
+    const numbers = async () => (await bot.list({ state: 'open' })).map(({ number, base }) => [number, base]);
+    expect(await numbers()).toEqual([
+      [2, main],
+      [1, main],
+    ]);
+    const { open: standing } = await bot.standing();
+    expect(standing.map(({ pull: { number, fromFork } }) => [number, fromFork])).toEqual([
+      [2, true],
+      [1, undefined],
+    ]);
+    expect(has(begun, orphan)).toBe(false);
+    const pushedSince: Spoil = (real) => real.replaceAll(orphan, 'e'.repeat(40));
+    spoiled.unshift({ of: /^GET .*\/pulls\?/, with: pushedSince });
+    await bot.standing();
+    expect(await begun.again()).toMatchObject({ number: 1, outcome: 'updated' });
+  });
+});
+
+it.each(['withdraw', 'merge'] as const)(
+  'what somebody pushes while the bot does its %s is not deleted with the branch',
+  async (what) => {
+    const { test, bot, pull, spoiled } = await begin();
+    const mine = git(test, 'commit-tree', `${BRANCH}^{tree}`, '-p', BRANCH, '-m', 'A last thought');
+    const of = what === 'merge' ? /^PUT .*\/pulls\/1\/merge$/ : /^PATCH .*\/pulls\/1$/;
+    const pushes: Spoil = (real) => {
+      git(test, 'update-ref', `refs/heads/${BRANCH}`, mine);
+      return real;
+    };
+    spoiled.unshift({ of, with: pushes });
+    const act = { by: 'sluice', now: LATER, comment: 'Nothing is left.' };
+    if (what === 'merge') await bot.merge(1, { ...act, head: pull?.headSha ?? '' });
+    else expect(await bot.withdraw(BRANCH, act)).toBe(1);
+    expect(git(test, 'rev-parse', `refs/heads/${BRANCH}`)).toBe(mine);
+  },
+);
+
 describe('a body that', () => {
+  it('has notes of people’s for which there is no room beside the new words: they are cut, and nothing is stuck', async () => {
+    const { test, anna, again, heads } = await begin();
+    const notes = `Looked at on web-3.\n${'Long log line.\n'.repeat(4_000)}`;
+    await anna('PATCH', 'pulls/1', { body: `${test.state.issue(1)?.body}\n${notes}` });
+    const body = 'word '.repeat(3_000);
+    expect(await again({ files: NEXT, body })).toMatchObject({ outcome: 'updated' });
+    expect(test.state.issue(1)?.body).toContain('Looked at on web-3.');
+    const after = heads();
+    expect(await again({ files: NEXT, body })).toMatchObject({ outcome: 'unchanged' });
+    expect(heads()).toEqual(after);
+  });
+
   it('a person edited: notes below the marker stay, and a quiet run writes nothing', async () => {
     const { test, anna, again } = await begin();
     const body = `${test.state.issue(1)?.body}\nLooked at on web-3.\n`;

@@ -92,7 +92,7 @@ const ANSWERS: readonly (readonly [string, Spoil, RegExp])[] = [
   ['a head that is an option', withHead({ sha: '--upload-pack=touch /tmp/x' }), /head\.sha is "--upload/],
   ['a head that is a name of git’s', withHead({ sha: 'HEAD^{/x}' }), /head\.sha/],
   ['a head of two lines', withHead({ sha: `${'a'.repeat(40)}\nrefs/heads/main` }), /head\.sha/],
-  ['a branch that is an option', withHead({ ref: '--upload-pack=x' }), /head\.ref is "--upload/],
+  ['a branch with a refspec in it', withHead({ ref: 'a:refs/heads/main' }), /head\.ref is "a:refs/],
   ['a branch with an escape sequence', withHead({ ref: 'a\u001b[2J' }), /head\.ref/],
   ['a time that is none', with_({ created_at: 'yesterday' }), /created_at is "yesterday"/],
   ['a state of its own', with_({ state: '\u001b[2Jopen' }), /state is/],

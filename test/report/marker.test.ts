@@ -34,6 +34,23 @@ it('what people write below it stays when the bot writes its text anew, and no t
   expect(withoutMarker(text)).toBe('new\n');
 });
 
+it('notes for which there is no room end where they must, once, and say so', () => {
+  const notes = `Mine.\n${'a long log line 💥\n'.repeat(4_000)}`;
+  const before = `${withMarker('old', MARKER)}\n${notes}`;
+  for (const words of ['w'.repeat(60_000), 'w'.repeat(30_000)]) {
+    const text = withMarker(words, MARKER, before);
+    expect(text.length).toBeLessThanOrEqual(65_536);
+    expect(text.length).toBeGreaterThan(65_400);
+    expect(text).toMatch(/\n\nMine\.\n.*line 💥\n\n_The rest of these notes had no room here.*_\n$/s);
+    expect(withMarker(words, MARKER, text)).toBe(text);
+    const shorter = withMarker(`${words}${'w'.repeat(2_000)}`, MARKER, text);
+    expect(shorter.match(/had no room here/g)).toHaveLength(1);
+    expect(shorter.length).toBeLessThanOrEqual(65_536);
+  }
+  const oneLine = withMarker('new', MARKER, `${withMarker('old', MARKER)}\n${'💥'.repeat(40_000)}`);
+  expect([oneLine.length <= 65_536, oneLine.isWellFormed()]).toEqual([true, true]);
+});
+
 describe('hostile input is no marker', () => {
   const { id, plan, base, head } = MARKER;
   it.each([
