@@ -101,10 +101,7 @@ export function planPromotion(input: PromoteInput): Plan {
     return { ...plan, notes: [...ofSet, ...plan.notes] };
   });
   const { team, tier, set, now } = input;
-  const about = aboutBuilds(
-    repositories.map((plan, i) => ({ plan, ...stays(input.repositories[i]) })),
-    input.facts,
-  );
+  let about: Plan['about'] | undefined; // for reports: the check computes plans and reads none
   return {
     verb: 'promote',
     team: team.team,
@@ -113,7 +110,13 @@ export function planPromotion(input: PromoteInput): Plan {
     now,
     from: tier.from,
     repositories,
-    about,
+    get about() {
+      about ??= aboutBuilds(
+        repositories.map((plan, i) => ({ plan, ...stays(input.repositories[i]) })),
+        input.facts,
+      );
+      return about;
+    },
   };
 }
 

@@ -100,19 +100,53 @@ function split(text: string, at: string): { text: string; line: number }[] {
   return parts;
 }
 
-function readDocument(text: string, at: string): ModuleDocument {
+/**
+ * The artifacts as libmodulemd writes them, one plain scalar a line: most of a document's text. What follows goes on with none of them.
+ */
+const ARTIFACTS =
+  /^ {2}artifacts:\n {4}rpms:\n((?: {4}- [A-Za-z0-9_][A-Za-z0-9._+~^-]*:[A-Za-z0-9._+~^-]+\n)+)(?! *\n| {4}[ -]|\t)/m;
+
+/** The document as `yaml` reads it; the artifacts are read by line where they can be, which takes a fifth of the time. */
+function readRoot(text: string, at: string): { root: unknown; artifacts: unknown } {
+  const listed = ARTIFACTS.exec(text);
+  if (listed && !text.includes(STAND_IN)) {
+    const [block, lines = ''] = listed;
+    const without = text.slice(0, listed.index) + NO_ARTIFACTS + text.slice(listed.index + block.length);
+    try {
+      const root = parsed(without, at);
+      const found = artifactsIn(root); // not so where the lines were a text's
+      if (Array.isArray(found) && found.length === 1 && found[0] === STAND_IN) {
+        return { root, artifacts: lines.split('\n').flatMap((line) => line.slice(6) || []) };
+      }
+    } catch {} // the whole text has the right fault
+  }
+  const root = parsed(text, at);
+  return { root, artifacts: artifactsIn(root) };
+}
+
+const STAND_IN = 'sluice-artifacts-were-here';
+const NO_ARTIFACTS = `  artifacts:\n    rpms: [${STAND_IN}]\n`;
+
+function artifactsIn(root: unknown): unknown {
+  return child(child(child(root, 'data'), 'artifacts'), 'rpms');
+}
+
+function parsed(text: string, at: string): unknown {
   const doc = parseDocument(
     text.replace(OUTDENTED_QUOTE, (quoteMark) => `${' '.repeat(80)}${quoteMark}`),
     { schema: 'failsafe', logLevel: 'silent' },
   );
   const [wrong] = [...doc.errors, ...doc.warnings]; // an unknown tag only warns
   if (wrong) throw invalid(`it is not valid YAML: ${wrong.message.split('\n')[0]}`, at, wrong);
-  let root: unknown;
   try {
-    root = doc.toJS({ maxAliasCount: 0 });
+    return doc.toJS({ maxAliasCount: 0 });
   } catch (error) {
     throw invalid('it has YAML aliases', at, error);
   }
+}
+
+function readDocument(text: string, at: string): ModuleDocument {
+  const { root, artifacts } = readRoot(text, at);
   const kind = textOf(root, 'document');
   const version = textOf(root, 'version') ?? '';
   const data = child(root, 'data');
@@ -135,7 +169,7 @@ function readDocument(text: string, at: string): ModuleDocument {
     ...(moduleVersion ? { moduleVersion } : {}),
     ...(context ? { context } : {}),
     ...(arch ? { arch } : {}),
-    artifacts: artifactsOf(child(child(data, 'artifacts'), 'rpms'), at),
+    artifacts: artifactsOf(artifacts, at),
     requires: kind === 'modulemd' ? requiresOf(child(data, 'dependencies'), at) : [],
     staticContext: textOf(data, 'static_context') === 'true',
     demodularized: listOf(child(child(data, 'demodularized'), 'rpms'), 'demodularized names', at),

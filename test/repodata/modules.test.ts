@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseDocument } from 'yaml';
 import { decompressAll } from '../../src/repodata/compression.ts';
 import { readModules, writeModules } from '../../src/repodata/modules.ts';
 import { parseNevra } from '../../src/rpm/nevra.ts';
@@ -22,6 +23,37 @@ data:
     - nodejs-1:18.14.2-2.module_el9+227.x86_64
 `;
 const read = (text: string) => readModules(Buffer.from(text), 'modules.yaml');
+
+describe('artifacts that are read by line are those of the document', () => {
+  const HEAD = MODULE.slice(0, MODULE.indexOf('  artifacts:'));
+  const list = '  artifacts:\n    rpms:\n    - a-0:1-1.x86_64\n    - b-1:2-1.x86_64\n';
+  it.each([
+    ['as they are', `${HEAD}${list}`],
+    ['with more keys behind', `${HEAD}${list}  profiles:\n    common:\n      rpms:\n      - a\n`],
+    ['with another key of the same map', `${HEAD}${list}    rpm-map:\n      sha256: {}\n`],
+    ['with a comment behind', `${HEAD}${list}    # c-0:1-1.x86_64\n    - d-0:1-1.x86_64\n`],
+    ['with one in quotes', `${HEAD}${list}    - "c-0:1-1.x86_64"\n`],
+    [
+      'with one that goes on in the next line',
+      `${HEAD}${list.replace('b-1:2-1.x86_64', 'b-1:2-1\n      .x86_64')}`,
+    ],
+    ['with one that goes on after an empty line', `${HEAD}${list}\n      more\n`],
+    ['with a tab', `${HEAD}${list}\tmore\n`],
+    ['as a text of another key', `${HEAD}  artifacts:\n    rpms: []\nother: |\n${list}`],
+    ['as a text, with the real ones behind', `other: |\n${list}${HEAD}${list.replaceAll('-1.x', '-2.x')}`],
+    ['twice', `${HEAD}${list}${list}`],
+    ['below another key', `${HEAD}other:\n${list}`],
+    ['in another indentation', `${HEAD}${list.replaceAll('    - ', '      - ')}`],
+    ['with the word that stands for them', `${HEAD}${list}  summary: sluice-artifacts-were-here\n`],
+  ])('%s', (_what, text) => {
+    const whole = parseDocument(text, { schema: 'failsafe', logLevel: 'silent' });
+    const wanted = whole.errors.length > 0 ? 'refused' : (whole.toJS().data?.artifacts?.rpms ?? []);
+    const given = () => read(`---\n${text}...\n`)[0]?.artifacts;
+    if (wanted === 'refused') expect(given).toThrow(/not valid YAML/);
+    else if (wanted.every((item: string) => /^\S+-\d+:\S+$/.test(item))) expect(given()).toEqual(wanted);
+    else expect(given).toThrow(/MALFORMED|not|artifact/i);
+  });
+});
 
 it('keeps every word as text: 2.10 is not 2.1, and 00000000 is not 0', () => {
   const [module] = read(`---\n${MODULE}...\n`);
