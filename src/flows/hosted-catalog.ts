@@ -71,14 +71,14 @@ export class HostedCatalog {
     this.#cache = o.cache;
     this.#hasTrees = o.hasTrees;
     this.#states = o.states;
-    const acceptedIn = (state: State) => async (repository: RepositoryName) => {
+    const acceptedOf = (state: State) => async (repository: RepositoryName) => {
       const live = { ...repository, team: LIVE_TEAM, tier: LIVE_TIER };
       const accepted = snapshotOf(state, live)?.upstream;
       const policy = state.policies.upstreams.get(upstreamId(repository));
       return accepted && policy ? { state: accepted, policy } : undefined;
     };
     this.#records = new Map(
-      o.states.map((state) => [state, new ServedRecords(o.from, o.served, acceptedIn(state))]),
+      o.states.map((state) => [state, new ServedRecords(o.from, o.served, acceptedOf(state))]),
     );
     this.#named = documentsOf(o.states);
     this.catalog = this.#asCatalog();

@@ -55,6 +55,11 @@ describe('artifacts that are read by line are those of the document', () => {
   });
 });
 
+it('a million artifacts are read, and take no stack', () => {
+  const text = `${MODULE}${'    - a-0:1-1.x\n'.repeat(1_000_000)}`;
+  expect(read(text)[0]?.artifacts).toHaveLength(1_000_001);
+});
+
 it('keeps every word as text: 2.10 is not 2.1, and 00000000 is not 0', () => {
   const [module] = read(`---\n${MODULE}...\n`);
   expect(module).toEqual({
