@@ -6,7 +6,7 @@ import { type Relation, readPackage } from '../../src/repodata/primary.ts';
 import { formatCapability } from '../../src/rpm/capability.ts';
 import { formatEvr } from '../../src/rpm/evr.ts';
 import { CORPUS, oracle } from '../fixtures/oracle.ts';
-import { corpusRepositories, document, elementsOf, repomdOf } from '../fixtures/repodata.ts';
+import { corpusRepositories, document, elementsOf, orAbsent, repomdOf } from '../fixtures/repodata.ts';
 
 const SETS = [
   'centos-9-appstream-2025-01',
@@ -55,8 +55,8 @@ function solvables(primary: Buffer): Solvable[] {
 const isPlain = (text: string): boolean =>
   !/^\(|namespace:|^solvable:| [|&+] | (?:IF|UNLESS|WITH|ELSE) /.test(text);
 
-describe.skipIf(!oracle('rpmmd2solv'))('libsolv reads the same builds and dependencies', () => {
-  it.each(corpusRepositories().filter((path) => SETS.includes(path)))('from %s', async (path) => {
+describe.skipIf(!CORPUS || !oracle('rpmmd2solv'))('libsolv reads the same builds and dependencies', () => {
+  it.each(orAbsent(corpusRepositories().filter((path) => SETS.includes(path))))('from %s', async (path) => {
     const folder = join(CORPUS ?? '', path);
     const bytes = document(folder, repomdOf(folder), 'primary') ?? Buffer.alloc(0);
     const theirs = solvables(await decompressAll(bytes, { maxBytes: 1 << 30, at: path }));

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Checksum } from '../../src/base/checksum.ts';
 import { newestTimestamp, readRepomd, writeRepomd } from '../../src/repodata/repomd.ts';
 import { CORPUS, oracle } from '../fixtures/oracle.ts';
-import { corpusRepositories } from '../fixtures/repodata.ts';
+import { corpusRepositories, orAbsent } from '../fixtures/repodata.ts';
 import { fault } from './fault.ts';
 
 const ZERO = '0'.repeat(64);
@@ -114,18 +114,21 @@ const digest = (sum: Checksum | undefined): string | undefined => sum && `${sum.
 const word = (number: number | undefined): string | undefined => (number ? String(number) : undefined);
 
 describe('of the corpus', () => {
-  it.skipIf(!oracle('repomdxml2solv')).each(corpusRepositories())('%s: libsolv reads the same', (path) => {
-    const bytes = readFileSync(join(CORPUS ?? '', path, 'repodata/repomd.xml'));
-    const ours = readRepomd(bytes, path);
-    const theirs = libsolvReads(bytes);
-    expect(ours.records.map((r) => [r.type, r.href, digest(r.checksum), digest(r.openChecksum)])).toEqual(
-      theirs.records.map((r) => ['type', 'location', 'checksum', 'openchecksum'].map((key) => r.get(key))),
-    );
-    expect(ours.records.map((r) => [word(r.timestamp), word(r.size)])).toEqual(
-      theirs.records.map((r) => [r.get('timestamp'), r.get('size')]),
-    );
-    expect(ours.revision).toBe(theirs.revision);
-    expect(libsolvReads(writeRepomd(ours))).toEqual(theirs);
-    expect(readRepomd(writeRepomd(ours), path)).toEqual(ours);
-  });
+  it.skipIf(!CORPUS || !oracle('repomdxml2solv')).each(orAbsent(corpusRepositories()))(
+    '%s: libsolv reads the same',
+    (path) => {
+      const bytes = readFileSync(join(CORPUS ?? '', path, 'repodata/repomd.xml'));
+      const ours = readRepomd(bytes, path);
+      const theirs = libsolvReads(bytes);
+      expect(ours.records.map((r) => [r.type, r.href, digest(r.checksum), digest(r.openChecksum)])).toEqual(
+        theirs.records.map((r) => ['type', 'location', 'checksum', 'openchecksum'].map((key) => r.get(key))),
+      );
+      expect(ours.records.map((r) => [word(r.timestamp), word(r.size)])).toEqual(
+        theirs.records.map((r) => [r.get('timestamp'), r.get('size')]),
+      );
+      expect(ours.revision).toBe(theirs.revision);
+      expect(libsolvReads(writeRepomd(ours))).toEqual(theirs);
+      expect(readRepomd(writeRepomd(ours), path)).toEqual(ours);
+    },
+  );
 });
